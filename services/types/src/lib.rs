@@ -1,0 +1,22 @@
+//! The words every part of Vivarium shares: ids, moments, amounts, limits, reasons.
+//!
+//! This crate knows no tokio, no tonic and no SQL, and builds for WASM. It holds no behaviour of
+//! any one service: a word belongs here when two crates must mean the same thing by it.
+
+pub mod actor;
+pub mod amount;
+pub mod clock;
+pub mod ids;
+pub mod limits;
+pub mod reason;
+pub mod secret;
+pub mod source;
+pub mod text;
+pub mod time;
+
+pub use actor::Actor;
+pub use clock::{Clock, ManualClock};
+pub use ids::IdSource;
+pub use reason::{Class, Reason};
+pub use secret::Secret;
+pub use time::Timestamp;

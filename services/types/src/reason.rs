@@ -1,0 +1,301 @@
+//! Every reason a request can be refused for: the machine-readable word, its class, and what a
+//! person reads. Declared once, here; never renamed, never reused.
+//!
+//! Each has a page `docs/errors/<NAME>.md` and a test that provokes it (`tests/tidy` checks both).
+//! Sentences are lower case, factual and without a full stop; `{key}` is filled from the error's
+//! metadata.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a caller can do about a refusal; each class is one gRPC status code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The same fault for ever: correct the request (`INVALID_ARGUMENT`).
+    Invalid,
+    /// Sign in or present a valid certificate and token (`UNAUTHENTICATED`).
+    Unauthenticated,
+    /// Known, but not allowed (`PERMISSION_DENIED`).
+    Denied,
+    /// Absent, or not to be known by this caller (`NOT_FOUND`).
+    NotFound,
+    /// The same key with other content (`ALREADY_EXISTS`).
+    Exists,
+    /// The wrong state: someone must act first (`FAILED_PRECONDITION`).
+    Precondition,
+    /// A lost race: read again and redo the whole step (`ABORTED`).
+    Aborted,
+    /// Over a limit or a budget: later, or less (`RESOURCE_EXHAUSTED`).
+    Exhausted,
+    /// Not reachable for now: the same call again, with back-off (`UNAVAILABLE`).
+    Unavailable,
+    /// Out of time (`DEADLINE_EXCEEDED`).
+    Deadline,
+    /// The caller left (`CANCELLED`).
+    Cancelled,
+    /// Our fault (`INTERNAL`).
+    Internal,
+    /// Stored data fails its check (`DATA_LOSS`).
+    DataLoss,
+}
+
+/// A word that is no reason of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no such reason")]
+pub struct NotAReason;
+
+macro_rules! reasons {
+    ($($variant:ident $name:literal $class:ident $sentence:literal $hint:literal;)*) => {
+        /// Why a request was refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+        pub enum Reason { $($variant,)* }
+
+        impl Reason {
+            /// All of them, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word on the wire, such as `QUEUE_TASK_NOT_FOUND`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What the caller can do about it.
+            pub const fn class(self) -> Class {
+                match self { $(Self::$variant => Class::$class,)* }
+            }
+
+            /// One sentence for a person, with `{key}` for metadata.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)* }
+            }
+
+            /// What a person can do next: an action.
+            pub const fn hint(self) -> &'static str {
+                match self { $(Self::$variant => $hint,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    // Requests as such.
+    RequestInvalid "REQUEST_INVALID" Invalid
+        "the request has fields that are out of bounds" "correct the fields named below";
+    RequestIdReused "REQUEST_ID_REUSED" Exists
+        "request id {request_id} was used before with other content" "send the change under a new request id";
+    RequestTooLarge "REQUEST_TOO_LARGE" Exhausted
+        "the request is larger than {max_bytes} bytes" "send less text, or several requests";
+    RpcDeadlinePassed "RPC_DEADLINE_PASSED" Deadline
+        "the call ran out of time" "send the same request again with the same request id";
+    RpcCancelled "RPC_CANCELLED" Cancelled
+        "the caller left before the answer" "nothing to do";
+    RpcInternalFault "RPC_INTERNAL_FAULT" Internal
+        "internal error" "report the request id";
+    RpcUnknownMethod "RPC_UNKNOWN_METHOD" NotFound
+        "there is no method {method}" "list the methods with grpcurl";
+    ServiceUnavailable "SERVICE_UNAVAILABLE" Unavailable
+        "{service} does not answer" "wait a moment, or look at `vivarium status`";
+    ServiceDraining "SERVICE_DRAINING" Unavailable
+        "{service} is restarting" "send the same request again";
+
+    // Who may call.
+    AuthCertificateMissing "AUTH_CERTIFICATE_MISSING" Unauthenticated
+        "the call carries no client certificate of this world" "use the flags of `vivarium grpcurl-args`";
+    AuthCertificateExpired "AUTH_CERTIFICATE_EXPIRED" Unauthenticated
+        "the client certificate has expired" "connect again with a renewed certificate";
+    AuthTokenMissing "AUTH_TOKEN_MISSING" Unauthenticated
+        "the call carries no internal token" "call through the gateway or with an operator certificate";
+    AuthTokenInvalid "AUTH_TOKEN_INVALID" Unauthenticated
+        "the internal token is not valid for this call" "nothing a person can do; report the request id";
+    AuthTokenExpired "AUTH_TOKEN_EXPIRED" Unauthenticated
+        "the internal token has expired" "send the call again";
+    AuthNotPermitted "AUTH_NOT_PERMITTED" Denied
+        "{caller} may not call {method}" "use an identity that the call matrix allows";
+    AuthSessionMissing "AUTH_SESSION_MISSING" Unauthenticated
+        "this browser is not signed in" "open a new link from `vivarium status --link`";
+    AuthOriginRefused "AUTH_ORIGIN_REFUSED" Denied
+        "the request does not come from this panel" "open the panel at its own address";
+    AuthLinkSpent "AUTH_LINK_SPENT" Unauthenticated
+        "this sign-in link was used or has expired" "ask for a new one with `vivarium status --link`";
+
+    // The log.
+    StoreBusy "STORE_BUSY" Unavailable
+        "the store is busy" "send the same request again";
+    StoreCorrupt "STORE_CORRUPT" DataLoss
+        "stored data fails its check" "run `vivarium audit verify` and restore from a backup";
+    LedgerInboxFull "LEDGER_INBOX_FULL" Exhausted
+        "{service} has more work than it can take" "send the same request again in a moment";
+    LedgerDiverged "LEDGER_DIVERGED" Precondition
+        "the log of {ledger} is not the one that was followed before" "restore the log or the follower from one backup";
+    LedgerCursorInvalid "LEDGER_CURSOR_INVALID" Invalid
+        "the cursor lies beyond the end of the log" "start from sequence 0";
+    LedgerNotReached "LEDGER_NOT_REACHED" Unavailable
+        "the wanted sequence is not visible yet" "send the same request again";
+    LedgerTextNotFound "LEDGER_TEXT_NOT_FOUND" NotFound
+        "there is no text {text}, or it was erased" "nothing to do";
+
+    // Configuration.
+    ConfigInvalid "CONFIG_INVALID" Invalid
+        "the configuration is not valid: {what}" "correct the file named in the message";
+    ConfigKeyUnknown "CONFIG_KEY_UNKNOWN" Invalid
+        "there is no setting {key}; the nearest is {nearest}" "correct the name of the setting";
+
+    // Tasks and the world's controls.
+    QueueTaskNotFound "QUEUE_TASK_NOT_FOUND" NotFound
+        "this world has no task {task}" "check that --world names the world you added it to";
+    QueueTaskKeyTaken "QUEUE_TASK_KEY_TAKEN" Exists
+        "the task key {key} was used before" "choose another key";
+    QueueTaskDuplicate "QUEUE_TASK_DUPLICATE" Exists
+        "an open task asks for the same" "look at {task}";
+    QueueTaskTooDeep "QUEUE_TASK_TOO_DEEP" Precondition
+        "the chain of dependencies would be deeper than {max}" "depend on an earlier task";
+    QueueDependencyUnknown "QUEUE_DEPENDENCY_UNKNOWN" Precondition
+        "the dependency {dependency} does not exist" "add it first, or in the same batch";
+    QueueDependencyCycle "QUEUE_DEPENDENCY_CYCLE" Precondition
+        "the dependencies of {task} form a circle" "remove one of them";
+    QueueFull "QUEUE_FULL" Exhausted
+        "this world has its limit of {max} open tasks" "finish, cancel or raise the limit";
+    QueueTransitionRefused "QUEUE_TRANSITION_REFUSED" Precondition
+        "a task that is {state} cannot be asked to {request}" "look at the task with `vivarium show`";
+    QueueEtagStale "QUEUE_ETAG_STALE" Aborted
+        "the task changed since it was read" "read it again and repeat the edit";
+    QueueLeaseLost "QUEUE_LEASE_LOST" Aborted
+        "the lease {lease} is not live any more" "drop the work: another attempt has it";
+    QueueLeaseHeld "QUEUE_LEASE_HELD" Precondition
+        "the task is being worked on" "wait, or cancel it";
+    QueueNothingReady "QUEUE_NOTHING_READY" Precondition
+        "there is nothing to lease: {why}" "wait for work with the runner stream";
+    QueueHalted "QUEUE_HALTED" Precondition
+        "the world is halted" "resume it with `vivarium resume`";
+    QueuePaused "QUEUE_PAUSED" Precondition
+        "the world is paused" "set a pace with `vivarium pace`";
+    QueueNotHalted "QUEUE_NOT_HALTED" Precondition
+        "the world is not halted" "nothing to resume";
+    QueueModeUnavailable "QUEUE_MODE_UNAVAILABLE" Precondition
+        "the mode {mode} is not built yet" "stay in docs_only";
+
+    // Cycles, models and money.
+    ActionUnknown "ACTION_UNKNOWN" Invalid
+        "there is no action {action}" "use an action of the catalogue";
+    ActionInvalid "ACTION_INVALID" Invalid
+        "the action's fields are out of bounds" "correct the fields named";
+    ActionModeForbids "ACTION_MODE_FORBIDS" Denied
+        "the mode {mode} forbids {action}" "use an action of the catalogue";
+    ActionNotHere "ACTION_NOT_HERE" Precondition
+        "{action} is not possible in this kind of cycle" "use an action of the catalogue";
+    ActionTooMany "ACTION_TOO_MANY" Exhausted
+        "more than {max} actions" "continue in the next step";
+    ActionQuotaSpent "ACTION_QUOTA_SPENT" Exhausted
+        "today's {max} uses of {action} are spent" "wait for the next day of the world";
+    ActionRepeated "ACTION_REPEATED" Precondition
+        "the same action was asked for before and nothing has changed" "do something else";
+    ActionNothingStaged "ACTION_NOTHING_STAGED" Precondition
+        "the task asks for a document and none is staged" "write the document first";
+    ToolPathRefused "TOOL_PATH_REFUSED" Denied
+        "the path {path} does not lie in a root that may be read" "use `where` to see the roots";
+    ModelUnknown "MODEL_UNKNOWN" Invalid
+        "no provider has a model {model}" "list the models with `vivarium model list`";
+    ModelPriceUnknown "MODEL_PRICE_UNKNOWN" Invalid
+        "the price of {model} is not known" "add it to world/rules/prices.toml";
+    ModelNoProvider "MODEL_NO_PROVIDER" Precondition
+        "no language model is usable: {why}" "run `vivarium model fetch` or set a key";
+    ModelKeyInvalid "MODEL_KEY_INVALID" Invalid
+        "the key does not have 16 to 256 printable characters" "copy the key again";
+    BudgetSpent "BUDGET_SPENT" Exhausted
+        "the budget of {scope} does not allow this call" "raise the budget or wait for the next spend day";
+    SafetyRefused "SAFETY_REFUSED" Denied
+        "the safety rule {rule} refuses this" "change the text, or release it as a person";
+    SafetyRelay "SAFETY_RELAY" Denied
+        "the text repeats a passage that was marked as an injection" "write it in own words";
+    ExecutorCycleNotFound "EXECUTOR_CYCLE_NOT_FOUND" NotFound
+        "this world has no cycle {cycle}" "look for it on the task's page";
+
+    // Residents and their society.
+    IdentityResidentNotFound "IDENTITY_RESIDENT_NOT_FOUND" NotFound
+        "this world has no resident {resident}" "list them with the panel's World page";
+    MemoryDuplicate "MEMORY_DUPLICATE" Exists
+        "a memory like this is kept already" "supersede the earlier one";
+    MemoryNotFound "MEMORY_NOT_FOUND" NotFound
+        "there is no memory {memory}" "recall it again";
+    WalletInsufficient "WALLET_INSUFFICIENT" Exhausted
+        "the wallet holds less than the price of {price} tokens" "wait for the next allowance";
+    SocialRoomNotFound "SOCIAL_ROOM_NOT_FOUND" NotFound
+        "there is no room {room}" "list the rooms";
+    SocialRoomClosed "SOCIAL_ROOM_CLOSED" Precondition
+        "the room {room} is closed" "use another room";
+    SocialEcho "SOCIAL_ECHO" Precondition
+        "the message says nearly the same as one of the last three" "say something new or nothing";
+    SocialMessageNotFound "SOCIAL_MESSAGE_NOT_FOUND" NotFound
+        "there is no message {message} in this room" "read the room again";
+    SocialLetterNotFound "SOCIAL_LETTER_NOT_FOUND" NotFound
+        "there is no letter {letter}" "read the mailbox again";
+    SocialDocumentNotFound "SOCIAL_DOCUMENT_NOT_FOUND" NotFound
+        "the library has no document {document}" "list the library";
+    SocialJournalNotFound "SOCIAL_JOURNAL_NOT_FOUND" NotFound
+        "there is no journal entry {journal}" "list the entries";
+
+    // Review.
+    ReviewSubmissionNotFound "REVIEW_SUBMISSION_NOT_FOUND" NotFound
+        "there is no submission {submission}" "look at the Inbox";
+    ReviewDraftNotFound "REVIEW_DRAFT_NOT_FOUND" NotFound
+        "there is no draft {document}" "look at the submission";
+    ReviewPathRefused "REVIEW_PATH_REFUSED" Invalid
+        "the path {path} is no place for a document" "use a path such as resident_suggestions/<resident>/<name>.md";
+    ReviewBaseStale "REVIEW_BASE_STALE" Aborted
+        "the document changed since version {base}" "read the newest version and write again";
+    ReviewNotPending "REVIEW_NOT_PENDING" Precondition
+        "the submission is {state}" "nothing waits for a decision here";
+    ApprovalStale "APPROVAL_STALE" Aborted
+        "the submission changed since it was read" "read it again before deciding";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Reason {
+    type Err = NotAReason;
+    fn from_str(text: &str) -> Result<Self, NotAReason> {
+        Self::ALL.iter().find(|reason| reason.name() == text).copied().ok_or(NotAReason)
+    }
+}
+
+impl Reason {
+    /// The sentence with each `{key}` replaced by what `value` gives for it, or by `?`.
+    pub fn tell(self, value: impl Fn(&str) -> Option<String>) -> String {
+        let mut told = String::new();
+        let mut rest = self.sentence();
+        while let Some((before, after)) = rest.split_once('{') {
+            told.push_str(before);
+            let (key, tail) = after.split_once('}').unwrap_or((after, ""));
+            told.push_str(&value(key).unwrap_or_else(|| "?".to_owned()));
+            rest = tail;
+        }
+        told.push_str(rest);
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_name_and_reads_back() {
+        let names: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), Reason::ALL.len());
+        assert!(Reason::ALL.iter().all(|reason| reason.name().parse() == Ok(*reason)));
+    }
+
+    #[test]
+    fn a_sentence_is_filled_from_metadata() {
+        let told = Reason::QueueTaskNotFound.tell(|key| (key == "task").then(|| "tsk_1".into()));
+        assert_eq!(told, "this world has no task tsk_1");
+        assert_eq!(Reason::QueueTaskNotFound.tell(|_| None), "this world has no task ?");
+    }
+}
