@@ -163,6 +163,12 @@ impl IdSource {
         I::from_number(number)
     }
 
+    /// A second source whose ids never meet those of this one.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        Self::seeded(self.step())
+    }
+
     fn step(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;

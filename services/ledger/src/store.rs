@@ -1,0 +1,208 @@
+//! Where a ledger lies: one trait, a handful of methods. Default: SQLite; for tests: memory.
+//!
+//! A store knows rows, texts and side rows; it decides nothing. Everything of one [`Batch`] becomes
+//! durable together or not at all.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use vivarium_types::Timestamp;
+use vivarium_types::ids::LedgerId;
+use vivarium_types::source::{Checkpoint, Cursor, Hash, Row};
+
+use crate::aggregate::Claimed;
+
+pub mod memory;
+pub mod sqlite;
+
+/// What went wrong in a store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another writer owns the ledger, or appended to it: this one must stop.
+    #[error("another writer owns this ledger")]
+    Conflict,
+    /// The store cannot be read or written.
+    #[error("the store cannot be used")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What is stored fails its check.
+    #[error("stored data fails its check: {what}")]
+    Corrupt {
+        /// What was being read.
+        what: String,
+    },
+}
+
+impl Error {
+    /// Something stored that does not read back.
+    pub fn corrupt(what: impl fmt::Display) -> Self {
+        Self::Corrupt { what: what.to_string() }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                Self::corrupt(error)
+            }
+            _ => Self::Unavailable(Box::new(error)),
+        }
+    }
+}
+
+/// A ledger's last row and who may write behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Which ledger.
+    pub ledger: LedgerId,
+    /// The owner's number; raised by each open, so that an older owner is refused.
+    pub writer_epoch: u64,
+    /// The last row, 0 in an empty ledger.
+    pub sequence: u64,
+    /// Its hash, or the genesis hash.
+    pub hash: Hash,
+    /// Its time.
+    pub time: Timestamp,
+}
+
+/// How an event names an authored text that lies beside the log.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TextRef {
+    /// The text's id, `txt_…`.
+    pub id: String,
+    /// SHA-256 of the exact stored bytes (of the sealed bytes when sealed).
+    pub hash: Hash,
+    /// Characters of the text as it was authored.
+    pub length: u32,
+    /// Whether the bytes are sealed under a key of their own.
+    pub sealed: bool,
+}
+
+/// An authored text beside the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextRow {
+    /// The text's id, `txt_…`.
+    pub id: String,
+    /// UTF-8, or what [`crate::seal`] made of it.
+    pub bytes: Vec<u8>,
+    /// Whether the bytes are sealed.
+    pub sealed: bool,
+}
+
+/// Who asked what under which id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestKey {
+    /// The caller, as [`vivarium_types::Actor`] prints.
+    pub actor: String,
+    /// The method, such as `/vivarium.queue.v1.TaskService/AddTasks`.
+    pub method: String,
+    /// The caller's `request_id`.
+    pub request_id: String,
+}
+
+/// The first answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// SHA-256 of the request as it was parsed.
+    pub digest: Hash,
+    /// The encoded answer.
+    pub bytes: Vec<u8>,
+    /// The last sequence of its effect.
+    pub sequence: u64,
+}
+
+/// Everything that one turn makes durable.
+#[derive(Default)]
+pub struct Batch<'a> {
+    /// The sequence that the store must stand at.
+    pub expected_sequence: u64,
+    /// The epoch that must still own the ledger.
+    pub writer_epoch: u64,
+    /// The turn's time.
+    pub time: Timestamp,
+    /// New rows, in order.
+    pub rows: &'a [Row],
+    /// New texts.
+    pub texts: &'a [TextRow],
+    /// Business keys and the rows that use them.
+    pub claims: &'a [(String, u64)],
+    /// Answers to remember.
+    pub answers: &'a [(RequestKey, Answered)],
+    /// Cursors by follower.
+    pub cursors: &'a [(String, Cursor)],
+    /// Peers' checkpoints by service name.
+    pub checkpoints: &'a [(String, Checkpoint)],
+    /// Texts whose bytes are to be erased: gone from reading with the commit, from the disk when
+    /// [`Store::finish_erasures`] has run.
+    pub erasures: &'a [String],
+    /// Writes the read models. Called inside the transaction when the store is SQLite, otherwise
+    /// on the store's own local SQLite right behind it.
+    pub project: Option<Project<'a>>,
+}
+
+/// Brings the read models up to the batch.
+pub type Project<'a> = &'a dyn Fn(&rusqlite::Connection) -> rusqlite::Result<()>;
+
+impl fmt::Debug for Batch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("expected_sequence", &self.expected_sequence)
+            .field("rows", &self.rows.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A ledger's durable place, as its one writer sees it.
+pub trait Store: Send + 'static {
+    /// Becomes the owner: raises the epoch, and makes the ledger on first use with `fresh` as id.
+    fn open(&mut self, fresh: LedgerId) -> Result<Head, Error>;
+    /// Makes a batch durable, if the ledger still stands where the writer believes.
+    fn append(&mut self, batch: &Batch<'_>) -> Result<(), Error>;
+    /// Earlier uses of business keys; keys never used are absent from the answer.
+    fn claimed(&mut self, keys: &[String]) -> Result<BTreeMap<String, Claimed>, Error>;
+    /// The first answer to a request, if it is still remembered.
+    fn answered(&mut self, key: &RequestKey) -> Result<Option<Answered>, Error>;
+    /// Forgets answers older than `before`; at most `limit` of them a call.
+    fn forget_answers(&mut self, before: Timestamp, limit: u32) -> Result<u32, Error>;
+    /// All cursors by follower.
+    fn cursors(&mut self) -> Result<BTreeMap<String, Cursor>, Error>;
+    /// Texts whose erasure was committed and not finished: after a crash, all of them again.
+    fn pending_erasures(&mut self) -> Result<Vec<String>, Error>;
+    /// Makes sure that no file of the store holds the bytes of erased texts any more.
+    fn finish_erasures(&mut self, ids: &[String]) -> Result<(), Error>;
+    /// Runs `work` in one transaction on the read models' SQLite.
+    fn with_views(
+        &mut self,
+        work: &mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), Error>;
+    /// Reading beside the writer.
+    fn reader(&self) -> Arc<dyn Reader>;
+    /// Where snapshots are kept.
+    fn snapshots(&self) -> Arc<dyn Snapshots>;
+}
+
+/// Reading beside the writer, from any thread. Blocks on the disk: call it off the async threads.
+pub trait Reader: Send + Sync + 'static {
+    /// The ledger's last row.
+    fn head(&self) -> Result<Head, Error>;
+    /// At most `limit` rows behind `after`, in order.
+    fn rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error>;
+    /// A text, or `None` when there is none or it was erased.
+    fn text(&self, id: &str) -> Result<Option<TextRow>, Error>;
+    /// The latest checkpoint of each peer, by service name.
+    fn checkpoints(&self) -> Result<Vec<(String, Checkpoint)>, Error>;
+    /// Runs `query` on the read models.
+    fn view(&self, query: Query<'_>) -> Result<(), Error>;
+}
+
+/// A query on the read models; it keeps its own result.
+pub type Query<'a> = &'a mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>;
+
+/// A place for snapshots of a ledger's state. A snapshot is a cache: losing one costs time only.
+pub trait Snapshots: Send + Sync + 'static {
+    /// Keeps a snapshot taken behind row `sequence`, and drops all but the two newest.
+    fn put(&self, sequence: u64, bytes: &[u8]) -> Result<(), Error>;
+    /// The newest snapshot at or before `limit`.
+    fn latest(&self, limit: u64) -> Result<Option<(u64, Vec<u8>)>, Error>;
+}

@@ -1,0 +1,219 @@
+//! A store in memory: for tests and for the simulation. It keeps the promises of the trait but the
+//! one about power cuts; [`Memory::handle`] opens the same content again, as a restart would.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use vivarium_types::Timestamp;
+use vivarium_types::ids::LedgerId;
+use vivarium_types::source::{Checkpoint, Cursor, Row};
+
+use super::{
+    Answered, Batch, Error, Head, Query, Reader, RequestKey, Snapshots, Store, TextRow,
+};
+use crate::aggregate::Claimed;
+use crate::chain;
+
+/// A ledger in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Written by the one writer; read by readers.
+    content: Mutex<Content>,
+    /// The read models; made on first use.
+    views: Mutex<Option<rusqlite::Connection>>,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    ledger: Option<LedgerId>,
+    epoch: u64,
+    rows: Vec<Row>,
+    texts: BTreeMap<String, TextRow>,
+    claims: BTreeMap<String, u64>,
+    answers: BTreeMap<RequestKey, (Answered, Timestamp)>,
+    cursors: BTreeMap<String, Cursor>,
+    checkpoints: BTreeMap<String, Checkpoint>,
+    erasures: BTreeSet<String>,
+    snapshots: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Memory {
+    /// A second handle to the same content.
+    #[must_use]
+    pub fn handle(&self) -> Self {
+        self.clone()
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.shared.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn on_views(
+        &self,
+        work: &mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), Error> {
+        let mut views = self.shared.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match views.as_mut() {
+            Some(connection) => connection,
+            None => views.insert(rusqlite::Connection::open_in_memory()?),
+        };
+        let transaction = connection.transaction()?;
+        work(&transaction)?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+impl Content {
+    fn head(&self) -> Result<Head, Error> {
+        let ledger = self.ledger.ok_or_else(|| Error::corrupt("a ledger that was never opened"))?;
+        let last = self.rows.last();
+        Ok(Head {
+            ledger,
+            writer_epoch: self.epoch,
+            sequence: self.rows.len() as u64,
+            hash: last.map_or_else(|| chain::genesis(ledger), |row| row.hash),
+            time: last.map_or(Timestamp::EPOCH, |row| row.time),
+        })
+    }
+}
+
+impl Store for Memory {
+    fn open(&mut self, fresh: LedgerId) -> Result<Head, Error> {
+        let mut content = self.content();
+        content.ledger.get_or_insert(fresh);
+        content.epoch += 1;
+        content.head()
+    }
+
+    fn append(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+        {
+            let mut content = self.content();
+            let stands_at = content.rows.len() as u64;
+            let taken = batch.claims.iter().any(|(key, _)| content.claims.contains_key(key));
+            if content.epoch != batch.writer_epoch || stands_at != batch.expected_sequence || taken {
+                return Err(Error::Conflict);
+            }
+            content.rows.extend_from_slice(batch.rows);
+            content.texts.extend(batch.texts.iter().map(|text| (text.id.clone(), text.clone())));
+            for id in batch.erasures {
+                content.texts.remove(id);
+                content.erasures.insert(id.clone());
+            }
+            content.claims.extend(batch.claims.iter().cloned());
+            let answers = batch.answers.iter().cloned();
+            content.answers.extend(answers.map(|(key, answer)| (key, (answer, batch.time))));
+            content.cursors.extend(batch.cursors.iter().cloned());
+            content.checkpoints.extend(batch.checkpoints.iter().cloned());
+        }
+        match batch.project {
+            Some(project) => self.on_views(&mut |connection| project(connection)),
+            None => Ok(()),
+        }
+    }
+
+    fn claimed(&mut self, keys: &[String]) -> Result<BTreeMap<String, Claimed>, Error> {
+        let content = self.content();
+        let found = keys.iter().filter_map(|key| {
+            let sequence = *content.claims.get(key)?;
+            let row = content.rows.get(usize::try_from(sequence).ok()?.checked_sub(1)?)?;
+            Some((key.clone(), Claimed { sequence, kind: row.kind.clone() }))
+        });
+        Ok(found.collect())
+    }
+
+    fn answered(&mut self, key: &RequestKey) -> Result<Option<Answered>, Error> {
+        Ok(self.content().answers.get(key).map(|(answer, _)| answer.clone()))
+    }
+
+    fn forget_answers(&mut self, before: Timestamp, limit: u32) -> Result<u32, Error> {
+        let mut content = self.content();
+        let old: Vec<RequestKey> = content
+            .answers
+            .iter()
+            .filter(|(_, (_, time))| *time < before)
+            .map(|(key, _)| key.clone())
+            .take(limit as usize)
+            .collect();
+        for key in &old {
+            content.answers.remove(key);
+        }
+        Ok(u32::try_from(old.len()).unwrap_or(limit))
+    }
+
+    fn cursors(&mut self) -> Result<BTreeMap<String, Cursor>, Error> {
+        Ok(self.content().cursors.clone())
+    }
+
+    fn pending_erasures(&mut self) -> Result<Vec<String>, Error> {
+        Ok(self.content().erasures.iter().cloned().collect())
+    }
+
+    fn finish_erasures(&mut self, ids: &[String]) -> Result<(), Error> {
+        let mut content = self.content();
+        for id in ids {
+            content.erasures.remove(id);
+        }
+        Ok(())
+    }
+
+    fn with_views(
+        &mut self,
+        work: &mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), Error> {
+        self.on_views(work)
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        Arc::new(self.clone())
+    }
+
+    fn snapshots(&self) -> Arc<dyn Snapshots> {
+        Arc::new(self.clone())
+    }
+}
+
+impl Reader for Memory {
+    fn head(&self) -> Result<Head, Error> {
+        self.content().head()
+    }
+
+    fn rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error> {
+        let start = usize::try_from(after).unwrap_or(usize::MAX);
+        Ok(self.content().rows.iter().skip(start).take(limit).cloned().collect())
+    }
+
+    fn text(&self, id: &str) -> Result<Option<TextRow>, Error> {
+        Ok(self.content().texts.get(id).cloned())
+    }
+
+    fn checkpoints(&self) -> Result<Vec<(String, Checkpoint)>, Error> {
+        Ok(self.content().checkpoints.clone().into_iter().collect())
+    }
+
+    fn view(&self, query: Query<'_>) -> Result<(), Error> {
+        self.on_views(query)
+    }
+}
+
+impl Snapshots for Memory {
+    fn put(&self, sequence: u64, bytes: &[u8]) -> Result<(), Error> {
+        let mut content = self.content();
+        content.snapshots.insert(sequence, bytes.to_vec());
+        while content.snapshots.len() > 2 {
+            content.snapshots.pop_first();
+        }
+        Ok(())
+    }
+
+    fn latest(&self, limit: u64) -> Result<Option<(u64, Vec<u8>)>, Error> {
+        let content = self.content();
+        let newest = content.snapshots.range(..=limit).next_back();
+        Ok(newest.map(|(sequence, bytes)| (*sequence, bytes.clone())))
+    }
+}

@@ -1,0 +1,153 @@
+//! From a sequence on disk to live, without gap and without repeat.
+//!
+//! A watcher *pulls*: rows that are still in the recent-rows ring come from memory, older ones from
+//! disk, and when there is nothing newer it waits for the next commit. So a slow watcher costs no
+//! memory: it falls back to the disk by itself.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+use vivarium_types::source::Row;
+
+use crate::store::{Error, Reader};
+
+/// Most rows of one delivery.
+pub const DELIVERY_ROWS_MAX: usize = 256;
+/// Most payload bytes the ring of recent rows holds.
+const RING_BYTES_MAX: usize = 8 << 20;
+/// Most rows the ring of recent rows holds.
+const RING_ROWS_MAX: usize = 8_192;
+
+/// Where the writer publishes and watchers wait.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    /// Written by the writer behind each commit, and once when it ends.
+    progress: watch::Sender<Progress>,
+    /// Written by the writer behind each commit, before `progress`.
+    ring: Mutex<Ring>,
+}
+
+/// How far the log has come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Progress {
+    /// The last committed row.
+    pub(crate) committed: u64,
+    /// Whether the writer has ended: nothing will follow.
+    pub(crate) closed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    rows: VecDeque<Arc<Row>>,
+    bytes: usize,
+}
+
+impl Hub {
+    pub(crate) fn new(sequence: u64) -> Self {
+        let progress = Progress { committed: sequence, closed: false };
+        Self { progress: watch::Sender::new(progress), ring: Mutex::default() }
+    }
+
+    /// Makes committed rows visible.
+    pub(crate) fn publish(&self, rows: Vec<Row>) {
+        let Some(last) = rows.last().map(|row| row.sequence) else { return };
+        {
+            let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+            for row in rows {
+                ring.bytes += row.payload.len();
+                ring.rows.push_back(Arc::new(row));
+            }
+            while ring.rows.len() > RING_ROWS_MAX || ring.bytes > RING_BYTES_MAX {
+                let Some(oldest) = ring.rows.pop_front() else { break };
+                ring.bytes -= oldest.payload.len();
+            }
+        }
+        self.progress.send_modify(|progress| progress.committed = last);
+    }
+
+    /// Tells every watcher that nothing will follow.
+    pub(crate) fn close(&self) {
+        self.progress.send_modify(|progress| progress.closed = true);
+    }
+
+    pub(crate) fn committed(&self) -> u64 {
+        self.progress.borrow().committed
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Rows behind `after` if the ring still holds the first of them.
+    fn recent(&self, after: u64) -> Option<Vec<Arc<Row>>> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = ring.rows.front()?.sequence;
+        let skip = usize::try_from((after + 1).checked_sub(first)?).ok()?;
+        let rows: Vec<_> =
+            ring.rows.iter().skip(skip).take(DELIVERY_ROWS_MAX).map(Arc::clone).collect();
+        (!rows.is_empty()).then_some(rows)
+    }
+}
+
+/// A place in a log that moves forward as rows are taken.
+pub struct Watch {
+    hub: Arc<Hub>,
+    reader: Arc<dyn Reader>,
+    progress: watch::Receiver<Progress>,
+    after: u64,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").field("after", &self.after).finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(hub: Arc<Hub>, reader: Arc<dyn Reader>, after: u64) -> Self {
+        Self { progress: hub.subscribe(), hub, reader, after }
+    }
+
+    /// The sequence of the last row that was taken.
+    pub const fn after(&self) -> u64 {
+        self.after
+    }
+
+    /// The next rows, at most [`DELIVERY_ROWS_MAX`]; waits while there are none. `None` when the
+    /// ledger was closed. Cancel-safe: what was not returned is returned next time.
+    pub async fn next(&mut self) -> Option<Result<Vec<Arc<Row>>, Error>> {
+        let after = self.after;
+        let seen = self.progress.wait_for(|at| at.committed > after || at.closed).await;
+        // Closing is not a reason to hide rows that were committed before it.
+        if seen.map_or(true, |at| at.committed <= after) {
+            return None;
+        }
+        Some(self.take().await)
+    }
+
+    /// The next rows that exist now; empty at the end of the log.
+    pub async fn take(&mut self) -> Result<Vec<Arc<Row>>, Error> {
+        let committed = self.hub.committed();
+        if committed <= self.after {
+            return Ok(Vec::new());
+        }
+        let rows = match self.hub.recent(self.after) {
+            Some(rows) => rows,
+            None => self.from_disk(committed).await?,
+        };
+        if let Some(last) = rows.last() {
+            self.after = last.sequence;
+        }
+        Ok(rows)
+    }
+
+    async fn from_disk(&self, committed: u64) -> Result<Vec<Arc<Row>>, Error> {
+        let (reader, after) = (Arc::clone(&self.reader), self.after);
+        let rows = tokio::task::spawn_blocking(move || reader.rows(after, DELIVERY_ROWS_MAX)).await;
+        let mut rows = rows.map_err(|error| Error::Unavailable(Box::new(error)))??;
+        // The disk may be ahead of what was published: whoever sees a row may rely on `committed`.
+        rows.retain(|row| row.sequence <= committed);
+        Ok(rows.into_iter().map(Arc::new).collect())
+    }
+}

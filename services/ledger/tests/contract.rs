@@ -1,0 +1,467 @@
+//! One suite for every store: what the kernel promises, through its own front door.
+
+#[path = "support/counter.rs"]
+mod counter;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use counter::{Command, Counters, Event, Refused};
+use vivarium_ledger::ledger::Running;
+use vivarium_ledger::seal::KeyFile;
+use vivarium_ledger::store::memory::Memory;
+use vivarium_ledger::store::sqlite::Sqlite;
+use vivarium_ledger::writer::Parts;
+use vivarium_ledger::{
+    Answer, Error, Ledger, Meta, Options, Request, Store, Submission, View, chain,
+};
+use vivarium_types::{Actor, Clock as _, IdSource, ManualClock, Timestamp};
+
+/// A place that survives a restart of the ledger in it.
+enum Place {
+    Memory(Memory),
+    Sqlite(tempfile::TempDir),
+}
+
+struct World {
+    place: Place,
+    clock: Arc<ManualClock>,
+    keys: Arc<KeyFile>,
+    seed: u64,
+}
+
+impl World {
+    fn all() -> Vec<Self> {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        [Place::Memory(Memory::default()), Place::Sqlite(folder)].map(Self::at).into()
+    }
+
+    fn at(place: Place) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_406_400_000)));
+        let keys = match &place {
+            Place::Memory(_) => KeyFile::in_memory(),
+            Place::Sqlite(folder) => KeyFile::at(&folder.path().join("counters.keys")),
+        };
+        Self { place, clock, keys: Arc::new(keys.expect("a key file opens")), seed: 1 }
+    }
+
+    fn open(&mut self) -> (Ledger<Counters>, Running) {
+        self.open_with(Options::default())
+    }
+
+    fn open_with(&mut self, options: Options) -> (Ledger<Counters>, Running) {
+        self.seed += 1;
+        match &self.place {
+            Place::Memory(memory) => self.start(memory.handle(), options),
+            Place::Sqlite(folder) => {
+                let store = Sqlite::at(&folder.path().join("counters.db")).expect("it opens");
+                self.start(store, options)
+            }
+        }
+    }
+
+    fn start(&self, store: impl Store, options: Options) -> (Ledger<Counters>, Running) {
+        let parts = Parts {
+            clock: Arc::<ManualClock>::clone(&self.clock),
+            ids: IdSource::seeded(self.seed),
+            views: vec![Box::new(Totals)],
+            keys: Some(Arc::clone(&self.keys)),
+        };
+        Ledger::open(store, parts, None, options, Box::new(|_| {})).expect("a ledger opens")
+    }
+}
+
+/// A read model: the totals by name.
+struct Totals;
+
+impl View<Counters> for Totals {
+    fn name(&self) -> &'static str {
+        "totals"
+    }
+    fn version(&self) -> u32 {
+        1
+    }
+    fn create(&self, db: &rusqlite::Connection) -> rusqlite::Result<()> {
+        db.execute_batch(
+            "DROP TABLE IF EXISTS totals; CREATE TABLE totals (name TEXT PRIMARY KEY, total INTEGER)",
+        )
+    }
+    fn project(
+        &self,
+        db: &rusqlite::Connection,
+        event: &Event,
+        _meta: &Meta,
+        _texts: &dyn vivarium_ledger::view::TextLookup,
+    ) -> rusqlite::Result<()> {
+        if let Event::Added { name, by } = event {
+            db.execute(
+                "INSERT INTO totals VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET total = total + ?2",
+                (name, by),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn operator() -> Actor {
+    Actor::Operator("test".into())
+}
+
+fn add(by: i64) -> Submission<Counters> {
+    Submission::new(operator(), Command::Add { name: "a".into(), by })
+}
+
+fn request(id: &str, content: &str) -> Request {
+    Request { method: "Test/Add", id: id.into(), digest: chain::digest(content.as_bytes()) }
+}
+
+async fn total(ledger: &Ledger<Counters>) -> i64 {
+    let found = ledger.ask(|state| state.totals.get("a").copied().unwrap_or(0)).await;
+    found.expect("the ledger is open")
+}
+
+fn close(ledger: Ledger<Counters>, running: Running) {
+    ledger.close();
+    drop(ledger);
+    running.join().expect("the writer ends well");
+}
+
+#[tokio::test]
+async fn an_answer_survives_a_restart() {
+    for mut world in World::all() {
+        let (ledger, running) = world.open();
+        let answer = ledger.submit(add(3)).await.expect("it is accepted");
+        assert_eq!(answer.sequence, 1);
+        close(ledger, running);
+        let (ledger, running) = world.open();
+        assert_eq!(total(&ledger).await, 3);
+        assert_eq!(ledger.committed(), 1);
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_command_fails_alone_and_leaves_no_row() {
+    for mut world in World::all() {
+        let (ledger, running) = world.open();
+        let (bad, good) = tokio::join!(ledger.submit(add(-1)), ledger.submit(add(2)));
+        assert!(matches!(bad, Err(Error::Refused(Refused::Negative))));
+        assert_eq!(good.expect("the good one is accepted").sequence, 1);
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn a_panicking_decision_fails_alone() {
+    for mut world in World::all() {
+        let (ledger, running) = world.open();
+        let planted = ledger.submit(Submission::new(operator(), Command::Panic)).await;
+        assert!(matches!(planted, Err(Error::Fault)));
+        ledger.submit(add(1)).await.expect("the writer lives on");
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn sixty_four_callers_repeating_one_request_get_one_effect() {
+    for mut world in World::all() {
+        let (ledger, running) = world.open();
+        let calls = (0..64).map(|_| ledger.submit(add(5).request(request("r1", "add 5"))));
+        let answers: Vec<Answer> =
+            futures::future::join_all(calls).await.into_iter().map(Result::unwrap).collect();
+        assert!(answers.iter().all(|answer| answer.sequence == 1));
+        assert_eq!(answers.iter().filter(|answer| !answer.repeated).count(), 1);
+        assert_eq!(total(&ledger).await, 5);
+        close(ledger, running);
+
+        let (ledger, running) = world.open();
+        let again = ledger.submit(add(5).request(request("r1", "add 5"))).await.expect("a repeat");
+        assert!(again.repeated);
+        let other = ledger.submit(add(6).request(request("r1", "add 6"))).await;
+        assert!(matches!(other, Err(Error::RequestReused)));
+        assert_eq!(total(&ledger).await, 5);
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_gets_the_first_answers_very_bytes() {
+    for mut world in World::all() {
+        let (ledger, running) = world.open();
+        let mint = || {
+            Submission::new(operator(), Command::Mint)
+                .request(request("m1", "mint"))
+                .answering(|state: &Counters, _| state.notes.last().cloned().unwrap_or_default())
+        };
+        let first = ledger.submit(mint()).await.expect("it is accepted");
+        ledger.submit(add(1)).await.expect("something else happens");
+        let second = ledger.submit(mint()).await.expect("it is answered");
+        assert_eq!(first.bytes, second.bytes);
+        assert!(first.message::<String>().expect("a message").starts_with("tsk_"));
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn a_business_key_is_used_once_for_ever() {
+    for mut world in World::all() {
+        let (ledger, running) = world.open();
+        let once = || ledger.submit(Submission::new(operator(), Command::Once { key: "k".into() }));
+        let (one, two) = tokio::join!(once(), once());
+        assert!(one.is_ok() != two.is_ok());
+        close(ledger, running);
+        let (ledger, running) = world.open();
+        let command = Command::Once { key: "k".into() };
+        let later = ledger.submit(Submission::new(operator(), command)).await;
+        assert!(matches!(later, Err(Error::Refused(Refused::KeyUsed { by: 1 }))));
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn time_makes_events_only_when_it_has_come() {
+    for mut world in World::all() {
+        let (ledger, running) = world.open();
+        let due = world.clock.now() + Duration::from_secs(30);
+        let set = Submission::new(operator(), Command::RingAt { due });
+        ledger.submit(set).await.expect("it is accepted");
+        world.clock.advance(Duration::from_secs(29));
+        assert_eq!(ledger.ask(|state| state.rung).await.expect("open"), 0);
+        world.clock.advance(Duration::from_secs(1));
+        assert!(ledger.reached(2).await);
+        assert_eq!(ledger.ask(|state| state.rung).await.expect("open"), 1);
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn wall_time_never_falls_in_a_ledger() {
+    for mut world in World::all() {
+        let (ledger, running) = world.open();
+        ledger.submit(add(1)).await.expect("it is accepted");
+        world.clock.set(Timestamp::EPOCH);
+        ledger.submit(add(1)).await.expect("it is accepted");
+        let rows = ledger.reader().rows(0, 10).expect("rows can be read");
+        assert!(rows[1].time >= rows[0].time);
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_sees_every_event_once_across_disk_memory_and_reconnects() {
+    for mut world in World::all() {
+        let (ledger, running) = world.open();
+        for _ in 0..300 {
+            ledger.submit(add(1)).await.expect("it is accepted");
+        }
+        let writing = {
+            let ledger = ledger.clone();
+            async move {
+                for _ in 0..300 {
+                    ledger.submit(add(1)).await.expect("it is accepted");
+                }
+            }
+        };
+        let watching = {
+            let ledger = ledger.clone();
+            async move {
+                let mut seen: Vec<u64> = Vec::new();
+                while seen.len() < 600 {
+                    // Each round is a reconnect behind the last row that was seen.
+                    let mut watch = ledger.watch(seen.last().copied().unwrap_or(0));
+                    for _ in 0..seen.len() % 7 + 1 {
+                        if seen.len() == 600 {
+                            break;
+                        }
+                        let rows = watch.next().await.expect("open").expect("readable");
+                        seen.extend(rows.iter().map(|row| row.sequence));
+                    }
+                }
+                seen
+            }
+        };
+        let (seen, ()) = tokio::join!(watching, writing);
+        assert_eq!(seen, (1..=600).collect::<Vec<u64>>());
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn a_watch_ends_when_the_ledger_closes_and_hides_nothing() {
+    for mut world in World::all() {
+        let (ledger, running) = world.open();
+        let mut watch = ledger.watch(0);
+        ledger.submit(add(1)).await.expect("it is accepted");
+        close(ledger, running);
+        assert_eq!(watch.next().await.expect("the row is shown").expect("readable").len(), 1);
+        assert!(watch.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn views_follow_the_log_and_are_rebuilt_when_their_version_changes() {
+    struct Doubled;
+    impl View<Counters> for Doubled {
+        fn name(&self) -> &'static str {
+            "totals"
+        }
+        fn version(&self) -> u32 {
+            2
+        }
+        fn create(&self, db: &rusqlite::Connection) -> rusqlite::Result<()> {
+            Totals.create(db)
+        }
+        fn project(
+            &self,
+            db: &rusqlite::Connection,
+            event: &Event,
+            meta: &Meta,
+            texts: &dyn vivarium_ledger::view::TextLookup,
+        ) -> rusqlite::Result<()> {
+            Totals.project(db, event, meta, texts)?;
+            Totals.project(db, event, meta, texts)
+        }
+    }
+    let read = |db: &rusqlite::Connection| -> rusqlite::Result<i64> {
+        db.query_row("SELECT total FROM totals WHERE name = 'a'", [], |row| row.get(0))
+    };
+    for mut world in World::all() {
+        let (ledger, running) = world.open();
+        ledger.submit(add(4)).await.expect("it is accepted");
+        assert_eq!(ledger.view(read).await.expect("the view can be read"), 4);
+        close(ledger, running);
+        let parts = Parts {
+            clock: Arc::<ManualClock>::clone(&world.clock),
+            ids: IdSource::seeded(99),
+            views: vec![Box::new(Doubled)],
+            keys: None,
+        };
+        let (ledger, running) = match &world.place {
+            Place::Memory(memory) => {
+                Ledger::open(memory.handle(), parts, None, Options::default(), Box::new(|_| {}))
+            }
+            Place::Sqlite(folder) => {
+                let store = Sqlite::at(&folder.path().join("counters.db")).expect("it opens");
+                Ledger::open(store, parts, None, Options::default(), Box::new(|_| {}))
+            }
+        }
+        .expect("the ledger opens");
+        assert_eq!(ledger.view(read).await.expect("the view can be read"), 8);
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn snapshot_and_tail_equal_a_full_replay() {
+    for mut world in World::all() {
+        let options = Options { snapshot_every: 10, ..Options::default() };
+        let (ledger, running) = world.open_with(options);
+        for by in 0..57 {
+            ledger.submit(add(by)).await.expect("it is accepted");
+        }
+        let live = ledger.ask(Clone::clone).await.expect("open");
+        let half = ledger.as_of(30).await.expect("it replays");
+        assert_eq!(half.last_sequence, 30);
+        let reader = ledger.reader();
+        close(ledger, running);
+        let whole = vivarium_ledger::snapshot::replay::<Counters>(&*reader, None, u64::MAX);
+        assert_eq!(whole.expect("it replays").state, live);
+        let (ledger, running) = world.open();
+        assert_eq!(ledger.ask(Clone::clone).await.expect("open"), live);
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn an_older_writer_is_fenced_off() {
+    for mut world in World::all() {
+        let (old, old_running) = world.open();
+        old.submit(add(1)).await.expect("it is accepted");
+        let (new, new_running) = world.open();
+        let late = old.submit(add(1)).await;
+        assert!(matches!(late, Err(Error::Closed | Error::Store(_))), "{late:?}");
+        assert!(old_running.join().is_err());
+        assert_eq!(total(&new).await, 1);
+        close(new, new_running);
+    }
+}
+
+#[tokio::test]
+async fn a_full_inbox_answers_at_once() {
+    for mut world in World::all() {
+        let options = Options { inbox: 1, ..Options::default() };
+        let (ledger, running) = world.open_with(options);
+        let calls = (0..200).map(|_| ledger.submit(add(1)));
+        let answers = futures::future::join_all(calls).await;
+        let full = answers.iter().filter(|a| matches!(a, Err(Error::Full))).count();
+        let accepted = answers.iter().filter(|a| a.is_ok()).count();
+        assert!(full > 0 && full + accepted == 200);
+        assert_eq!(total(&ledger).await, i64::try_from(accepted).expect("it fits"));
+        close(ledger, running);
+    }
+}
+
+#[tokio::test]
+async fn an_erased_text_is_in_no_file_and_the_chain_still_verifies() {
+    const CANARY: &str = "canary-7f3a9c-in-the-coal-mine";
+    const PLAIN: &str = "open-canary-51b2e8-in-the-meadow";
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().to_owned();
+    let mut world = World::at(Place::Sqlite(folder));
+    let (ledger, running) = world.open();
+    let mut texts = ledger.texts();
+    let sealed = texts.sealed(&CANARY.repeat(40)).expect("it seals");
+    let plain = texts.plain(&PLAIN.repeat(40));
+    let rows = texts.into_rows();
+    let note = |text| Submission::new(operator(), Command::Note { text });
+    ledger.submit(note(sealed.clone()).texts(rows)).await.expect("it is accepted");
+    ledger.submit(note(plain.clone())).await.expect("it is accepted");
+    assert_eq!(
+        ledger.text(&sealed.id).await.expect("readable").as_deref(),
+        Some(&*CANARY.repeat(40))
+    );
+    assert!(holds(&path, PLAIN), "the plain text is on disk before the erasure");
+    assert!(!holds(&path, CANARY), "the sealed text never is");
+    let key = ledger.text(&sealed.id).await.expect("readable");
+    assert!(key.is_some());
+
+    let erase = add(0).erasing(vec![sealed.id.clone(), plain.id.clone()]);
+    ledger.submit(erase).await.expect("it is accepted");
+    assert_eq!(ledger.text(&sealed.id).await.expect("readable"), None);
+    assert_eq!(ledger.text(&plain.id).await.expect("readable"), None);
+    assert!(!holds(&path, PLAIN) && !holds(&path, CANARY));
+    let report = vivarium_ledger::audit::verify(&*ledger.reader(), &[], &|_| true, &mut |_| {});
+    let report = report.expect("the audit runs");
+    assert_eq!((report.findings, report.texts_erased), (Vec::new(), 2));
+    close(ledger, running);
+}
+
+/// Whether any file under `folder` holds `needle`.
+fn holds(folder: &Path, needle: &str) -> bool {
+    std::fs::read_dir(folder).expect("the folder can be listed").flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return holds(&path, needle);
+        }
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
+    })
+}
+
+#[tokio::test]
+async fn an_idle_ledger_writes_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("counters.db-wal");
+    let mut world = World::at(Place::Sqlite(folder));
+    let (ledger, running) = world.open();
+    ledger.submit(add(1)).await.expect("it is accepted");
+    let before = std::fs::read(&path).expect("the write-ahead log is there");
+    for _ in 0..1_000 {
+        world.clock.advance(Duration::from_secs(3_600));
+        ledger.ask(|_| ()).await.expect("open");
+    }
+    assert_eq!(std::fs::read(&path).expect("still there"), before);
+    close(ledger, running);
+}
