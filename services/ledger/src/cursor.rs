@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use tokio::sync::oneshot;
-use vivarium_types::source::{Cursor, Delivery, Fault, Row, Source};
 use vivarium_types::Actor;
+use vivarium_types::source::{Cursor, Delivery, Fault, Row, Source};
 
 use crate::aggregate::Aggregate;
 use crate::chain::Verifier;
@@ -212,11 +212,7 @@ impl<A: Aggregate, H: Handler<A>> Follower<A, H> {
         Ok(())
     }
 
-    fn note(
-        &self,
-        cursor: Cursor,
-        checkpoint: Option<vivarium_types::source::Checkpoint>,
-    ) -> Note {
+    fn note(&self, cursor: Cursor, checkpoint: Option<vivarium_types::source::Checkpoint>) -> Note {
         Note { follower: self.source.name().to_owned(), cursor, checkpoint }
     }
 }
@@ -259,9 +255,9 @@ impl<A: Aggregate> Ledger<A> {
         if cursor.sequence > 0 {
             let mut watch = self.watch(cursor.sequence - 1);
             let rows = watch.take().await.map_err(|e| Fault::Unavailable(Box::new(e)))?;
-            let known = rows.first().is_some_and(|row| {
-                row.sequence == cursor.sequence && row.hash == cursor.hash
-            });
+            let known = rows
+                .first()
+                .is_some_and(|row| row.sequence == cursor.sequence && row.hash == cursor.hash);
             if !known {
                 return Err(Fault::Diverged);
             }

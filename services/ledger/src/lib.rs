@@ -43,7 +43,7 @@ pub use cursor::{Handler, Reaction, Trouble};
 #[cfg(feature = "kernel")]
 pub use ledger::{Answer, Decided, Error, Ledger, Options, Request, Signer, Submission, Texts};
 #[cfg(feature = "kernel")]
-pub use store::{Store, TextRow, TextRef};
+pub use store::{Store, TextRef, TextRow};
 #[cfg(feature = "kernel")]
 pub use view::View;
 #[cfg(feature = "kernel")]

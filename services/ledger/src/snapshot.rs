@@ -111,8 +111,7 @@ fn usable<A: Aggregate>(
 fn pack<A: Aggregate>(replayed: &Replayed<A>) -> Result<Vec<u8>, Error> {
     let unavailable = |error: Box<dyn std::error::Error + Send + Sync>| Error::Unavailable(error);
     let state = postcard::to_stdvec(&replayed.state).map_err(|e| unavailable(Box::new(e)))?;
-    let packed =
-        zstd::bulk::compress(&state, ZSTD_LEVEL).map_err(|e| unavailable(Box::new(e)))?;
+    let packed = zstd::bulk::compress(&state, ZSTD_LEVEL).map_err(|e| unavailable(Box::new(e)))?;
     let mut bytes = Vec::with_capacity(HEADER_LENGTH + packed.len());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&A::STATE_VERSION.to_be_bytes());

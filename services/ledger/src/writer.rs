@@ -343,7 +343,8 @@ impl<A: Aggregate> Writer<A> {
                     outcome
                 }
                 Effect::Park { reason } => {
-                    let parked = FactNote { source: source.clone(), sequence, kind: kind.clone(), reason };
+                    let parked =
+                        FactNote { source: source.clone(), sequence, kind: kind.clone(), reason };
                     let own = turn.actor.clone();
                     self.accept(turn, &own, vec![A::fact_parked(parked)])
                 }

@@ -139,13 +139,13 @@ ids! {
 pub struct IdSource {
     /// State of a `SplitMix64` sequence (Steele, Lea and Flood 2014); only spreads the seed.
     state: u64,
-    last: u128,
+    last: Option<u128>,
 }
 
 impl IdSource {
     /// A source that gives the same ids for the same seed and moments.
     pub const fn seeded(seed: u64) -> Self {
-        Self { state: seed, last: 0 }
+        Self { state: seed, last: None }
     }
 
     /// A new id for `now`.
@@ -154,12 +154,11 @@ impl IdSource {
         let random = u128::from(self.step()) << 16 | u128::from(self.step() >> 48);
         let fresh = millis << 80 | random;
         // Within one millisecond the next id is the last one plus one: order is order of making.
-        let number = if fresh >> 80 == self.last >> 80 || fresh <= self.last {
-            self.last.wrapping_add(1)
-        } else {
-            fresh
+        let number = match self.last {
+            Some(last) if fresh >> 80 <= last >> 80 => last.wrapping_add(1),
+            Some(_) | None => fresh,
         };
-        self.last = number;
+        self.last = Some(number);
         I::from_number(number)
     }
 
@@ -217,6 +216,12 @@ mod tests {
         let made: Vec<TaskId> =
             (0..5_000).map(|n| source.mint(Timestamp::from_micros(n * 100))).collect();
         assert!(made.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn two_sources_differ_even_at_the_epoch() {
+        let first = |seed| IdSource::seeded(seed).mint::<TaskId>(Timestamp::EPOCH);
+        assert_ne!(first(1), first(2));
     }
 
     #[test]

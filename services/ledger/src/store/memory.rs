@@ -8,9 +8,7 @@ use vivarium_types::Timestamp;
 use vivarium_types::ids::LedgerId;
 use vivarium_types::source::{Checkpoint, Cursor, Row};
 
-use super::{
-    Answered, Batch, Error, Head, Query, Reader, RequestKey, Snapshots, Store, TextRow,
-};
+use super::{Answered, Batch, Error, Head, Query, Reader, RequestKey, Snapshots, Store, TextRow};
 use crate::aggregate::Claimed;
 use crate::chain;
 
@@ -96,7 +94,8 @@ impl Store for Memory {
             let mut content = self.content();
             let stands_at = content.rows.len() as u64;
             let taken = batch.claims.iter().any(|(key, _)| content.claims.contains_key(key));
-            if content.epoch != batch.writer_epoch || stands_at != batch.expected_sequence || taken {
+            if content.epoch != batch.writer_epoch || stands_at != batch.expected_sequence || taken
+            {
                 return Err(Error::Conflict);
             }
             content.rows.extend_from_slice(batch.rows);

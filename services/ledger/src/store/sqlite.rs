@@ -15,9 +15,7 @@ use vivarium_types::Timestamp;
 use vivarium_types::ids::LedgerId;
 use vivarium_types::source::{Checkpoint, Cursor, Hash, Row};
 
-use super::{
-    Answered, Batch, Error, Head, Query, Reader, RequestKey, Snapshots, Store, TextRow,
-};
+use super::{Answered, Batch, Error, Head, Query, Reader, RequestKey, Snapshots, Store, TextRow};
 use crate::aggregate::Claimed;
 use crate::chain;
 
@@ -100,9 +98,8 @@ impl Store for Sqlite {
     }
 
     fn append(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
-        let transaction = self.connection.transaction_with_behavior(
-            rusqlite::TransactionBehavior::Immediate,
-        )?;
+        let transaction =
+            self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let (epoch, sequence): (u64, u64) = transaction
             .prepare_cached(
                 "SELECT writer_epoch, (SELECT coalesce(max(sequence), 0) FROM events) FROM owner",

@@ -1,0 +1,2 @@
+//! The `LedgerService` of `proto/` over a ledger: watching, reading, verifying. (Written with the
+//! contract.)
