@@ -1,1 +1,41 @@
-//! Under construction.
+//! How a service runs: configuration, identity, mTLS, tokens, the call matrix, the server, the
+//! clients, errors, telemetry. One page for service authors is in this crate's `README.md`.
+//!
+//! This crate knows no domain and no ledger. It is the only place that reads the system clock, makes
+//! a `tonic::Status`, spawns a bare task, binds a port or opens a connection.
+//!
+//! Reading order: [`run`] (a process from start to exit) → [`config`] → [`world`] → [`identity`] →
+//! [`ca`] → [`token`] → [`lease`] → [`matrix`] → [`auth`] → [`server`] → [`client`] → [`source`] →
+//! [`status`] → [`telemetry`] → [`task`] → [`clock`] → [`memory`] (all of it without a network).
+
+pub mod auth;
+pub mod ca;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod identity;
+pub mod lease;
+pub mod matrix;
+pub mod memory;
+pub mod run;
+pub mod server;
+pub mod source;
+pub mod status;
+pub mod task;
+pub mod telemetry;
+pub mod token;
+pub mod trust;
+pub mod world;
+
+mod metrics;
+mod paseto;
+
+pub use auth::Caller;
+pub use client::{Calls, Peer, Peers};
+pub use config::Settings;
+pub use identity::{Name, Service};
+pub use lease::Lease;
+pub use run::{Deps, run};
+pub use server::Services;
+pub use status::{Problem, Refusal, Violations};
+pub use world::World;
