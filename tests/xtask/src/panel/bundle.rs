@@ -37,6 +37,7 @@ pub(crate) fn write(panel: &Path, wasm: &Path, dist: &Path) -> Result<()> {
 fn bind(wasm: &Path, dist: &Path) -> Result<()> {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(wasm).out_name("panel").typescript(false);
+    bindgen.remove_name_section(true).remove_producers_section(true);
     bindgen.web(true).context("the panel is bound as a module of the web")?;
     bindgen.generate(dist).with_context(|| format!("cannot bind {}", wasm.display()))
 }
