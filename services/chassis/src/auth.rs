@@ -95,7 +95,7 @@ impl Gate {
         if !rule.callers.contains(&leaf.name) {
             return Err(refused());
         }
-        let lease = self.lease(&identity, &rule, leaf, headers)?;
+        let lease = self.lease(&identity, rule, leaf, headers)?;
         if !may_assert(&leaf.name, &actor, rule.class, lease.as_ref()) {
             return Err(refused());
         }
@@ -105,7 +105,7 @@ impl Gate {
     fn lease(
         &self,
         identity: &Identity,
-        rule: &Rule,
+        rule: Rule,
         leaf: &Leaf,
         headers: &HeaderMap,
     ) -> Result<Option<Lease>, Refusal> {
@@ -133,14 +133,15 @@ fn may_assert(name: &Name, actor: &Actor, class: MethodClass, lease: Option<&Lea
     let person_only = class == MethodClass::Operate;
     match (actor, name) {
         (Actor::Operator(_), Name::Service(Service::Gateway) | Name::Operator(_)) => true,
-        (Actor::Operator(_), Name::Service(_) | Name::Supervisor) => false,
         (Actor::Resident(resident), Name::Service(Service::Executor)) => {
             lease.is_some_and(|lease| lease.resident == Some(*resident)) && !person_only
         }
-        (Actor::Resident(_), Name::Service(_) | Name::Operator(_) | Name::Supervisor) => false,
         (Actor::Service(service), name) => *service == word(name) && may_act_alone(name, class),
         (Actor::Rule(_), Name::Service(_)) => may_act_alone(name, class),
-        (Actor::Rule(_), Name::Operator(_) | Name::Supervisor) => false,
+        (
+            Actor::Operator(_) | Actor::Resident(_) | Actor::Rule(_),
+            Name::Service(_) | Name::Operator(_) | Name::Supervisor,
+        ) => false,
     }
 }
 

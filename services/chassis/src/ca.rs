@@ -25,13 +25,13 @@ use crate::trust::Trust;
 use crate::world::{self, World};
 
 /// How long a leaf lives. Renew it at half of that.
-pub const LEAF_LIFE: Duration = Duration::from_secs(3_600);
+pub const LEAF_LIFE: Duration = Duration::from_hours(1);
 /// How long an issuer lives; it is renewed at half of that.
-const ISSUER_LIFE: Duration = Duration::from_secs(24 * 3_600);
+const ISSUER_LIFE: Duration = Duration::from_hours(24);
 /// How long the root lives.
-const ROOT_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
+const ROOT_LIFE: Duration = Duration::from_hours(10 * 365 * 24);
 /// A certificate begins this long before it is made: clocks of one machine may step back a little.
-const BACKDATED: Duration = Duration::from_secs(60);
+const BACKDATED: Duration = Duration::from_mins(1);
 
 /// Why the authority cannot work.
 #[derive(Debug, thiserror::Error)]

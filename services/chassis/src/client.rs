@@ -21,13 +21,14 @@ use vivarium_types::source::Source;
 use vivarium_types::{Actor, Clock, Reason};
 
 use crate::auth;
+use crate::clock;
 use crate::config::{Limits, Origins, Shared};
 use crate::identity::{self, Holder, Identity, Name, Service};
 use crate::lease;
 use crate::matrix::{self, MethodClass, Shape};
 use crate::source::GrpcSource;
 use crate::status::{Problem, Refusal};
-use crate::telemetry::trace::{self, Trace};
+use crate::telemetry::trace::{self, Context, Trace};
 use crate::token;
 use crate::world::World;
 
@@ -39,6 +40,9 @@ pub(crate) mod timeout;
 pub use connect::{Connect, TlsConnect};
 
 use retry::Budget;
+
+/// A tenth is added at random to the age of a link, so that not all are renewed together.
+const AGE_JITTER_PERMILLE: u32 = 100;
 
 /// Why a tool has no clients.
 #[derive(Debug, thiserror::Error)]
@@ -87,11 +91,14 @@ impl Peers {
         let shared: Shared = Origins::of_process(&world.config()).load("shared")?;
         let holder = Arc::new(Holder::load(&world.identity(&name), &name)?);
         let connector: Arc<dyn Connect> = Arc::new(TlsConnect::new(&shared));
-        let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock);
-        Ok(Self::new(&holder, &connector, &clock, &shared.limits))
+        let time: Arc<dyn Clock> = Arc::new(clock::SystemClock);
+        Ok(Self::new(&holder, &connector, &time, &shared.limits))
     }
 
     /// The client of one service.
+    ///
+    /// # Panics
+    /// Never: there is a client for every service.
     pub fn to(&self, service: Service) -> Peer {
         self.peers.get(&service).expect("there is a peer for every service").clone()
     }
@@ -163,12 +170,15 @@ impl fmt::Debug for Inner {
 struct Link {
     identity: Arc<Identity>,
     channel: Channel,
+    /// When new calls go over a new link: before the peer tells this one's connection to go away, so
+    /// that no call meets that message on its way.
+    stale: Instant,
 }
 
 impl Inner {
     fn link(&self) -> Arc<Link> {
         let (link, identity) = (self.link.load_full(), self.holder.current());
-        if Arc::ptr_eq(&link.identity, &identity) {
+        if Arc::ptr_eq(&link.identity, &identity) && clock::instant() < link.stale {
             return link;
         }
         let fresh = open(self.service, identity, &self.connector, &self.limits);
@@ -201,7 +211,9 @@ fn open(
         }
     });
     let channel = endpoint.connect_with_connector_lazy(connect);
-    Arc::new(Link { identity, channel })
+    let stale =
+        clock::instant() + clock::jittered(limits.connection_age_max / 2, AGE_JITTER_PERMILLE);
+    Arc::new(Link { identity, channel, stale })
 }
 
 impl Calls {
@@ -219,7 +231,7 @@ impl Calls {
     /// shared default.
     #[must_use]
     pub fn within(mut self, span: Duration) -> Self {
-        self.until = Some(Instant::now() + span);
+        self.until = Some(clock::instant() + span);
         self
     }
 
@@ -231,7 +243,7 @@ impl Calls {
         Call: FnMut(Self) -> Answer,
         Answer: Future<Output = Result<T, Status>>,
     {
-        let default = Instant::now() + self.inner.limits.unary_deadline;
+        let default = clock::instant() + self.inner.limits.unary_deadline;
         let until = self.until.or_else(outer_deadline).unwrap_or(default);
         let bounded = Self { until: Some(until), ..self };
         let inner = Arc::clone(&bounded.inner);
@@ -243,7 +255,7 @@ impl Calls {
                 Err(status) => status,
             };
             let wait = pause.next(Problem::from(&status).retry_after);
-            let late = Instant::now() + wait >= until;
+            let late = clock::instant() + wait >= until;
             if status.code() != Code::Unavailable || late || !inner.budget.withdraw() {
                 return Err(status);
             }
@@ -251,7 +263,8 @@ impl Calls {
         }
     }
 
-    fn prepare(&self, request: &mut Request<Body>, identity: &Identity) -> Option<Instant> {
+    /// Gives the request its headers; what it belongs to from here on, with its deadline.
+    fn prepare(&self, request: &mut Request<Body>, identity: &Identity) -> Context {
         let rule = matrix::rule(self.inner.service, request.uri().path());
         let class = rule.map_or(MethodClass::Read, |rule| rule.class);
         let shape = rule.map_or(Shape::Unary, |rule| rule.shape);
@@ -268,11 +281,11 @@ impl Calls {
         if let Some(lease) = &self.lease {
             headers.insert(lease::HEADER, lease.clone());
         }
-        let asked = timeout::read(headers).map(|span| Instant::now() + span).or(self.until);
+        let asked = timeout::read(headers).map(|span| clock::instant() + span).or(self.until);
         let deadline = match shape {
             Shape::Unary => {
                 let span = self.inner.limits.unary_deadline;
-                Some(asked.unwrap_or_else(|| Instant::now() + span))
+                Some(asked.unwrap_or_else(|| clock::instant() + span))
             }
             Shape::Stream => asked,
         };
@@ -283,14 +296,15 @@ impl Calls {
             (None, outer) => outer,
         };
         if let Some(deadline) = deadline {
-            timeout::write(headers, deadline.saturating_duration_since(Instant::now()));
+            timeout::write(headers, deadline.saturating_duration_since(clock::instant()));
         }
-        deadline
+        Context { trace, deadline }
     }
+}
 
-    fn gone(service: Service, error: impl Into<crate::status::Source>) -> Status {
-        Refusal::new(Reason::ServiceUnavailable).with("service", service).because(error).into()
-    }
+/// The peer cannot be reached, or broke off.
+fn gone(service: Service) -> Refusal {
+    Refusal::new(Reason::ServiceUnavailable).with("service", service)
 }
 
 fn outer_deadline() -> Option<Instant> {
@@ -315,21 +329,22 @@ impl Tower<Request<Body>> for Calls {
 
     fn call(&mut self, mut request: Request<Body>) -> Answering {
         let (service, link) = (self.inner.service, self.inner.link());
-        let deadline = self.prepare(&mut request, &link.identity);
+        let context = self.prepare(&mut request, &link.identity);
         // A stream's answer may take long; its first header may not.
-        let first = deadline.unwrap_or_else(|| Instant::now() + self.inner.limits.unary_deadline);
+        let span = self.inner.limits.unary_deadline;
+        let first = context.deadline.unwrap_or_else(|| clock::instant() + span);
         let mut channel = link.channel.clone();
-        Box::pin(async move {
+        Box::pin(trace::within(context, async move {
             let answering = async {
                 std::future::poll_fn(|cx| Tower::<Request<Body>>::poll_ready(&mut channel, cx))
                     .await?;
                 channel.call(request).await
             };
-            let answered = tokio::time::timeout_at(first, answering).await;
-            let response = answered
-                .map_err(|_| Status::from(Refusal::new(Reason::RpcDeadlinePassed)))?
-                .map_err(|error| Self::gone(service, error))?;
-            Ok(body::timed(response, service, deadline))
-        })
+            let response = tokio::time::timeout_at(first, answering)
+                .await
+                .map_err(|_| Refusal::new(Reason::RpcDeadlinePassed))?
+                .map_err(|error| gone(service).because(error))?;
+            Ok(body::timed(response, service, context))
+        }))
     }
 }

@@ -13,6 +13,7 @@ use crate::paseto::{self, Purpose};
 pub const HEADER: &str = "vivarium-lease";
 
 /// What the holder of a lease may do, and until when.
+#[expect(clippy::struct_field_names, reason = "the lease's id is called as in the contract")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The lease.

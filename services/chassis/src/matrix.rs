@@ -160,8 +160,8 @@ pub fn rule(callee: Service, path: &str) -> Option<Rule> {
         Some(Home::EachLedger) => {
             let callers = match entry.rule.class {
                 MethodClass::Watch => table::watchers(callee),
-                MethodClass::Fetch
-                | MethodClass::Act
+                MethodClass::Fetch => table::readers(callee),
+                MethodClass::Act
                 | MethodClass::Operate
                 | MethodClass::Read
                 | MethodClass::Admin => entry.rule.callers,

@@ -86,6 +86,9 @@ impl World {
     }
 
     /// A world of these paths and limits.
+    ///
+    /// # Panics
+    /// Never: a generated seed is a key.
     pub fn with(paths: Paths, limits: Limits) -> Self {
         let names = Service::ALL.map(Name::Service).into_iter().chain([Name::Supervisor]);
         let (mut seeds, mut trust) = (HashMap::new(), Trust::default());
@@ -164,13 +167,13 @@ impl World {
     }
 
     /// Calls of `name` to `service`: an operator as itself, a service on its own account.
-    pub fn calls(&self, name: Name, service: Service) -> Calls {
-        self.peers(&self.holder(&name)).to(service).calls()
+    pub fn calls(&self, name: &Name, service: Service) -> Calls {
+        self.peers(&self.holder(name)).to(service).calls()
     }
 
     /// Calls of `name` to `service` on behalf of `actor`.
-    pub fn calls_as(&self, name: Name, actor: &Actor, service: Service) -> Calls {
-        self.peers(&self.holder(&name)).to(service).acting_as(actor)
+    pub fn calls_as(&self, name: &Name, actor: &Actor, service: Service) -> Calls {
+        self.peers(&self.holder(name)).to(service).acting_as(actor)
     }
 
     fn peers(&self, holder: &Arc<Holder>) -> Peers {

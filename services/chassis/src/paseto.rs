@@ -137,7 +137,7 @@ pub(crate) fn open<T: DeserializeOwned>(
     let token = UntrustedToken::try_from(token).ok()?;
     let trusted = keys.iter().find_map(|key| {
         let key = AsymmetricPublicKey::<V4>::from(&key.0).ok()?;
-        PublicToken::verify(&key, &token, Some(b""), Some(purpose.assertion())).ok()
+        PublicToken::verify(&key, &token, None, Some(purpose.assertion())).ok()
     })?;
     serde_json::from_str(trusted.payload()).ok()
 }

@@ -22,6 +22,7 @@ use vivarium_types::Clock;
 use crate::config::Limits;
 use crate::identity::{Holder, Leaf, Service};
 use crate::metrics::Rpc;
+use crate::task;
 use crate::telemetry::metrics::Metrics;
 
 mod accept;
@@ -98,8 +99,8 @@ impl Services {
         let mut routes = self.routes.routes();
         let service =
             tower::ServiceExt::map_request(service, |request: Request<_>| request.map(Body::new));
-        let router = std::mem::take(routes.axum_router_mut());
-        *routes.axum_router_mut() = router.fallback_service(service);
+        let served = std::mem::take(routes.axum_router_mut());
+        *routes.axum_router_mut() = served.fallback_service(service);
         self.routes = routes.into();
         self
     }
@@ -136,13 +137,13 @@ impl Configured {
     /// Puts the pipeline around the services and adds health and reflection.
     pub fn new(footing: Footing, services: Services) -> Self {
         let (health, health_server) = tonic_health::server::health_reporter();
-        let mut names = services.names.clone();
-        names.push("");
+        let mut all = services.names.clone();
+        all.push("");
         let services =
             services.with(health_server).with(reflection_v1()).with(reflection_v1alpha());
         let rpc = Rpc::new(&footing.metrics);
         let answerer = Answerer::new(&footing, services.routes.routes().prepare(), rpc.clone());
-        Self { footing, rpc, answerer: Arc::new(answerer), health, names }
+        Self { footing, rpc, answerer: Arc::new(answerer), health, names: all }
     }
 
     /// Takes a listener: an inherited one, or one bound here.
@@ -158,7 +159,7 @@ impl Configured {
         let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
         let accepting = {
             let settings = connection::Settings::new(&footing, cut.clone());
-            let (connections, drain) = (connections.clone(), footing.drain.clone());
+            let drain = footing.drain.clone();
             async move {
                 for name in &names {
                     let serving = tonic_health::ServingStatus::Serving;
@@ -185,7 +186,7 @@ impl Configured {
             }
         };
         let limit = footing.limits.drain_timeout;
-        Serving { accepting: tokio::spawn(accepting), drain: footing.drain, cut, limit }
+        Serving { accepting: task::joined(accepting), drain: footing.drain, cut, limit }
     }
 }
 

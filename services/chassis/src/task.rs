@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -80,9 +81,15 @@ impl Tasks {
     }
 }
 
-/// Starts a task that belongs to nobody's drain, such as one connection's.
+/// Starts a task whose owner waits for it.
+#[expect(clippy::disallowed_methods, reason = "this is the place it is disallowed for")]
+pub(crate) fn joined(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(work.in_current_span())
+}
+
+/// Starts a task that belongs to nobody's drain, such as one handshake's.
 pub(crate) fn detached(work: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(work.in_current_span());
+    drop(joined(work));
 }
 
 /// What a panic said, for the log.

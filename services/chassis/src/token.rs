@@ -17,7 +17,7 @@ use crate::paseto::{self, Purpose};
 /// The header that carries it.
 pub const HEADER: &str = "vivarium-token";
 /// How long a token counts.
-pub const LIFETIME: Duration = Duration::from_secs(60);
+pub const LIFETIME: Duration = Duration::from_mins(1);
 /// A token is used again for calls of the same kind while this much of its life is left.
 const REUSE_LEFT: Duration = Duration::from_secs(20);
 /// How far ahead another process's clock may be.
@@ -46,11 +46,14 @@ struct Claims {
     cnf: String,
 }
 
+/// Audience, class and actor: a token is used again for calls of the same kind.
+type Kind = (Service, MethodClass, Actor);
+
 /// Tokens made and tokens verified under one identity. They end with it.
 #[derive(Debug, Default)]
 pub(crate) struct Minted {
-    /// Written by `mint`; by audience, class and actor.
-    made: Mutex<HashMap<(Service, MethodClass, Actor), (String, Timestamp)>>,
+    /// Written by `mint`; by kind.
+    made: Mutex<HashMap<Kind, (String, Timestamp)>>,
     /// Written by `check`; by the token's text. Only the signature is remembered as good.
     verified: Mutex<HashMap<String, Claims>>,
 }

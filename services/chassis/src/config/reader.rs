@@ -41,7 +41,11 @@ impl Reader {
                     let key = if none.is_empty() { key.to_owned() } else { none };
                     Error::Value { origin: origin.to_owned(), key, what }
                 }
-                other => other,
+                named @ (Error::Unreadable { .. }
+                | Error::NotToml { .. }
+                | Error::UnknownKey { .. }
+                | Error::Value { .. }
+                | Error::Bounds { .. }) => named,
             }))
         })
     }

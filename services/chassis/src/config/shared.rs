@@ -178,7 +178,7 @@ impl Default for Limits {
             unary_calls_max: 1_024,
             streams_max: 1_024,
             connections_max: 1_024,
-            connection_age_max: Duration::from_secs(15 * 60),
+            connection_age_max: Duration::from_mins(15),
             handshake_timeout: Duration::from_secs(5),
             keep_alive_interval: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(5),
@@ -219,7 +219,7 @@ impl Limits {
             ("keep_alive_timeout", self.keep_alive_timeout),
             ("drain_timeout", self.drain_timeout),
         ] {
-            if span.is_zero() || span > Duration::from_secs(86_400) {
+            if span.is_zero() || span > Duration::from_hours(24) {
                 wrong.add(key, "must be 1ms to 1d");
             }
         }

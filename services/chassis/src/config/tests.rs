@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::identity::Service;
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -57,7 +58,7 @@ fn layers_override_each_other_key_by_key() {
     .expect("it loads");
     let inner = Inner { count: 2, name: Some("7".into()) };
     let words = vec!["a".into(), "b".into()];
-    let wanted = Example { lease_ttl: Duration::from_secs(60), inner, words, limit: 9 };
+    let wanted = Example { lease_ttl: Duration::from_mins(1), inner, words, limit: 9 };
     assert_eq!(loaded, wanted);
     assert_eq!(load("", &[]).expect("defaults load"), Example::default());
 }
@@ -99,7 +100,7 @@ fn effective_settings_print_without_secrets() {
         #[serde(with = "span")]
         age: Duration,
     }
-    let keyed = Keyed { key: SecretText::new("gsk_1".into()), age: Duration::from_secs(900) };
+    let keyed = Keyed { key: SecretText::new("gsk_1".into()), age: Duration::from_mins(15) };
     assert_eq!(print(&keyed), "key = \"[secret]\"\nage = \"15m\"\n");
 }
 
@@ -113,4 +114,20 @@ fn the_shared_defaults_are_valid_and_bind_loopback_only() {
     shared.check(&mut wrong);
     assert_eq!(wrong.found().len(), 1);
     assert_eq!(wrong.found()[0].field, "addresses.queue");
+}
+
+#[test]
+fn the_shared_file_names_every_key_with_its_default() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../world/config");
+    let text = std::fs::read_to_string(folder.join("shared.toml")).expect("it is there");
+    let shared: Shared = Origins::given(&folder, []).load("shared").expect("it loads");
+    assert_eq!(print(&shared), print(&Shared::default()));
+    // Keys without a default are named in a comment.
+    let uncommented = text.replace("\n# queue = ", "\nqueue = ");
+    let table: toml::Table = uncommented.parse().expect("it is TOML");
+    let metrics = table["metrics"].as_table().expect("it is a table");
+    assert!(metrics.contains_key("queue"));
+    for service in Service::ALL {
+        assert!(text.contains(&format!("# {service} = \"127.0.0.1:94")), "{service}");
+    }
 }

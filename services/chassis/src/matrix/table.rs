@@ -1,18 +1,161 @@
-//! The table itself, in the order of `security.md`, section 2.
+//! The table itself (`security.md`, section 2). A person comes in through the gateway or with an
+//! operator's certificate; what neither a person nor a row's service may do, nobody may.
 
-use super::{Callers, Group};
+use super::{Callers, Group, Home, LeaseNeed, MethodClass, Row};
 use crate::identity::Service;
 
 /// Who follows the ledger of `callee`.
 pub(super) const fn watchers(callee: Service) -> Callers {
-    match callee {
-        Service::Queue => Callers::REVIEW.and(Callers::SOCIETY).and(Callers::EXECUTOR),
-        Service::Executor => Callers::REVIEW.and(Callers::SOCIETY).and(Callers::QUEUE),
-        Service::Society => Callers::QUEUE,
-        Service::Review => Callers::QUEUE.and(Callers::SOCIETY).and(Callers::EXECUTOR),
+    let services = match callee {
+        Service::Queue => REVIEW.and(SOCIETY).and(EXECUTOR),
+        Service::Executor => REVIEW.and(SOCIETY).and(QUEUE),
+        Service::Society => QUEUE,
+        Service::Review => QUEUE.and(SOCIETY).and(EXECUTOR),
         Service::Gateway => Callers::NONE,
-    }
-    .and(Callers::PERSON)
+    };
+    services.and(PERSON)
 }
 
-pub(super) const TABLE: &[Group] = &[];
+/// Who reads the texts that the events of `callee` name: whoever follows them, and whoever assembles
+/// a briefing or an excerpt from them.
+pub(super) const fn readers(callee: Service) -> Callers {
+    let fetchers = match callee {
+        Service::Society => REVIEW.and(EXECUTOR),
+        Service::Review => SOCIETY.and(EXECUTOR),
+        Service::Queue | Service::Executor | Service::Gateway => Callers::NONE,
+    };
+    fetchers.and(watchers(callee))
+}
+
+const QUEUE: Callers = Callers::QUEUE;
+const EXECUTOR: Callers = Callers::EXECUTOR;
+const SOCIETY: Callers = Callers::SOCIETY;
+const REVIEW: Callers = Callers::REVIEW;
+const SUPERVISOR: Callers = Callers::SUPERVISOR;
+const PERSON: Callers = Callers::PERSON;
+
+/// A ledger's rows, for those who follow it.
+const fn watch(name: &'static str) -> Row {
+    row(name, MethodClass::Watch, PERSON)
+}
+
+/// A person's look.
+const fn read(name: &'static str) -> Row {
+    row(name, MethodClass::Read, PERSON)
+}
+
+/// A person's change.
+const fn operate(name: &'static str) -> Row {
+    row(name, MethodClass::Operate, PERSON)
+}
+
+/// A body that an event names, for these services. A person reads it too.
+const fn fetch(name: &'static str, services: Callers) -> Row {
+    row(name, MethodClass::Fetch, services.and(PERSON))
+}
+
+/// What keeps the machine running, for these alone.
+const fn admin(name: &'static str, processes: Callers) -> Row {
+    row(name, MethodClass::Admin, processes)
+}
+
+/// What a cycle does elsewhere, under its lease.
+const fn act(name: &'static str) -> Row {
+    Row { name, class: MethodClass::Act, callers: EXECUTOR, lease: LeaseNeed::Needed }
+}
+
+const fn row(name: &'static str, class: MethodClass, callers: Callers) -> Row {
+    Row { name, class, callers, lease: LeaseNeed::None }
+}
+
+pub(super) const TABLE: &[Group] = &[
+    Group {
+        service: "vivarium.ledger.v1.LedgerService",
+        home: Home::EachLedger,
+        methods: &[
+            watch("Watch"),
+            watch("GetHead"),
+            fetch("ReadText", Callers::NONE),
+            read("ReadRows"),
+            read("Verify"),
+            read("ListPeerCheckpoints"),
+        ],
+    },
+    Group {
+        service: "vivarium.queue.v1.TaskService",
+        home: Home::At(Service::Queue),
+        methods: &[
+            operate("AddTasks"),
+            read("GetTask"),
+            read("ListTasks"),
+            read("WatchTasks"),
+            operate("CancelTask"),
+            operate("PauseTask"),
+            operate("ResumeTask"),
+            operate("RequeueTask"),
+        ],
+    },
+    Group {
+        service: "vivarium.queue.v1.RunnerService",
+        home: Home::At(Service::Queue),
+        methods: &[admin("Run", EXECUTOR)],
+    },
+    Group {
+        service: "vivarium.queue.v1.WorldService",
+        home: Home::At(Service::Queue),
+        methods: &[
+            read("GetControls"),
+            operate("SetHalt"),
+            operate("Resume"),
+            read("GetHaltReceipt"),
+            operate("SetPace"),
+            operate("Step"),
+            operate("SetMode"),
+            operate("SetCalendar"),
+            // The operator class for one method: the report of a child's exit.
+            row("ReportExit", MethodClass::Operate, SUPERVISOR),
+        ],
+    },
+    Group {
+        service: "vivarium.executor.v1.CycleService",
+        home: Home::At(Service::Executor),
+        methods: &[read("GetCycle"), read("ListCycles"), read("WatchOutput")],
+    },
+    Group {
+        service: "vivarium.executor.v1.ProviderService",
+        home: Home::At(Service::Executor),
+        methods: &[
+            read("ListProviders"),
+            operate("SetKey"),
+            operate("ClearKey"),
+            read("GetKeyStatus"),
+            operate("ConsentProvider"),
+        ],
+    },
+    Group {
+        service: "vivarium.executor.v1.BudgetService",
+        home: Home::At(Service::Executor),
+        methods: &[read("GetBudgets"), operate("SetBudgetLimit")],
+    },
+    Group {
+        service: "vivarium.review.v1.DraftService",
+        home: Home::At(Service::Review),
+        methods: &[act("StageDocument"), fetch("ListDrafts", EXECUTOR)],
+    },
+    Group {
+        service: "vivarium.review.v1.ReviewService",
+        home: Home::At(Service::Review),
+        methods: &[
+            read("ListSubmissions"),
+            read("GetSubmission"),
+            operate("ApproveSubmission"),
+            operate("RejectSubmission"),
+            fetch("FetchDocument", SOCIETY.and(EXECUTOR)),
+        ],
+    },
+    Group {
+        service: "vivarium.gateway.v1.PanelService",
+        home: Home::At(Service::Gateway),
+        methods: &[read("Follow"), read("GetSession"), operate("SignOut"), read("ListServices")],
+    },
+];

@@ -22,6 +22,7 @@ use super::body::{Ends, Guarded, Record};
 use super::load::Load;
 use crate::auth::Gate;
 use crate::client::timeout;
+use crate::clock;
 use crate::identity::Leaf;
 use crate::matrix::Shape;
 use crate::metrics::{Rpc, Why};
@@ -152,7 +153,7 @@ impl Answerer {
             Shape::Unary => Some(given.unwrap_or(self.unary_deadline)),
             Shape::Stream => given,
         };
-        span.map(|span| Instant::now() + span)
+        span.map(|span| clock::instant() + span)
     }
 
     /// How long the peer's certificate still counts.

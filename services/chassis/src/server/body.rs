@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
+use hyper::body::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -16,6 +17,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use vivarium_types::Reason;
 
+use crate::clock;
 use crate::matrix::Shape;
 use crate::metrics::{Answered, Method, Rpc};
 use crate::status::{Refusal, code_name, dress};
@@ -75,7 +77,7 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new(rpc: Rpc, method: &str, span: tracing::Span) -> Self {
-        let (path, started) = (method.trim_start_matches('/').to_owned(), Instant::now());
+        let (path, started) = (method.trim_start_matches('/').to_owned(), clock::instant());
         let code = Code::Cancelled;
         Self { rpc, path, is_known: false, started, span, code, written: false }
     }
@@ -140,25 +142,22 @@ impl Guarded {
     }
 
     /// The last frame: trailers with this status.
-    fn close(&mut self, status: &Status) -> Option<Result<Frame<hyper::body::Bytes>, Status>> {
+    fn close(&mut self, status: &Status) -> Result<Frame<Bytes>, Status> {
         self.over = true;
         self.record.code = status.code();
         self.record.finish();
         let mut trailers = HeaderMap::new();
-        Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers)))
+        status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))
     }
 
-    fn refuse(&mut self, refusal: Refusal) -> Option<Result<Frame<hyper::body::Bytes>, Status>> {
+    fn refuse(&mut self, refusal: Refusal) -> Result<Frame<Bytes>, Status> {
         let status = trace::enter(self.ends.context, || Status::from(refusal));
         self.close(&status)
     }
 
-    fn passed(
-        &mut self,
-        frame: Frame<hyper::body::Bytes>,
-    ) -> Option<Result<Frame<hyper::body::Bytes>, Status>> {
-        let Some(trailers) = frame.trailers_ref() else { return Some(Ok(frame)) };
-        let Some(status) = Status::from_header_map(trailers) else { return Some(Ok(frame)) };
+    fn passed(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Status> {
+        let Some(trailers) = frame.trailers_ref() else { return Ok(frame) };
+        let Some(status) = Status::from_header_map(trailers) else { return Ok(frame) };
         if status.code() != Code::Ok && status.details().is_empty() {
             let status = trace::enter(self.ends.context, || dress(status, &self.path));
             return self.close(&status);
@@ -166,12 +165,12 @@ impl Guarded {
         self.over = true;
         self.record.code = status.code();
         self.record.finish();
-        Some(Ok(frame))
+        Ok(frame)
     }
 }
 
 impl HttpBody for Guarded {
-    type Data = hyper::body::Bytes;
+    type Data = Bytes;
     type Error = Status;
 
     fn poll_frame(
@@ -183,16 +182,18 @@ impl HttpBody for Guarded {
             return Poll::Ready(None);
         }
         if let Some(reason) = this.ends.reached(cx) {
-            return Poll::Ready(this.refuse(Refusal::new(reason).with("service", "the service")));
+            return Poll::Ready(Some(
+                this.refuse(Refusal::new(reason).with("service", "the service")),
+            ));
         }
         let context = this.ends.context;
         let poll = AssertUnwindSafe(|| Pin::new(&mut this.inner).poll_frame(cx));
         match catch_unwind(|| trace::enter(context, poll)) {
             Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(Some(Ok(frame)))) => Poll::Ready(this.passed(frame)),
+            Ok(Poll::Ready(Some(Ok(frame)))) => Poll::Ready(Some(this.passed(frame))),
             Ok(Poll::Ready(Some(Err(status)))) => {
                 let status = trace::enter(context, || dress(status, &this.path));
-                Poll::Ready(this.close(&status))
+                Poll::Ready(Some(this.close(&status)))
             }
             Ok(Poll::Ready(None)) => {
                 this.over = true;
@@ -202,7 +203,7 @@ impl HttpBody for Guarded {
             Err(panic) => {
                 this.record.panicked();
                 let said = format!("a stream panicked: {}", task::said(&*panic));
-                Poll::Ready(this.refuse(Refusal::fault(said)))
+                Poll::Ready(Some(this.refuse(Refusal::fault(said))))
             }
         }
     }

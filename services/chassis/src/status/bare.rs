@@ -16,7 +16,7 @@ pub(crate) fn dress(status: Status, method: &str) -> Status {
     let refusal = match status.code() {
         Code::Ok => return status,
         // Only the framework answers these two: services use reasons of other classes.
-        Code::OutOfRange => {
+        Code::OutOfRange | Code::ResourceExhausted => {
             Refusal::new(Reason::RequestTooLarge).with("max_bytes", limits::MESSAGE_BYTES_MAX)
         }
         Code::Unimplemented => {
@@ -25,9 +25,6 @@ pub(crate) fn dress(status: Status, method: &str) -> Status {
         Code::Cancelled => Refusal::new(Reason::RpcCancelled),
         Code::DeadlineExceeded => Refusal::new(Reason::RpcDeadlinePassed),
         Code::Unavailable => Refusal::new(Reason::ServiceUnavailable).with("service", "a peer"),
-        Code::ResourceExhausted => {
-            Refusal::new(Reason::RequestTooLarge).with("max_bytes", limits::MESSAGE_BYTES_MAX)
-        }
         // A body that is no message of the method. The framework calls it internal; it is not.
         Code::Internal if undecodable(&status) => {
             Refusal::new(Reason::RequestInvalid).field("", "the message does not decode")

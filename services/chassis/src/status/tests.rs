@@ -1,5 +1,7 @@
 //! What a caller sees of a refusal.
 
+use http::{HeaderMap, HeaderName, HeaderValue};
+
 use super::*;
 
 #[test]
@@ -59,7 +61,12 @@ fn classes_that_wait_say_how_long() {
 
 #[test]
 fn a_foreign_status_still_reads_as_a_problem() {
-    let problem = Problem::from(&Status::unavailable("tcp connect error"));
+    let trailers = HeaderMap::from_iter([
+        (HeaderName::from_static("grpc-status"), HeaderValue::from_static("14")),
+        (HeaderName::from_static("grpc-message"), HeaderValue::from_static("tcp connect error")),
+    ]);
+    let foreign = Status::from_header_map(&trailers).expect("it is a status");
+    let problem = Problem::from(&foreign);
     assert!(problem.is(Reason::ServiceUnavailable));
     assert_eq!(problem.sentence, "tcp connect error");
 }

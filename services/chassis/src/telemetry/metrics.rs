@@ -35,6 +35,9 @@ impl Metrics {
     }
 
     /// All metrics as Prometheus reads them.
+    ///
+    /// # Panics
+    /// Never: writing into a string does not fail.
     pub fn text(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry()).expect("writing into a string does not fail");

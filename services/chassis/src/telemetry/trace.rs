@@ -133,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn work_started_for_a_request_stays_in_its_trace() {
         let trace = Trace::fresh();
-        let context = Context { trace, deadline: Some(Instant::now()) };
+        let context = Context { trace, deadline: Some(clock::instant()) };
         let inner = within(context, async { carried(async { current() }).await }).await;
         let inner = inner.expect("there is one");
         assert_eq!((inner.trace.id(), inner.deadline), (trace.id(), None));
