@@ -1,1 +1,3 @@
-//! Under construction.
+//! The executor: runs residents' cycles, calls models, keeps money within its limits.
+
+pub mod domain;
