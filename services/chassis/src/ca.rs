@@ -97,7 +97,7 @@ impl Ca {
             }
             Err(source) => return Err(Error::Unreachable { path, source }),
         };
-        let trust = Trust::read(&world.trust_kept()).unwrap_or_default();
+        let trust = kept_trust(world)?;
         let (issuer, issuer_ends) = new_issuer(&roots, clock.now())?;
         let state = Mutex::new(State { roots, issuer, issuer_ends, trust });
         let ca = Self { world: world.clone(), clock, state };
@@ -234,6 +234,16 @@ fn roots_file(world: &World) -> PathBuf {
     world.keys().join("roots.json")
 }
 
+/// What was trusted before. Never forgotten: old logs name keys in it.
+fn kept_trust(world: &World) -> Result<Trust, Error> {
+    let path = world.trust_kept();
+    match Trust::read(&path) {
+        Ok(trust) => Ok(trust),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Trust::default()),
+        Err(source) => Err(Error::Unreachable { path, source }),
+    }
+}
+
 fn save(path: &std::path::Path, roots: &Roots) -> Result<(), Error> {
     let bytes = serde_json::to_vec(roots).map(Zeroizing::new).map_err(|_| Error::Malformed)?;
     world::replace(path, &bytes)
@@ -294,4 +304,64 @@ fn leaf(name: &Name, begins: Timestamp, ends: Timestamp) -> Result<CertificatePa
 fn moment(time: Timestamp) -> OffsetDateTime {
     let (seconds, _) = time.as_seconds_and_nanos();
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn open(world: &World) -> Ca {
+        Ca::open(world, Arc::new(SystemClock)).expect("it opens")
+    }
+
+    #[test]
+    fn an_authority_is_made_once_and_its_keys_are_private() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let world = World::open(folder.path()).expect("it opens");
+        let first = open(&world);
+        let operator = Name::operator("cli");
+        first.issue(&operator).expect("it issues");
+        let queue = Name::Service(Service::Queue);
+        let before = first.bundle(&queue, Timestamp::EPOCH, Timestamp::EPOCH).expect("it issues");
+        let after = open(&world).bundle(&queue, Timestamp::EPOCH, Timestamp::EPOCH).expect("so");
+        assert_eq!(before.roots, after.roots);
+        assert_eq!(before.token_key, after.token_key);
+        for path in [
+            roots_file(&world),
+            world.keys().join("token-service-queue.key"),
+            world.identity(&operator).join("key.pem"),
+            world.identity(&operator).join("bundle.json"),
+        ] {
+            let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_is_checked_against_the_world_s_trust_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let world = World::open(folder.path()).expect("it opens");
+        let ca = open(&world);
+        let (queue, review) = (Name::Service(Service::Queue), Name::Service(Service::Review));
+        ca.issue(&queue).expect("it issues");
+        let holder = identity::Holder::load(&world.identity(&queue), &queue).expect("it loads");
+        let signer = crate::run::Signer::new(Arc::new(holder));
+        let (id, signature) = (signer.checkpoint_key_id(), signer.checkpoint(b"head"));
+        let trust = Trust::read(&world.trust()).expect("it reads");
+        assert!(trust.verify_checkpoint(&queue, &id, b"head", &signature));
+        assert!(!trust.verify_checkpoint(&queue, &id, b"tail", &signature));
+        assert!(!trust.verify_checkpoint(&review, &id, b"head", &signature));
+    }
+
+    #[test]
+    fn a_damaged_trust_file_is_not_forgotten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let world = World::open(folder.path()).expect("it opens");
+        drop(open(&world));
+        std::fs::write(world.keys().join("trust.json"), "{").expect("it writes");
+        assert!(Ca::open(&world, Arc::new(SystemClock)).is_err());
+    }
 }

@@ -131,7 +131,7 @@ impl World {
             signer: Signer::new(Arc::clone(&holder)),
             identity: holder,
             clock,
-            tasks: Tasks::new(drain.child_token()),
+            tasks: Tasks::new(drain.clone()),
             drain,
             metrics: Metrics::default(),
             listeners: Listeners::none(),

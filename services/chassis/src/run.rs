@@ -9,8 +9,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use tokio_util::sync::CancellationToken;
 use vivarium_types::{Clock, IdSource, Reason};
 
@@ -34,6 +35,9 @@ mod harden;
 const EXIT_REFUSED: u8 = 1;
 /// The exit code of a fault.
 const EXIT_FAULT: u8 = 70;
+
+/// What tasks have behind the drain to notice that they are dropped.
+const TASKS_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What every process of a world understands.
 #[derive(Debug, Parser)]
@@ -181,7 +185,11 @@ where
     Built: Future<Output = Result<Services, E>>,
     E: Into<Box<dyn StdError + Send + Sync>>,
 {
-    let arguments = Arguments::parse();
+    let command = Arguments::command().name(service.name());
+    let arguments = match Arguments::from_arg_matches(&command.get_matches()) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
     harden::process();
     match start(service, &arguments, build) {
         Ok(()) => ExitCode::SUCCESS,
@@ -244,7 +252,7 @@ where
     let listener = listeners.take(address).map_err(Failure::Start)?;
     let drain = CancellationToken::new();
     control::obey(&holder, &drain).map_err(Failure::Start)?;
-    let tasks = Tasks::new(drain.child_token());
+    let tasks = Tasks::new(drain.clone());
     let connector: Arc<dyn Connect> = Arc::new(TlsConnect::new(&shared));
     let metrics = Metrics::default();
     let footing = Footing {
@@ -282,7 +290,6 @@ async fn finish(
     tasks: Tasks,
     drain: CancellationToken,
 ) -> Result<(), Failure> {
-    let limit = footing.limits.drain_timeout;
     let bound = Configured::new(footing, services).bind(listener).map_err(Failure::Start)?;
     let address = bound.address();
     let serving = bound.serve();
@@ -293,7 +300,7 @@ async fn finish(
         () = tasks.broken() => true,
     };
     let drained = serving.drain().await;
-    let finished = tasks.finish(limit).await;
+    let finished = tasks.finish(TASKS_TIMEOUT).await;
     tracing::info!(whole = drained == Drained::Whole, tasks = finished, "drained");
     if broken { Err(Failure::Broken) } else { Ok(()) }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt as _};
 use http::{Request, Response};
 use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
@@ -160,13 +161,15 @@ impl Configured {
         let accepting = {
             let settings = connection::Settings::new(&footing, cut.clone());
             let drain = footing.drain.clone();
+            let places = Arc::new(Semaphore::new(footing.limits.connections_max));
             async move {
                 for name in &names {
                     let serving = tonic_health::ServingStatus::Serving;
                     health.set_service_status(*name, serving).await;
                 }
                 let mut incoming = std::pin::pin!(incoming.take_until(drain.cancelled()));
-                while let Some(Incoming { io, peer }) = incoming.next().await {
+                while let Some((Incoming { io, peer }, place)) = next(&mut incoming, &places).await
+                {
                     let answerer = Arc::clone(&answerer);
                     let open = rpc.connections.clone();
                     let settings = settings.clone();
@@ -174,6 +177,7 @@ impl Configured {
                         open.inc();
                         connection::serve(io, Arc::new(peer), answerer, settings).await;
                         open.dec();
+                        drop(place);
                     });
                 }
                 drain.cancelled().await;
@@ -247,6 +251,15 @@ impl Serving {
         self.drain.cancel();
         self.drained().await
     }
+}
+
+/// The next connection and its place. While there is no place, connections wait outside.
+async fn next(
+    incoming: &mut (impl Stream<Item = Incoming> + Unpin),
+    places: &Arc<Semaphore>,
+) -> Option<(Incoming, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    Some((incoming.next().await?, place))
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {

@@ -1,5 +1,6 @@
 //! Named tasks: each carries the span and trace of where it was started, is known by name while it
-//! runs, and is cancelled and awaited at a drain. A panic in one never goes unseen.
+//! runs, and is cancelled and awaited at the end of a drain, when the last call has its answer. A
+//! panic in one never goes unseen.
 
 use std::any::Any;
 use std::future::Future;
@@ -18,16 +19,19 @@ use crate::telemetry::trace;
 #[derive(Debug, Clone)]
 pub struct Tasks {
     tracker: TaskTracker,
-    /// Cancelled when the process drains: every task is dropped at its next wait.
+    /// Cancelled when the process drains: a task may look at it and end by itself.
+    drain: CancellationToken,
+    /// Cancelled behind the drain: every task is dropped at its next wait.
     stop: CancellationToken,
     /// Cancelled when a vital task ended by itself: the process ends with a fault.
     broken: CancellationToken,
 }
 
 impl Tasks {
-    /// No tasks yet; they stop when `stop` is cancelled.
-    pub fn new(stop: CancellationToken) -> Self {
-        Self { tracker: TaskTracker::new(), stop, broken: CancellationToken::new() }
+    /// No tasks yet, of a process that drains when `drain` is cancelled.
+    pub fn new(drain: CancellationToken) -> Self {
+        let (stop, broken) = (CancellationToken::new(), CancellationToken::new());
+        Self { tracker: TaskTracker::new(), drain, stop, broken }
     }
 
     /// Starts a task. If it panics, that is logged and nothing else happens.
@@ -66,7 +70,7 @@ impl Tasks {
         ended: impl FnOnce(bool) + Send + 'static,
     ) {
         let span = tracing::info_span!("task", task = name);
-        let stop = self.stop.clone();
+        let (drain, stop) = (self.drain.clone(), self.stop.clone());
         let work = trace::carried(async move {
             let outcome = tokio::select! {
                 outcome = AssertUnwindSafe(work).catch_unwind() => Some(outcome),
@@ -75,7 +79,7 @@ impl Tasks {
             if let Some(Err(panic)) = &outcome {
                 tracing::error!(task = name, panic = said(&**panic), "a task panicked");
             }
-            ended(outcome.is_none() || stop.is_cancelled());
+            ended(outcome.is_none() || drain.is_cancelled());
         });
         self.tracker.spawn(work.instrument(span));
     }

@@ -4,6 +4,7 @@
 mod calls;
 mod drain;
 mod faults;
+mod process;
 mod rotation;
 mod stand;
 mod without_network;
