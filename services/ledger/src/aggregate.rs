@@ -45,6 +45,12 @@ pub trait Aggregate: Default + Serialize + DeserializeOwned + Send + Sync + 'sta
         cx: &Context<'_>,
     ) -> Result<Vec<Self::Event>, Self::Rejection>;
 
+    /// Runs at the start of every turn, before its jobs. May change only what is not derived from the
+    /// log (see [`crate::Ledger::touch`]): such as the moment at which time was last looked at.
+    fn tick(&mut self, now: Timestamp) {
+        let _ = now;
+    }
+
     /// Runs once before each commit and at [`Aggregate::next_wake`], again after its own events were
     /// applied, until it has nothing more to say. The only place where time makes events.
     fn after_batch(&self, cx: &Context<'_>) -> Vec<Self::Event> {

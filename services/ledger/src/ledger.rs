@@ -252,6 +252,36 @@ impl Running {
     }
 }
 
+/// Closes a ledger when it is dropped, and waits for its writer to end: put it into a task that a
+/// process drops last.
+#[derive(Debug)]
+pub struct Guard<A: Aggregate> {
+    ledger: Ledger<A>,
+    running: Option<Running>,
+}
+
+impl<A: Aggregate> Guard<A> {
+    /// Guards a running ledger.
+    pub fn new(ledger: Ledger<A>, running: Running) -> Self {
+        Self { ledger, running: Some(running) }
+    }
+
+    /// Holds the guard until the returned future is dropped.
+    pub async fn hold(self) {
+        let _open = self;
+        std::future::pending().await
+    }
+}
+
+impl<A: Aggregate> Drop for Guard<A> {
+    fn drop(&mut self) {
+        self.ledger.close();
+        if let Some(Err(error)) = self.running.take().map(Running::join) {
+            tracing::error!(error = &error as &dyn std::error::Error, "the writer ended badly");
+        }
+    }
+}
+
 /// Called on the writer's thread when the store failed. Must not let the process go on.
 pub type OnFault = Box<dyn FnOnce(&store::Error) + Send>;
 
@@ -333,6 +363,18 @@ impl<A: Aggregate> Ledger<A> {
         let (reply, answer) = oneshot::channel();
         self.send(Job::Ask(Box::new(move |state| drop(reply.send(question(state))))))?;
         answer.await.map_err(|_| Error::Closed)
+    }
+
+    /// Changes what the state holds beside the log: that a runner is there, that a lease was heard of.
+    ///
+    /// May change only fields that `apply` does not derive from rows: skipped by serde, so left out of
+    /// snapshots and gone after a restart. Runs in its place among the turn's jobs; `after_batch` then
+    /// sees the change and may make events of it. Writes nothing by itself.
+    pub fn touch(
+        &self,
+        change: impl FnOnce(&mut A) + Send + 'static,
+    ) -> Result<(), Error<A::Rejection>> {
+        self.send(Job::Touch(Box::new(change)))
     }
 
     /// Watches the log from behind `after`.

@@ -121,8 +121,9 @@ impl<A: Aggregate> LedgerService for Service<A> {
         let diverged = || refuse(Reason::LedgerDiverged, &[("ledger", A::NAME.to_owned())]);
         let cursor = match request.after {
             None => Cursor::START,
-            Some(cursor) => parse_cursor(&cursor)
-                .ok_or_else(|| refuse(Reason::LedgerCursorInvalid, &[]))?,
+            Some(cursor) => {
+                parse_cursor(&cursor).ok_or_else(|| refuse(Reason::LedgerCursorInvalid, &[]))?
+            }
         };
         let ledger = self.ledger.clone();
         let mut watch = match ledger.watch_behind(cursor).await {
@@ -185,7 +186,8 @@ impl<A: Aggregate> LedgerService for Service<A> {
         // Sealed text leaves a ledger only through its owner's own methods.
         let open = found.map_err(|error| self.failed(&error))?.filter(|text| !text.sealed);
         let text = open.and_then(|text| String::from_utf8(text.bytes).ok());
-        let text = text.ok_or_else(|| (self.refuse)(Reason::LedgerTextNotFound, &[("text", id)]))?;
+        let text =
+            text.ok_or_else(|| (self.refuse)(Reason::LedgerTextNotFound, &[("text", id)]))?;
         Ok(Response::new(pb::ReadTextResponse { text }))
     }
 
@@ -201,8 +203,9 @@ impl<A: Aggregate> LedgerService for Service<A> {
             audit::verify(&*reader, &[], &|_| true, &mut |rows| {
                 if rows >= told + PROGRESS_EVERY {
                     told = rows;
-                    // A reader that is behind misses a number, not the result.
-                    drop(progress.try_send(rows));
+                    if progress.try_send(rows).is_err() {
+                        tracing::trace!(rows, "a reader that is behind misses a number");
+                    }
                 }
             })
         });
@@ -230,10 +233,9 @@ impl<A: Aggregate> LedgerService for Service<A> {
         let kept = tokio::task::spawn_blocking(move || reader.checkpoints()).await;
         let kept = kept.unwrap_or_else(|e| Err(store::Error::Unavailable(Box::new(e))));
         let kept = kept.map_err(|error| self.failed(&error))?;
-        let checkpoints = kept.into_iter().map(|(peer, kept)| pb::PeerCheckpoint {
-            peer,
-            checkpoint: Some(checkpoint(&kept)),
-        });
+        let checkpoints = kept
+            .into_iter()
+            .map(|(peer, kept)| pb::PeerCheckpoint { peer, checkpoint: Some(checkpoint(&kept)) });
         Ok(Response::new(pb::ListPeerCheckpointsResponse { checkpoints: checkpoints.collect() }))
     }
 }

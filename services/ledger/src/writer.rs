@@ -49,6 +49,8 @@ pub(crate) enum Job<A: Aggregate> {
     Note(Box<Note>),
     /// A question to the committed state.
     Ask(Box<dyn FnOnce(&A) + Send>),
+    /// A change of what is not derived from the log.
+    Touch(Box<dyn FnOnce(&mut A) + Send>),
     /// The clock was moved by hand.
     Tick,
     /// Finish what is queued, keep the cursors, end.
@@ -169,12 +171,14 @@ impl<A: Aggregate> Writer<A> {
     /// One turn: everything in `jobs` is decided, made durable together, answered and published.
     pub(crate) fn turn(&mut self, jobs: Vec<Job<A>>) -> Result<(), store::Error> {
         let mut turn = self.begin(&jobs)?;
+        self.state.tick(turn.now);
         for job in jobs {
             match job {
                 Job::Submit(submission, reply) => self.submit(&mut turn, *submission, reply)?,
                 Job::Fact(fact, taken) => self.fact(&mut turn, *fact, taken)?,
                 Job::Note(note) => self.note(turn.now, *note),
                 Job::Ask(ask) => turn.asks.push(ask),
+                Job::Touch(touch) => touch(&mut self.state),
                 Job::Tick | Job::Stop => {}
             }
         }
@@ -186,7 +190,9 @@ impl<A: Aggregate> Writer<A> {
             drop(reply.send(Ok(answer)));
         }
         for taken in turn.taken {
-            drop(taken.send(()));
+            if taken.send(()).is_err() {
+                tracing::debug!("a follower left before its effect was confirmed");
+            }
         }
         for ask in turn.asks {
             ask(&self.state);
@@ -248,7 +254,7 @@ impl<A: Aggregate> Writer<A> {
                         wanted.extend(A::needs(command));
                     }
                 }
-                Job::Note(_) | Job::Ask(_) | Job::Tick | Job::Stop => {}
+                Job::Note(_) | Job::Ask(_) | Job::Touch(_) | Job::Tick | Job::Stop => {}
             }
         }
         let facts =

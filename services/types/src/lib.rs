@@ -17,6 +17,7 @@ pub mod text;
 pub mod time;
 
 pub use actor::Actor;
+pub use amount::{MicroUsd, Permille, Tokens};
 pub use clock::{Clock, ManualClock};
 pub use ids::IdSource;
 pub use reason::{Class, Reason};

@@ -152,6 +152,8 @@ reasons! {
         "the chain of dependencies would be deeper than {max}" "depend on an earlier task";
     QueueDependencyUnknown "QUEUE_DEPENDENCY_UNKNOWN" Precondition
         "the dependency {dependency} does not exist" "add it first, or in the same batch";
+    QueueDependencySelf "QUEUE_DEPENDENCY_SELF" Precondition
+        "the task {task} depends on itself" "remove it from its own dependencies";
     QueueDependencyCycle "QUEUE_DEPENDENCY_CYCLE" Precondition
         "the dependencies of {task} form a circle" "remove one of them";
     QueueFull "QUEUE_FULL" Exhausted
@@ -172,6 +174,8 @@ reasons! {
         "the world is paused" "set a pace with `vivarium pace`";
     QueueNotHalted "QUEUE_NOT_HALTED" Precondition
         "the world is not halted" "nothing to resume";
+    QueuePaceNotStep "QUEUE_PACE_NOT_STEP" Precondition
+        "steps can be bought only at the pace step" "set it with `vivarium pace step`";
     QueueModeUnavailable "QUEUE_MODE_UNAVAILABLE" Precondition
         "the mode {mode} is not built yet" "stay in docs_only";
 

@@ -1,0 +1,197 @@
+//! The verdict: what decides, and when only a human may.
+
+use serde::{Deserialize, Serialize};
+use vivarium_ledger::{Context, TextRef};
+use vivarium_types::ids::{ResidentId, SubmissionId, TaskId, VerdictId};
+use vivarium_types::source::Hash;
+use vivarium_types::{MicroUsd, Permille, Tokens};
+
+use super::submission::{Critique, Document, Kind, Submission, asks_human};
+use super::{Event, Outcome, Score};
+
+/// The rubric of every kind of work: each 0 to 4 (`domain.md` 9.3).
+pub const RUBRIC: [&str; 5] =
+    ["answers_request", "correct", "complete", "clear", "fits_constraints"];
+/// Below this rubric a critic that may judge rejects.
+const REJECT_BELOW: Permille = Permille(500);
+/// From this confidence on a clean submission needs no human.
+const AUTO_APPROVE_FROM: Permille = Permille(900);
+/// What clean checks allow.
+const CONFIDENCE_CLEAN: Permille = Permille(950);
+/// What checks with minor findings allow.
+const CONFIDENCE_MINOR: Permille = Permille(750);
+/// How sure a rejection by a blocking check is.
+const CONFIDENCE_BLOCKED: Permille = Permille(900);
+/// What every verdict says of the juries that do not exist yet.
+pub const NO_JURY: &str = "profile light: no jury was held, because juries do not exist yet";
+
+/// Review's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Value {
+    /// Accepted.
+    Approve,
+    /// Accepted with small findings.
+    MinorIssues,
+    /// Rejected.
+    Reject,
+}
+
+/// Who decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decider {
+    /// A blocking check.
+    Checks,
+    /// The rubric of a critic that may judge.
+    Critic,
+    /// A human.
+    Human,
+}
+
+/// One submission's verdict, with all that others need to act on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The verdict.
+    pub verdict: VerdictId,
+    /// What it is about.
+    pub submission: SubmissionId,
+    /// The task.
+    pub task: TaskId,
+    /// Who did the work.
+    pub resident: Option<ResidentId>,
+    /// The answer.
+    pub value: Value,
+    /// How sure.
+    pub confidence: Permille,
+    /// Who decided.
+    pub decider: Decider,
+    /// Reasons for the next attempt, or a comment.
+    pub reasons: Vec<TextRef>,
+    /// Tip of the human.
+    pub tip: Tokens,
+    /// What is to be published; empty unless accepted.
+    pub documents: Vec<Document>,
+    /// The attempt's number.
+    pub attempt: u32,
+    /// The critic's rubric; 0 without one.
+    pub rubric: Permille,
+    /// What attempt and review cost.
+    pub cost: MicroUsd,
+    /// The model that wrote the work.
+    pub model: String,
+    /// Whether it is an embedded one.
+    pub model_embedded: bool,
+    /// The task's title.
+    pub task_title: TextRef,
+    /// The task's key.
+    pub task_key: String,
+    /// Digest of what was submitted.
+    pub content_hash: Hash,
+}
+
+/// The verdict's event.
+pub(super) fn reached(
+    submission: &Submission,
+    value: Value,
+    decider: Decider,
+    reasons: Vec<TextRef>,
+    tip: Tokens,
+    cx: &Context<'_>,
+) -> Event {
+    let opened = &submission.opened;
+    let critique = judging(submission);
+    let score = score(submission);
+    let confidence = match decider {
+        Decider::Checks => CONFIDENCE_BLOCKED,
+        Decider::Critic => score.confidence,
+        Decider::Human => Permille(1_000),
+    };
+    let documents = match value {
+        Value::Approve | Value::MinorIssues => opened.documents.clone(),
+        Value::Reject => Vec::new(),
+    };
+    let review_cost = critique.map_or(MicroUsd::ZERO, |critique| critique.cost);
+    Event::VerdictReached(Box::new(Verdict {
+        verdict: cx.mint(),
+        submission: opened.submission,
+        task: opened.task,
+        resident: opened.resident,
+        value,
+        confidence,
+        decider,
+        reasons,
+        tip,
+        documents,
+        attempt: opened.attempt,
+        rubric: score.rubric,
+        cost: opened.cost.plus(review_cost).unwrap_or(opened.cost),
+        model: opened.model.clone(),
+        model_embedded: opened.model_embedded,
+        task_title: opened.task_title.clone(),
+        task_key: opened.task_key.clone(),
+        content_hash: submission.content_hash(),
+    }))
+}
+
+/// What follows from checks and critique alone: a verdict where nothing speaks for a human, else the
+/// question to the human with every reason for it.
+pub(super) fn without_human(submission: &Submission, cx: &Context<'_>) -> Event {
+    let because = because(submission);
+    let score = score(submission);
+    let may_judge =
+        judging(submission).is_some_and(|critique| critique.may_judge && !critique.embedded);
+    if may_judge && score.rubric < REJECT_BELOW {
+        let reasons = judging(submission).map(|critique| critique.issues.clone());
+        let reasons = reasons.unwrap_or_default();
+        return reached(submission, Value::Reject, Decider::Critic, reasons, Tokens::ZERO, cx);
+    }
+    if because.is_empty() {
+        return reached(submission, Value::Approve, Decider::Critic, Vec::new(), Tokens::ZERO, cx);
+    }
+    asks_human(submission, because)
+}
+
+/// Why a human must decide; empty when nothing speaks for it.
+fn because(submission: &Submission) -> Vec<String> {
+    let mut because = Vec::new();
+    match judging(submission) {
+        None => because.push("critic_missing"),
+        Some(critique) if critique.embedded || !critique.may_judge => {
+            because.push("embedded_critic")
+        }
+        Some(_) => {}
+    }
+    match submission.gravest() {
+        Outcome::Clean => {}
+        Outcome::Minor | Outcome::Blocking => because.push("findings"),
+        Outcome::Hold => because.push("hold"),
+    }
+    if submission.opened.kind == Kind::Local {
+        because.push("local_result");
+    }
+    if score(submission).confidence < AUTO_APPROVE_FROM {
+        because.push("confidence");
+    }
+    because.into_iter().map(str::to_owned).collect()
+}
+
+/// Rubric = mean × 250; confidence = min(checks, rubric). Without a jury the rubric stands alone.
+pub(super) fn score(submission: &Submission) -> Score {
+    let checks = match submission.gravest() {
+        Outcome::Clean | Outcome::Hold => CONFIDENCE_CLEAN,
+        Outcome::Minor => CONFIDENCE_MINOR,
+        Outcome::Blocking => Permille(0),
+    };
+    let rubric = judging(submission).map_or(Permille(0), |critique| {
+        let sum: u32 = RUBRIC.iter().filter_map(|name| critique.scores.get(*name)).sum();
+        Permille(sum * 250 / 5)
+    });
+    Score { rubric, confidence: rubric.min(checks) }
+}
+
+/// The critique, if there is a complete one: a score from 0 to 4 for each line of the rubric.
+fn judging(submission: &Submission) -> Option<&Critique> {
+    let critique = submission.critique.as_ref()?.as_ref().ok()?;
+    let complete =
+        RUBRIC.iter().all(|name| critique.scores.get(*name).is_some_and(|score| *score <= 4));
+    complete.then_some(critique)
+}

@@ -1,0 +1,340 @@
+//! What review does about other services' events, and about its own submissions.
+//!
+//! From `queue`: a finished attempt is put up for review, a cancelled task withdraws it. From
+//! `executor`: critiques. From its own ledger: each submission that was opened is checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use vivarium_chassis::client::Peer;
+use vivarium_chassis::{Deps, Problem, Service};
+use vivarium_ledger::cursor::{Ended, follow};
+use vivarium_ledger::{Handler, Ledger, Reaction, Row, TextRef, Texts, Trouble};
+use vivarium_proto::executor::v1 as executor_pb;
+use vivarium_proto::executor::v1::executor_event::Event as ExecutorEvent;
+use vivarium_proto::ledger::v1 as ledger_pb;
+use vivarium_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
+use vivarium_proto::queue::v1 as queue_pb;
+use vivarium_proto::queue::v1::queue_event::Event as QueueEvent;
+use vivarium_proto::review::v1 as pb;
+use vivarium_types::ids::SubmissionId;
+use vivarium_types::source::Hash;
+use vivarium_types::{Actor, MicroUsd, Reason};
+
+use crate::checks::{self, Material, Page};
+use crate::config::Config;
+use crate::domain::submission::{Critique, Kind, Open, Submission};
+use crate::domain::{CheckResult, Command, Digest, Event, Outcome, Review};
+use crate::metrics::Counters;
+
+/// Starts following queue, executor and the own ledger.
+pub fn start(ledger: &Ledger<Review>, config: Config, counters: Counters, deps: &Deps) {
+    let queue = deps.peers.to(Service::Queue);
+    let handler = OfQueue { ledger: ledger.clone(), queue: queue.clone() };
+    let following = follow(ledger.clone(), queue.source(), handler);
+    deps.tasks.spawn("follow queue", until_end(following));
+
+    let executor = deps.peers.to(Service::Executor);
+    let handler = OfExecutor { ledger: ledger.clone(), executor: executor.clone() };
+    let following = follow(ledger.clone(), executor.source(), handler);
+    deps.tasks.spawn("follow executor", until_end(following));
+
+    let library = deps.world.library();
+    let handler = OfSelf { ledger: ledger.clone(), config, counters, library };
+    let following = follow(ledger.clone(), std::sync::Arc::new(ledger.clone()), handler);
+    deps.tasks.spawn("check submissions", until_end(following));
+}
+
+/// A follower ends at the drain, or when the followed log is another one; then a person must act,
+/// and this service goes on with what it has.
+async fn until_end(following: impl Future<Output = Ended>) {
+    let ended = following.await;
+    tracing::debug!(?ended, "a follower ended");
+}
+
+/// The actor of what follows from another service's event.
+fn cause(service: Service) -> Actor {
+    Actor::service(service.name())
+}
+
+struct OfQueue {
+    ledger: Ledger<Review>,
+    queue: Peer,
+}
+
+#[async_trait]
+impl Handler<Review> for OfQueue {
+    async fn react(&self, row: &Row) -> Result<Reaction<Review>, Trouble> {
+        let event: queue_pb::QueueEvent = decode(row)?;
+        match event.event {
+            Some(QueueEvent::AttemptFinished(finished)) => self.open(finished).await,
+            Some(QueueEvent::TaskCancelled(cancelled)) => {
+                let task = parse(&cancelled.task_id, "task_id")?;
+                Ok(Reaction::command(cause(Service::Queue), Command::Withdraw { task }))
+            }
+            _ => Ok(Reaction::Nothing),
+        }
+    }
+}
+
+impl OfQueue {
+    async fn open(&self, finished: queue_pb::AttemptFinished) -> Result<Reaction<Review>, Trouble> {
+        let kind = match (finished.mode(), finished.kind()) {
+            (queue_pb::TaskMode::Local, _) => Kind::Local,
+            (_, queue_pb::TaskKind::Plan) => Kind::Plan,
+            (_, queue_pb::TaskKind::Answer) => Kind::Answer,
+            (_, queue_pb::TaskKind::Docs | queue_pb::TaskKind::Unspecified) => Kind::Docs,
+        };
+        let mut texts = self.ledger.texts();
+        let title = copy(&self.queue, finished.title.as_ref(), &mut texts).await?;
+        let instruction = copy(&self.queue, finished.instruction.as_ref(), &mut texts).await?;
+        let open = Open {
+            submission: parse(&finished.submission_id, "submission_id")?,
+            task: parse(&finished.task_id, "task_id")?,
+            task_key: finished.key,
+            task_title: title.ok_or_else(|| malformed("title"))?,
+            task_instruction: instruction.ok_or_else(|| malformed("instruction"))?,
+            resident: optional(&finished.resident_id, "resident_id")?,
+            attempt: finished.attempt_number,
+            cycle: parse(&finished.cycle_id, "cycle_id")?,
+            token: finished.fencing_token,
+            digests: finished.documents.iter().map(digest).collect::<Result<_, _>>()?,
+            answer: copy(&self.queue, finished.answer.as_ref(), &mut texts).await?,
+            summary: copy(&self.queue, finished.summary.as_ref(), &mut texts).await?,
+            kind,
+            cost: MicroUsd::new(finished.cost_micro_usd),
+            model: finished.model,
+            model_embedded: finished.model_embedded,
+            how: finished.how,
+        };
+        Ok(Reaction::Command {
+            actor: cause(Service::Queue),
+            command: Command::Open(Box::new(open)),
+            texts: texts.into_rows(),
+        })
+    }
+}
+
+struct OfExecutor {
+    ledger: Ledger<Review>,
+    executor: Peer,
+}
+
+#[async_trait]
+impl Handler<Review> for OfExecutor {
+    async fn react(&self, row: &Row) -> Result<Reaction<Review>, Trouble> {
+        let event: executor_pb::ExecutorEvent = decode(row)?;
+        match event.event {
+            Some(ExecutorEvent::CritiqueMade(made)) => self.take(made).await,
+            Some(ExecutorEvent::CritiqueFailed(failed)) => {
+                let submission = parse(&failed.submission_id, "submission_id")?;
+                let critique = Err(failed.reason);
+                let command = Command::TakeCritique { submission, critique };
+                Ok(Reaction::command(cause(Service::Executor), command))
+            }
+            _ => Ok(Reaction::Nothing),
+        }
+    }
+}
+
+impl OfExecutor {
+    async fn take(&self, made: executor_pb::CritiqueMade) -> Result<Reaction<Review>, Trouble> {
+        let mut texts = self.ledger.texts();
+        let mut issues = Vec::new();
+        for issue in &made.issues {
+            issues.extend(copy(&self.executor, Some(issue), &mut texts).await?);
+        }
+        let mut suggestions = Vec::new();
+        for suggestion in &made.suggestions {
+            suggestions.extend(copy(&self.executor, Some(suggestion), &mut texts).await?);
+        }
+        let submission = parse(&made.submission_id, "submission_id")?;
+        let critique = critique(made, issues, suggestions);
+        Ok(Reaction::Command {
+            actor: cause(Service::Executor),
+            command: Command::TakeCritique { submission, critique: Ok(Box::new(critique)) },
+            texts: texts.into_rows(),
+        })
+    }
+}
+
+struct OfSelf {
+    ledger: Ledger<Review>,
+    config: Config,
+    counters: Counters,
+    library: PathBuf,
+}
+
+#[async_trait]
+impl Handler<Review> for OfSelf {
+    async fn react(&self, row: &Row) -> Result<Reaction<Review>, Trouble> {
+        let event: pb::ReviewEvent = decode(row)?;
+        let event =
+            Event::try_from(event).map_err(|error| Trouble::Permanent(error.to_string()))?;
+        let Event::SubmissionOpened(opened) = event else { return Ok(Reaction::Nothing) };
+        let id = opened.submission;
+        let (submission, seen) = self.read(id).await?;
+        let material = self.material(&submission, seen).await?;
+        let found = checks::run(&material, &self.config.checks_left_out);
+        self.counters.checked.inc();
+        let mut texts = self.ledger.texts();
+        let results = found
+            .into_iter()
+            .map(|(check, found)| {
+                if found.outcome == Outcome::Blocking {
+                    self.counters.blocked.inc();
+                }
+                let text = (found.outcome != Outcome::Clean).then(|| texts.plain(&found.text));
+                CheckResult { check: check.to_owned(), outcome: found.outcome, text }
+            })
+            .collect();
+        Ok(Reaction::Command {
+            actor: Actor::service("review"),
+            command: Command::RecordChecks { submission: id, results },
+            texts: texts.into_rows(),
+        })
+    }
+}
+
+impl OfSelf {
+    /// The submission, and the hashes of its documents that were decided about before.
+    async fn read(&self, id: SubmissionId) -> Result<(Submission, BTreeSet<Hash>), Trouble> {
+        let found = self.ledger.ask(move |review| {
+            let submission = review.submissions.get(id)?.clone();
+            let bodies = submission.opened.documents.iter().map(|document| document.body.hash);
+            let seen = bodies.filter(|body| review.submissions.has_seen(*body)).collect();
+            Some((submission, seen))
+        });
+        let found =
+            found.await.map_err(|_| Trouble::Unavailable("the ledger is closing".into()))?;
+        found.ok_or_else(|| Trouble::Permanent("a submission that is not there".into()))
+    }
+
+    async fn material(
+        &self,
+        submission: &Submission,
+        seen: BTreeSet<Hash>,
+    ) -> Result<Material, Trouble> {
+        let opened = &submission.opened;
+        let mut documents = Vec::new();
+        let mut seen_before = Vec::new();
+        for document in &opened.documents {
+            let title = self.text(&document.title).await?;
+            if seen.contains(&document.body.hash) {
+                seen_before.push(title.clone());
+            }
+            let body = self.text(&document.body).await?;
+            documents.push(Page { path: document.path.clone(), title, body });
+        }
+        let answer = match &opened.answer {
+            Some(answer) => self.text(answer).await?,
+            None => String::new(),
+        };
+        let library = self.library.clone();
+        let library = tokio::task::spawn_blocking(move || published(&library)).await;
+        Ok(Material {
+            kind: Some(opened.kind),
+            title: self.text(&opened.task_title).await?,
+            instruction: self.text(&opened.task_instruction).await?,
+            answer,
+            documents,
+            library: library.unwrap_or_default(),
+            seen_before,
+        })
+    }
+
+    async fn text(&self, text: &TextRef) -> Result<String, Trouble> {
+        let found = self.ledger.text(&text.id).await;
+        let found = found.map_err(|error| Trouble::Unavailable(Box::new(error)))?;
+        found.ok_or_else(|| Trouble::Permanent(format!("the text {} was erased", text.id)))
+    }
+}
+
+/// Paths of the Markdown files below the library's root, as documents link to each other.
+fn published(root: &Path) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            let path = entry.path();
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file()
+                && let Ok(relative) = path.strip_prefix(root)
+            {
+                paths.insert(relative.to_string_lossy().into_owned());
+            }
+        }
+    }
+    paths
+}
+
+fn critique(
+    made: executor_pb::CritiqueMade,
+    issues: Vec<TextRef>,
+    suggestions: Vec<TextRef>,
+) -> Critique {
+    let embedded = made.provider_class() != executor_pb::ProviderClass::Remote;
+    let scores = made.scores.unwrap_or_default();
+    let scores = BTreeMap::from([
+        ("answers_request".to_owned(), scores.answers_request),
+        ("correct".to_owned(), scores.correct),
+        ("complete".to_owned(), scores.complete),
+        ("clear".to_owned(), scores.clear),
+        ("fits_constraints".to_owned(), scores.fits_constraints),
+    ]);
+    Critique {
+        model: made.model,
+        embedded,
+        may_judge: made.may_judge,
+        scores,
+        issues,
+        suggestions,
+        cost: MicroUsd::new(made.cost_micro_usd),
+    }
+}
+
+/// Copies a peer's text into our own table, so that it lives as long as our events do.
+async fn copy(
+    peer: &Peer,
+    text: Option<&ledger_pb::TextRef>,
+    texts: &mut Texts<'_, Review>,
+) -> Result<Option<TextRef>, Trouble> {
+    let Some(text) = text else { return Ok(None) };
+    let request = ledger_pb::ReadTextRequest { id: text.id.clone() };
+    match LedgerServiceClient::new(peer.calls()).read_text(request).await {
+        Ok(answer) => Ok(Some(texts.plain(&answer.into_inner().text))),
+        Err(status) => {
+            let problem = Problem::from(&status);
+            if problem.reason == Some(Reason::LedgerTextNotFound) {
+                return Err(Trouble::Permanent("a text that was erased".into()));
+            }
+            Err(Trouble::Unavailable(Box::new(problem)))
+        }
+    }
+}
+
+fn digest(document: &queue_pb::StagedDocument) -> Result<Digest, Trouble> {
+    Ok(Digest {
+        document: parse(&document.document_id, "document_id")?,
+        hash: Hash::try_from(document.hash.as_slice()).map_err(|_| malformed("hash"))?,
+    })
+}
+
+fn decode<T: serde::de::DeserializeOwned>(row: &Row) -> Result<T, Trouble> {
+    serde_json::from_slice(&row.payload).map_err(|_| malformed(&row.kind))
+}
+
+fn parse<T: std::str::FromStr>(text: &str, field: &str) -> Result<T, Trouble> {
+    text.parse().map_err(|_| malformed(field))
+}
+
+fn optional<T: std::str::FromStr>(text: &str, field: &str) -> Result<Option<T>, Trouble> {
+    if text.is_empty() { Ok(None) } else { parse(text, field).map(Some) }
+}
+
+fn malformed(field: &str) -> Trouble {
+    Trouble::Permanent(format!("malformed:{field}"))
+}
