@@ -143,7 +143,7 @@ fn every_reason_that_the_contract_names_exists() {
 fn every_key_in_a_configuration_file_is_explained() {
     let tree = Tree::read();
     let mut rule = Rule::new(
-        "each key in world/config has a comment directly above it or behind it",
+        "each key in world/config has a comment above it, above its group, or behind it",
         "the file is the manual: what it means, its unit, its bounds, its default",
         "write the comment",
     );
@@ -156,7 +156,8 @@ fn every_key_in_a_configuration_file_is_explained() {
                 !is_key || explained || line.contains(" #"),
                 format_args!("{}:{} {line}", file.path, number + 1),
             );
-            explained = line.starts_with('#') || (explained && !line.is_empty() && !is_key);
+            // A comment speaks for the keys below it, up to an empty line or a table of its own.
+            explained = line.starts_with('#') || (explained && !line.is_empty());
         }
     }
     rule.verdict();
