@@ -138,6 +138,62 @@ pub(super) const TABLE: &[Group] = &[
         methods: &[read("GetBudgets"), operate("SetBudgetLimit")],
     },
     Group {
+        service: "vivarium.identity.v1.ResidentService",
+        home: Home::At(Service::Society),
+        methods: &[read("ListResidents"), read("GetResident")],
+    },
+    Group {
+        service: "vivarium.identity.v1.WalletService",
+        home: Home::At(Service::Society),
+        methods: &[read("GetWallet"), read("ListEntries"), read("GetSupply")],
+    },
+    Group {
+        service: "vivarium.identity.v1.MemoryService",
+        home: Home::At(Service::Society),
+        methods: &[read("ListMemories"), operate("ForgetMemory")],
+    },
+    Group {
+        service: "vivarium.social.v1.RoomService",
+        home: Home::At(Service::Society),
+        methods: &[
+            read("ListRooms"),
+            read("ListMessages"),
+            operate("PostMessage"),
+            operate("HideMessage"),
+        ],
+    },
+    Group {
+        service: "vivarium.social.v1.MailService",
+        home: Home::At(Service::Society),
+        methods: &[
+            read("ListThreads"),
+            read("ListLetters"),
+            operate("SendLetter"),
+            operate("OpenLetter"),
+            operate("ReplyLetter"),
+        ],
+    },
+    Group {
+        service: "vivarium.social.v1.LibraryService",
+        home: Home::At(Service::Society),
+        methods: &[read("ListDocuments"), read("GetDocument"), read("SearchDocuments")],
+    },
+    Group {
+        service: "vivarium.social.v1.JournalService",
+        home: Home::At(Service::Society),
+        methods: &[read("ListJournals"), operate("EraseJournal")],
+    },
+    Group {
+        service: "vivarium.social.v1.BriefingService",
+        home: Home::At(Service::Society),
+        methods: &[fetch("GetBriefing", EXECUTOR)],
+    },
+    Group {
+        service: "vivarium.social.v1.ActService",
+        home: Home::At(Service::Society),
+        methods: &[act("Act")],
+    },
+    Group {
         service: "vivarium.review.v1.DraftService",
         home: Home::At(Service::Review),
         methods: &[act("StageDocument"), fetch("ListDrafts", EXECUTOR)],
@@ -147,7 +203,8 @@ pub(super) const TABLE: &[Group] = &[
         home: Home::At(Service::Review),
         methods: &[
             read("ListSubmissions"),
-            read("GetSubmission"),
+            // A critic reads what it judges.
+            fetch("GetSubmission", EXECUTOR),
             operate("ApproveSubmission"),
             operate("RejectSubmission"),
             fetch("FetchDocument", SOCIETY.and(EXECUTOR)),
