@@ -12,7 +12,7 @@ use vivarium_proto::ledger::v1 as pb;
 use vivarium_types::source::{Cursor, Fault, Hash};
 use vivarium_types::{Actor, Reason};
 
-use crate::stand::{Stand, ask, beside, ledger};
+use crate::stand::{Stand, ask, beside, ledger, raw};
 
 const REVIEW: Name = Name::Service(Service::Review);
 
@@ -97,21 +97,6 @@ async fn what_the_framework_refuses_has_a_reason_too() {
         let status = raw(queue.calls(), path, body).await;
         assert!(Problem::from(&status).is(reason), "{path}: {status:?}");
     }
-}
-
-/// Sends bytes that may be no message at all.
-async fn raw(mut calls: vivarium_chassis::Calls, path: &str, message: &str) -> tonic::Status {
-    use tower::Service as _;
-    let length = u32::try_from(message.len()).expect("it is short").to_be_bytes();
-    let bytes = [&[0][..], &length, message.as_bytes()].concat();
-    let body = tonic::body::Body::new(http_body_util::Full::from(bytes));
-    let request = http::Request::post(format!("http://raw{path}"))
-        .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .body(body)
-        .expect("it is a request");
-    let answer = calls.call(request).await.expect("it is answered");
-    tonic::Status::from_header_map(answer.headers()).expect("with a status")
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod calls;
 mod drain;
 mod faults;
+mod matrix;
 mod process;
 mod rotation;
 mod stand;

@@ -135,6 +135,21 @@ pub(crate) fn beside<T: Send + 'static>(
     tokio::task::spawn(work)
 }
 
+/// Sends bytes that may be no message at all.
+pub(crate) async fn raw(mut calls: Calls, path: &str, message: &str) -> Status {
+    use tower::Service as _;
+    let length = u32::try_from(message.len()).expect("it is short").to_be_bytes();
+    let bytes = [&[0][..], &length, message.as_bytes()].concat();
+    let body = tonic::body::Body::new(http_body_util::Full::from(bytes));
+    let request = http::Request::post(format!("http://raw{path}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(body)
+        .expect("it is a request");
+    let answer = calls.call(request).await.expect("it is answered");
+    Status::from_header_map(answer.headers()).expect("with a status")
+}
+
 /// Waits for a condition, at most ten seconds.
 pub(crate) async fn wait_until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     for _ in 0..1_000 {
