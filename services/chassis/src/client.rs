@@ -3,6 +3,7 @@
 //! peer's restart; pings find a dead one.
 
 use std::collections::BTreeMap;
+use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -302,6 +303,18 @@ impl Calls {
     }
 }
 
+/// What an error of the framework stands for. Its own timer may be a moment ahead of ours.
+fn broken(service: Service, error: tonic::transport::Error) -> Refusal {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
+    while let Some(source) = next {
+        if source.is::<tonic::TimeoutExpired>() {
+            return Refusal::new(Reason::RpcDeadlinePassed);
+        }
+        next = source.source();
+    }
+    gone(service).because(error)
+}
+
 /// The peer cannot be reached, or broke off.
 fn gone(service: Service) -> Refusal {
     Refusal::new(Reason::ServiceUnavailable).with("service", service)
@@ -343,7 +356,7 @@ impl Tower<Request<Body>> for Calls {
             let response = tokio::time::timeout_at(first, answering)
                 .await
                 .map_err(|_| Refusal::new(Reason::RpcDeadlinePassed))?
-                .map_err(|error| gone(service).because(error))?;
+                .map_err(|error| broken(service, error))?;
             Ok(body::timed(response, service, context))
         }))
     }

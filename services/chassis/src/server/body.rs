@@ -150,8 +150,13 @@ impl Guarded {
         status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))
     }
 
+    /// Makes a status as a part of this call: its span and its request id.
+    fn said(&self, make: impl FnOnce() -> Status) -> Status {
+        self.record.span.in_scope(|| trace::enter(self.ends.context, make))
+    }
+
     fn refuse(&mut self, refusal: Refusal) -> Result<Frame<Bytes>, Status> {
-        let status = trace::enter(self.ends.context, || Status::from(refusal));
+        let status = self.said(|| Status::from(refusal));
         self.close(&status)
     }
 
@@ -159,7 +164,7 @@ impl Guarded {
         let Some(trailers) = frame.trailers_ref() else { return Ok(frame) };
         let Some(status) = Status::from_header_map(trailers) else { return Ok(frame) };
         if status.code() != Code::Ok && status.details().is_empty() {
-            let status = trace::enter(self.ends.context, || dress(status, &self.path));
+            let status = self.said(|| dress(status, &self.path));
             return self.close(&status);
         }
         self.over = true;
@@ -187,12 +192,14 @@ impl HttpBody for Guarded {
             ));
         }
         let context = this.ends.context;
-        let poll = AssertUnwindSafe(|| Pin::new(&mut this.inner).poll_frame(cx));
-        match catch_unwind(|| trace::enter(context, poll)) {
+        let span = this.record.span.clone();
+        let poll = || Pin::new(&mut this.inner).poll_frame(cx);
+        let polled = || span.in_scope(|| trace::enter(context, poll));
+        match catch_unwind(AssertUnwindSafe(polled)) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(Some(Ok(frame)))) => Poll::Ready(Some(this.passed(frame))),
             Ok(Poll::Ready(Some(Err(status)))) => {
-                let status = trace::enter(context, || dress(status, &this.path));
+                let status = this.said(|| dress(status, &this.path));
                 Poll::Ready(Some(this.close(&status)))
             }
             Ok(Poll::Ready(None)) => {

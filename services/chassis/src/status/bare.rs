@@ -5,12 +5,15 @@ use vivarium_types::{Reason, limits};
 
 use super::Refusal;
 
+/// Health and reflection speak as their own contracts say.
+const STANDARD: &str = "/grpc.";
+
 /// A status that already has details as it is; a bare one with the reason it stands for.
 ///
 /// The framework makes bare statuses for a message that is too large, one that does not decode, a
 /// method nobody serves, and a deadline. Nothing of their text is passed on.
 pub(crate) fn dress(status: Status, method: &str) -> Status {
-    if !status.details().is_empty() {
+    if !status.details().is_empty() || method.starts_with(STANDARD) {
         return status;
     }
     let refusal = match status.code() {

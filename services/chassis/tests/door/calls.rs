@@ -172,6 +172,33 @@ async fn health_answers_every_identity_and_reflection_only_people() {
     }
 }
 
+#[tokio::test]
+async fn reflection_knows_the_contract_health_and_the_details_of_a_refusal() {
+    use tonic_reflection::pb::v1alpha::ServerReflectionRequest;
+    use tonic_reflection::pb::v1alpha::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1alpha::server_reflection_request::MessageRequest;
+    let mut stand = Stand::new();
+    let _running = stand.serve();
+    let queue = stand.peers(&stand.holder(&Name::operator("cli"))).to(Service::Queue);
+    let ask = async |symbol: &str| {
+        let message_request = Some(MessageRequest::FileContainingSymbol(symbol.to_owned()));
+        let request = ServerReflectionRequest { host: String::new(), message_request };
+        let requests = futures::stream::iter([request]);
+        let mut client = ServerReflectionClient::new(queue.calls());
+        let answers = client.server_reflection_info(requests).await;
+        answers.expect("it opens").into_inner().next().await.expect("an answer").map(drop)
+    };
+    for symbol in [
+        "vivarium.queue.v1.TaskService",
+        "grpc.health.v1.Health",
+        "google.rpc.ErrorInfo",
+        "google.rpc.BadRequest",
+    ] {
+        ask(symbol).await.unwrap_or_else(|status| panic!("{symbol}: {status:?}"));
+    }
+    assert_eq!(ask("no.such.Thing").await.expect_err("there is none").code(), Code::NotFound);
+}
+
 /// The code of an answer that is only a status.
 async fn raw_code(mut calls: vivarium_chassis::Calls, path: &str) -> Option<Code> {
     use tower::Service as _;

@@ -144,9 +144,9 @@ fn calls(world: &World, letter: char, callee: Service) -> Calls {
                 expires: world.clock().now() + Duration::from_secs(30),
                 actions: Vec::new(),
             };
-            let word = world.deps(Service::Queue).signer.lease(&lease).expect("it signs");
+            let capability = world.deps(Service::Queue).signer.lease(&lease).expect("it signs");
             let executor = Name::Service(Service::Executor);
-            world.calls_as(&executor, &Actor::Resident(resident), callee).under(&word)
+            world.calls_as(&executor, &Actor::Resident(resident), callee).under(&capability)
         }
         other => unreachable!("{other} stands for nobody"),
     }
@@ -172,12 +172,12 @@ async fn exactly_the_expected_cells_pass() {
     }
     let mut wrong = Vec::new();
     for callee in Service::ALL {
-        let of_callee = expected().into_iter().filter(|(service, ..)| *service == callee);
-        let of_callee: Vec<_> = of_callee.collect();
+        let rows: Vec<_> =
+            expected().into_iter().filter(|(service, ..)| *service == callee).collect();
         for letter in EVERYONE.chars() {
-            let calls = calls(&world, letter, callee);
-            for (_, path, who) in &of_callee {
-                if passes(calls.clone(), path).await != who.contains(&letter) {
+            let caller = calls(&world, letter, callee);
+            for (_, path, who) in &rows {
+                if passes(caller.clone(), path).await != who.contains(&letter) {
                     wrong.push(format!("{callee} {path} {letter}"));
                 }
             }
