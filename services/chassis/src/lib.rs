@@ -4,7 +4,7 @@
 //! This crate knows no domain and no ledger. It is the only place that reads the system clock, makes
 //! a `tonic::Status`, spawns a bare task, binds a port or opens a connection.
 //!
-//! Reading order: [`run`] (a process from start to exit) → [`config`] → [`world`] → [`identity`] →
+//! Reading order: [`mod@run`] (a process from start to exit) → [`config`] → [`world`] → [`identity`] →
 //! [`ca`] → [`token`] → [`lease`] → [`matrix`] → [`auth`] → [`server`] → [`client`] → [`source`] →
 //! [`status`] → [`telemetry`] → [`task`] → [`clock`] → [`memory`] (all of it without a network).
 
