@@ -276,10 +276,9 @@ fn parse_cursor(cursor: &pb::Cursor) -> Option<Cursor> {
     if cursor.sequence == 0 && cursor.ledger_id.is_empty() {
         return Some(Cursor::START);
     }
-    let hash = if cursor.hash.is_empty() && cursor.sequence == 0 {
-        Hash::default()
-    } else {
-        Hash::try_from(cursor.hash.as_slice()).ok()?
+    let hash = match cursor.hash.as_slice() {
+        [] if cursor.sequence == 0 => Hash::default(),
+        bytes => Hash::try_from(bytes).ok()?,
     };
     Some(Cursor { ledger: Some(cursor.ledger_id.parse().ok()?), sequence: cursor.sequence, hash })
 }

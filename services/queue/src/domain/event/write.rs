@@ -1,0 +1,452 @@
+//! Our events as published ones.
+
+use vivarium_ledger::{FactNote, TextRef};
+use vivarium_proto::ledger::v1 as ledger_pb;
+use vivarium_proto::queue::v1 as pb;
+use vivarium_proto::queue::v1::queue_event::Event as Body;
+use vivarium_proto::wkt;
+
+use super::{Approved, End, Event, Failed, Finished, HaltAck, Requeued, Staged, Wire};
+use crate::domain::lease::{Granted, Purpose};
+use crate::domain::retry::Class;
+use crate::domain::task::{Added, Kind, Mode as TaskMode, OnFailure, Spec, State};
+use crate::domain::world::{Mode, Pace};
+
+impl From<Event> for Wire {
+    fn from(event: Event) -> Self {
+        Self { event: Some(body(event)) }
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "one arm an event, none with logic")]
+fn body(event: Event) -> Body {
+    match event {
+        Event::TaskAdded(added) => Body::TaskAdded(self::added(*added)),
+        Event::TaskReady { task, state } => Body::TaskReady(pb::TaskReady {
+            task_id: task.to_string(),
+            state: self::state(state).into(),
+        }),
+        Event::LeaseGranted(granted) => Body::LeaseGranted(self::granted(*granted)),
+        Event::AttemptFinished(done) => Body::AttemptFinished(finished(*done)),
+        Event::AttemptDeclined { end, resident, reason, cost } => {
+            let End { task, attempt, lease } = end;
+            Body::AttemptDeclined(pb::AttemptDeclined {
+                task_id: task.to_string(),
+                attempt_id: attempt.to_string(),
+                lease_id: lease.to_string(),
+                resident_id: resident.to_string(),
+                reason: Some(text(reason)),
+                cost_micro_usd: cost.get(),
+            })
+        }
+        Event::AttemptWaits { end, resident, letter, cost } => {
+            let End { task, attempt, lease } = end;
+            Body::AttemptWaits(pb::AttemptWaits {
+                task_id: task.to_string(),
+                attempt_id: attempt.to_string(),
+                lease_id: lease.to_string(),
+                resident_id: or_empty(resident),
+                letter_id: letter,
+                cost_micro_usd: cost.get(),
+            })
+        }
+        Event::AttemptFailed { end, resident, class, message, retry, cost } => {
+            let End { task, attempt, lease } = end;
+            Body::AttemptFailed(pb::AttemptFailed {
+                task_id: task.to_string(),
+                attempt_id: attempt.to_string(),
+                lease_id: lease.to_string(),
+                resident_id: or_empty(resident),
+                failure_class: self::class(class).into(),
+                message,
+                retry_time: retry.map(moment),
+                cost_micro_usd: cost.get(),
+            })
+        }
+        Event::AttemptReturned { end, why, scope, retry } => {
+            let End { task, attempt, lease } = end;
+            Body::AttemptReturned(pb::AttemptReturned {
+                task_id: task.to_string(),
+                attempt_id: attempt.to_string(),
+                lease_id: lease.to_string(),
+                reason: why.word().to_owned(),
+                scope,
+                retry_time: Some(moment(retry)),
+            })
+        }
+        Event::AttemptBlocked { end, rule, held, hash } => {
+            let End { task, attempt, lease } = end;
+            Body::AttemptBlocked(pb::AttemptBlocked {
+                task_id: task.to_string(),
+                attempt_id: attempt.to_string(),
+                lease_id: lease.to_string(),
+                rule,
+                held,
+                hash: hash.0.to_vec().into(),
+            })
+        }
+        Event::AttemptHalted { end, control_epoch } => {
+            let End { task, attempt, lease } = end;
+            Body::AttemptHalted(pb::AttemptHalted {
+                task_id: task.to_string(),
+                attempt_id: attempt.to_string(),
+                lease_id: lease.to_string(),
+                control_epoch,
+            })
+        }
+        Event::AttemptRevoked { end, why } => {
+            let End { task, attempt, lease } = end;
+            Body::AttemptRevoked(pb::AttemptRevoked {
+                task_id: task.to_string(),
+                attempt_id: attempt.to_string(),
+                lease_id: lease.to_string(),
+                reason: why.word().to_owned(),
+            })
+        }
+        Event::TaskAwaitsHuman { task, why } => Body::TaskAwaitsHuman(pb::TaskAwaitsHuman {
+            task_id: task.to_string(),
+            reason: why.word().to_owned(),
+        }),
+        Event::TaskApproved(approved) => Body::TaskApproved(self::approved(*approved)),
+        Event::TaskRequeued(requeued) => Body::TaskRequeued(self::requeued(*requeued)),
+        Event::TaskFailed(failed) => Body::TaskFailed(self::failed(*failed)),
+        Event::TaskPaused { task } => Body::TaskPaused(pb::TaskPaused { task_id: task.to_string() }),
+        Event::TaskResumed { task, state } => Body::TaskResumed(pb::TaskResumed {
+            task_id: task.to_string(),
+            state: self::state(state).into(),
+        }),
+        Event::TaskCancelled { task, reason } => Body::TaskCancelled(pb::TaskCancelled {
+            task_id: task.to_string(),
+            reason: reason.map(text),
+        }),
+        Event::TaskReopened { task, state, series } => Body::TaskReopened(pb::TaskReopened {
+            task_id: task.to_string(),
+            state: self::state(state).into(),
+            series,
+        }),
+        Event::CritiqueQueued { submission, task } => Body::CritiqueQueued(pb::CritiqueQueued {
+            submission_id: submission.to_string(),
+            task_id: task.to_string(),
+        }),
+        Event::CritiqueEnded { submission, lease, outcome, retry } => {
+            Body::CritiqueEnded(pb::CritiqueEnded {
+                submission_id: submission.to_string(),
+                lease_id: lease.to_string(),
+                outcome: outcome.word().to_owned(),
+                retry_time: retry.map(moment),
+            })
+        }
+        Event::HaltSet { control_epoch, reason, runners } => {
+            Body::HaltSet(pb::HaltSet { control_epoch, reason: Some(text(reason)), runners })
+        }
+        Event::Resumed { control_epoch, reason } => {
+            Body::Resumed(pb::Resumed { control_epoch, reason: reason.map(text) })
+        }
+        Event::HaltAcknowledged(ack) => Body::HaltAcknowledged(acknowledged(ack)),
+        Event::PaceSet { control_epoch, pace, reason } => {
+            let (pace, wait_seconds) = self::pace(pace);
+            let (pace, reason) = (pace.into(), reason.map(text));
+            Body::PaceSet(pb::PaceSet { control_epoch, pace, wait_seconds, reason })
+        }
+        Event::StepsBought { control_epoch, steps_left } => {
+            Body::StepsBought(pb::StepsBought { control_epoch, steps_left })
+        }
+        Event::ModeSet { control_epoch, mode, reason } => Body::ModeSet(pb::ModeSet {
+            control_epoch,
+            mode: self::mode(mode).into(),
+            reason: reason.map(text),
+        }),
+        Event::CalendarSet { control_epoch, day_length, rest_day_on, reason } => {
+            Body::CalendarSet(pb::CalendarSet {
+                control_epoch,
+                day_length: Some(span(day_length)),
+                rest_day_on,
+                reason: reason.map(text),
+            })
+        }
+        Event::DayStarted(day) => Body::DayStarted(pb::DayStarted {
+            day: day.day,
+            week: day.week,
+            weekday: day.weekday,
+            rest_day: day.rest_day,
+        }),
+        Event::WorldTimeNoted { world_time_us } => {
+            Body::WorldTimeNoted(pb::WorldTimeNoted { world_time_us })
+        }
+        Event::RunnerJoined { runner, instance, slots } => {
+            let instance_id = instance.to_string();
+            Body::RunnerJoined(pb::RunnerJoined { runner, instance_id, slots })
+        }
+        Event::RunnerLeft { runner, instance, why } => {
+            let (instance_id, reason) = (instance.to_string(), why.word().to_owned());
+            Body::RunnerLeft(pb::RunnerLeft { runner, instance_id, reason })
+        }
+        Event::ResidentNoted { resident, active, words } => {
+            let resident_id = resident.to_string();
+            Body::ResidentNoted(pb::ResidentNoted { resident_id, active, words })
+        }
+        Event::FactIgnored(note) => {
+            let FactNote { source, sequence, kind, reason } = note;
+            Body::FactIgnored(ledger_pb::FactIgnored { source, sequence, kind, reason })
+        }
+        Event::FactParked(note) => {
+            let FactNote { source, sequence, kind, reason } = note;
+            Body::FactParked(ledger_pb::FactParked { source, sequence, kind, reason })
+        }
+        Event::ProviderNoted { usable } => Body::ProviderNoted(pb::ProviderNoted { usable }),
+    }
+}
+
+fn added(added: Added) -> pb::TaskAdded {
+    let Added { task, spec, title, instruction, intent, dependencies, submitter, state } = added;
+    pb::TaskAdded {
+        task_id: task.to_string(),
+        spec: Some(self::spec(&spec)),
+        title: Some(text(title)),
+        instruction: Some(text(instruction)),
+        intent: intent.map(text),
+        dependency_ids: dependencies.iter().map(ToString::to_string).collect(),
+        submitter,
+        state: self::state(state).into(),
+    }
+}
+
+/// A spec without its authored texts.
+pub(crate) fn spec(spec: &Spec) -> pb::TaskSpec {
+    pb::TaskSpec {
+        key: spec.key.clone().unwrap_or_default(),
+        title: String::new(),
+        instruction: String::new(),
+        constraints: Vec::new(),
+        preferences: Vec::new(),
+        anti_goals: Vec::new(),
+        kind: kind(spec.kind).into(),
+        mode: task_mode(spec.mode).into(),
+        command: spec.command.clone(),
+        target: spec.target.clone().unwrap_or_default(),
+        depends_on: spec.depends_on.clone(),
+        on_dependency_failure: on_failure(spec.on_failure).into(),
+        priority: Some(u32::from(spec.priority)),
+        parallel_safe: Some(spec.parallel_safe),
+        concurrency_key: spec.concurrency_key.clone().unwrap_or_default(),
+        concurrency_limit: Some(spec.concurrency_limit),
+        not_before_time: spec.not_before.map(moment),
+        deadline_time: spec.deadline.map(moment),
+        budget_min_micro_usd: Some(spec.budget_min.get()),
+        budget_max_micro_usd: Some(spec.budget_max.get()),
+        model: spec.model.clone().unwrap_or_default(),
+        resident_id: or_empty(spec.resident),
+        bonus_tokens: spec.bonus_tokens,
+        run_limit: Some(span(spec.run_limit)),
+        tags: spec.tags.clone(),
+        metadata: std::collections::HashMap::default(),
+        rest_day_ok: Some(spec.rest_day_ok),
+    }
+}
+
+fn granted(granted: Granted) -> pb::LeaseGranted {
+    pb::LeaseGranted {
+        lease_id: granted.lease.to_string(),
+        attempt_id: or_empty(granted.attempt),
+        attempt_number: granted.attempt_number,
+        cycle_id: granted.cycle.to_string(),
+        purpose: purpose(granted.purpose).into(),
+        task_id: granted.task.to_string(),
+        resident_id: or_empty(granted.resident),
+        submission_id: or_empty(granted.submission),
+        runner: granted.runner,
+        instance_id: granted.instance.to_string(),
+        ttl: Some(span(granted.ttl)),
+        control_epoch: granted.control_epoch,
+        day: granted.day,
+    }
+}
+
+fn finished(done: Finished) -> pb::AttemptFinished {
+    let Finished { end, work, .. } = done;
+    pb::AttemptFinished {
+        task_id: end.task.to_string(),
+        attempt_id: end.attempt.to_string(),
+        lease_id: end.lease.to_string(),
+        cycle_id: done.cycle.to_string(),
+        resident_id: or_empty(done.resident),
+        submission_id: done.submission.to_string(),
+        summary: work.summary.map(text),
+        answer: work.answer.map(text),
+        documents: work.documents.into_iter().map(staged).collect(),
+        how: work.how,
+        cost_micro_usd: done.cost.get(),
+        attempt_number: done.attempt_number,
+        kind: kind(done.kind).into(),
+        mode: task_mode(done.mode).into(),
+        title: Some(text(done.title)),
+        instruction: Some(text(done.instruction)),
+        target: done.target.unwrap_or_default(),
+        fencing_token: done.token,
+        steps: work.steps,
+        model_tokens: work.model_tokens,
+        model: work.model,
+        model_embedded: work.model_embedded,
+        key: done.key.unwrap_or_default(),
+        tags: done.tags,
+    }
+}
+
+fn staged(staged: Staged) -> pb::StagedDocument {
+    pb::StagedDocument { document_id: staged.document, hash: staged.hash.0.to_vec().into() }
+}
+
+fn approved(approved: Approved) -> pb::TaskApproved {
+    pb::TaskApproved {
+        task_id: approved.task.to_string(),
+        submission_id: approved.submission.to_string(),
+        resident_id: or_empty(approved.resident),
+        attempt_number: approved.attempt_number,
+        cost_micro_usd: approved.cost.get(),
+        budget_max_micro_usd: approved.budget_max.get(),
+        bonus_tokens: approved.bonus_tokens,
+        tags: approved.tags,
+        title: Some(text(approved.title)),
+        key: approved.key.unwrap_or_default(),
+        mode: task_mode(approved.mode).into(),
+        confidence_permille: approved.confidence_permille,
+    }
+}
+
+fn requeued(requeued: Requeued) -> pb::TaskRequeued {
+    pb::TaskRequeued {
+        task_id: requeued.task.to_string(),
+        submission_id: requeued.submission.to_string(),
+        feedback: requeued.feedback.into_iter().map(text).collect(),
+        rejection_count: requeued.rejection_count,
+        start_time: Some(moment(requeued.start)),
+        resident_id: or_empty(requeued.resident),
+        content_hash: requeued.content_hash.map(|hash| hash.0.to_vec().into()).unwrap_or_default(),
+    }
+}
+
+fn failed(failed: Failed) -> pb::TaskFailed {
+    pb::TaskFailed {
+        task_id: failed.task.to_string(),
+        failure_class: class(failed.class).into(),
+        message: failed.message,
+        submission_id: or_empty(failed.submission),
+        resident_id: or_empty(failed.resident),
+        feedback: failed.feedback.into_iter().map(text).collect(),
+    }
+}
+
+fn acknowledged(ack: HaltAck) -> pb::HaltAcknowledged {
+    pb::HaltAcknowledged {
+        control_epoch: ack.control_epoch,
+        runner: ack.runner,
+        calls_cancelled: ack.calls_cancelled,
+        processes_ended: ack.processes_ended,
+        stopped_time: Some(moment(ack.stopped)),
+    }
+}
+
+fn text(text: TextRef) -> ledger_pb::TextRef {
+    let TextRef { id, hash, length, sealed } = text;
+    ledger_pb::TextRef { id, hash: hash.0.to_vec().into(), length, sealed }
+}
+
+/// A moment as it is published.
+pub(crate) fn moment(moment: vivarium_types::Timestamp) -> wkt::Timestamp {
+    let (seconds, nanos) = moment.as_seconds_and_nanos();
+    wkt::Timestamp { seconds, nanos }
+}
+
+/// A span as it is published.
+pub(crate) fn span(span: std::time::Duration) -> wkt::Duration {
+    let nanos = i32::try_from(span.subsec_nanos()).unwrap_or(0);
+    wkt::Duration { seconds: i64::try_from(span.as_secs()).unwrap_or(i64::MAX), nanos }
+}
+
+/// An optional id: empty when there is none.
+pub(crate) fn or_empty(id: Option<impl ToString>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// A state as it is published.
+pub(crate) const fn state(state: State) -> pb::TaskState {
+    match state {
+        State::Blocked => pb::TaskState::Blocked,
+        State::Queued => pb::TaskState::Queued,
+        State::Ready => pb::TaskState::Ready,
+        State::Leased => pb::TaskState::Leased,
+        State::InReview => pb::TaskState::InReview,
+        State::AwaitingHuman => pb::TaskState::AwaitingHuman,
+        State::Requeued => pb::TaskState::Requeued,
+        State::Paused => pb::TaskState::Paused,
+        State::Approved => pb::TaskState::Approved,
+        State::Failed => pb::TaskState::Failed,
+        State::Cancelled => pb::TaskState::Cancelled,
+    }
+}
+
+const fn kind(kind: Kind) -> pb::TaskKind {
+    match kind {
+        Kind::Docs => pb::TaskKind::Docs,
+        Kind::Plan => pb::TaskKind::Plan,
+        Kind::Answer => pb::TaskKind::Answer,
+    }
+}
+
+const fn task_mode(mode: TaskMode) -> pb::TaskMode {
+    match mode {
+        TaskMode::Llm => pb::TaskMode::Llm,
+        TaskMode::Local => pb::TaskMode::Local,
+    }
+}
+
+const fn on_failure(on: OnFailure) -> pb::DependencyFailure {
+    match on {
+        OnFailure::Hold => pb::DependencyFailure::Hold,
+        OnFailure::Cancel => pb::DependencyFailure::Cancel,
+        OnFailure::RunAnyway => pb::DependencyFailure::RunAnyway,
+    }
+}
+
+/// A purpose as it is published.
+pub(crate) const fn purpose(purpose: Purpose) -> pb::LeasePurpose {
+    match purpose {
+        Purpose::Task => pb::LeasePurpose::Task,
+        Purpose::Local => pb::LeasePurpose::Local,
+        Purpose::Critique => pb::LeasePurpose::Critique,
+    }
+}
+
+const fn class(class: Class) -> pb::FailureClass {
+    match class {
+        Class::Lost => pb::FailureClass::Lost,
+        Class::Transient => pb::FailureClass::Transient,
+        Class::RateLimited => pb::FailureClass::RateLimited,
+        Class::InvalidOutput => pb::FailureClass::InvalidOutput,
+        Class::Internal => pb::FailureClass::Internal,
+        Class::InputTooLarge => pb::FailureClass::InputTooLarge,
+        Class::CommandFailed => pb::FailureClass::CommandFailed,
+        Class::Safety => pb::FailureClass::Safety,
+        Class::Budget => pb::FailureClass::Budget,
+        Class::ReviewRejected => pb::FailureClass::ReviewRejected,
+    }
+}
+
+/// A pace as it is published, with its seconds.
+pub(crate) const fn pace(pace: Pace) -> (pb::PaceKind, u32) {
+    match pace {
+        Pace::Wait(seconds) => (pb::PaceKind::Wait, seconds),
+        Pace::Paused => (pb::PaceKind::Paused, 0),
+        Pace::Step => (pb::PaceKind::Step, 0),
+    }
+}
+
+/// A level as it is published.
+pub(crate) const fn mode(mode: Mode) -> pb::Mode {
+    match mode {
+        Mode::DocsOnly => pb::Mode::DocsOnly,
+        Mode::ProposeChanges => pb::Mode::ProposeChanges,
+        Mode::RunSandboxed => pb::Mode::RunSandboxed,
+        Mode::ApplyApproved => pb::Mode::ApplyApproved,
+    }
+}

@@ -1,0 +1,401 @@
+//! Who is next: the order among ready tasks, what keeps one from being granted, and to whom it goes.
+//!
+//! A [`Plan`] makes all grants of one moment. Within a plan what is free only shrinks, so a task that
+//! was passed over stays passed over.
+
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::iter::Peekable;
+
+use serde::{Deserialize, Serialize};
+use vivarium_types::Timestamp;
+use vivarium_types::ids::{Id as _, InstanceId, ResidentId, SubmissionId, TaskId};
+
+use super::lease::Purpose;
+use super::retry;
+use super::task::{Mode, Task};
+use super::{Queue, Resident};
+
+/// Highest priority.
+const PRIORITY_MAX: i64 = 9;
+/// World time in `ready` that raises a task's priority by one.
+const AGEING_US: i64 = 600_000_000;
+/// Grants among which submitters are treated alike.
+pub const RECENT_MAX: usize = 100;
+/// Most words of a resident's own that count for affinity.
+const AFFINITY_MAX: usize = 6;
+
+/// Why a task that is ready, or waits, does not run now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitReason {
+    /// The world is halted.
+    Halted,
+    /// The world is paused, or steps without a step left.
+    Paused,
+    /// The pace allows the next start later.
+    Pace,
+    /// It is Sunday.
+    RestDay,
+    /// Its `not_before` lies ahead.
+    NotBefore,
+    /// It waits after a failure.
+    BackOff,
+    /// A dependency is not approved yet.
+    Dependency,
+    /// A dependency failed, and the task holds.
+    DependencyFailed,
+    /// A budget does not allow it.
+    Budget,
+    /// A rate limit.
+    Rate,
+    /// A task that may not run beside others runs or is first.
+    Exclusive,
+    /// Its key has no free place.
+    ConcurrencyKey,
+    /// Everybody who may take it is at work.
+    ResidentBusy,
+    /// Nobody may take it.
+    NoResident,
+    /// No language model is usable.
+    NoProvider,
+    /// No runner has a free slot.
+    NoRunner,
+}
+
+/// Whose turn a ready task needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Need {
+    Tool,
+    AnyResident,
+    Resident(ResidentId),
+}
+
+/// Tasks that are alike but for their age.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Lane {
+    need: Need,
+    exclusive: bool,
+    priority: u8,
+    submitter: String,
+}
+
+impl Lane {
+    fn of(task: &Task) -> Self {
+        let spec = task.spec();
+        let need = match (spec.mode, spec.resident) {
+            (Mode::Local, _) => Need::Tool,
+            (Mode::Llm, None) => Need::AnyResident,
+            (Mode::Llm, Some(resident)) => Need::Resident(resident),
+        };
+        let submitter = task.added.submitter.clone();
+        Self { need, exclusive: exclusive(task), priority: spec.priority, submitter }
+    }
+}
+
+/// Ready tasks by lane, then age, with the world time at which each became ready.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    lanes: BTreeMap<Lane, BTreeMap<(Timestamp, TaskId), i64>>,
+}
+
+impl Ready {
+    /// Whether nothing is ready.
+    pub fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    /// Takes a ready task in.
+    pub fn insert(&mut self, task: &Task, world_us: i64) {
+        let lane = self.lanes.entry(Lane::of(task)).or_default();
+        lane.insert((task.ready_since, task.id()), world_us);
+    }
+
+    /// Lets a task go.
+    pub fn remove(&mut self, task: &Task) {
+        let lane = Lane::of(task);
+        if let Some(tasks) = self.lanes.get_mut(&lane) {
+            tasks.remove(&(task.ready_since, task.id()));
+            if tasks.is_empty() {
+                self.lanes.remove(&lane);
+            }
+        }
+    }
+}
+
+/// Whether a task's attempt must run alone.
+fn exclusive(task: &Task) -> bool {
+    !task.spec().parallel_safe && task.spec().concurrency_key.is_none()
+}
+
+/// What a plan decides for one task or critique.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// Grant it.
+    Grant {
+        /// What for.
+        purpose: Purpose,
+        /// The task.
+        task: TaskId,
+        /// Who works.
+        resident: Option<ResidentId>,
+        /// What is criticised.
+        submission: Option<SubmissionId>,
+        /// On which runner.
+        runner: String,
+        /// On which start of it.
+        instance: InstanceId,
+    },
+    /// Its budget is spent: a human decides.
+    Spent(TaskId),
+}
+
+/// Why a task is not granted in a plan.
+enum Obstacle {
+    /// It is passed over.
+    Pass(WaitReason),
+    /// It is first in order and must run alone: nothing behind it is granted either.
+    Stop,
+    /// Its budget is spent.
+    Spent,
+}
+
+struct Head<'a> {
+    lane: &'a Lane,
+    tasks: Peekable<btree_map::Iter<'a, (Timestamp, TaskId), i64>>,
+}
+
+/// The grants of one moment.
+pub struct Plan<'a> {
+    queue: &'a Queue,
+    heads: Vec<Head<'a>>,
+    critiques: Vec<(Timestamp, SubmissionId, TaskId)>,
+    credit: BTreeMap<&'a str, (InstanceId, u32)>,
+    busy: BTreeSet<ResidentId>,
+    places_taken: BTreeMap<&'a str, u32>,
+    running: usize,
+    exclusive_running: bool,
+    recent: BTreeMap<&'a str, usize>,
+    world_us: i64,
+}
+
+impl std::fmt::Debug for Plan<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plan").field("running", &self.running).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// What is free now.
+    pub fn new(queue: &'a Queue, now: Timestamp) -> Self {
+        let mut plan = Self {
+            queue,
+            heads: Vec::new(),
+            critiques: queue.critiques_due(now),
+            credit: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            places_taken: BTreeMap::new(),
+            running: 0,
+            exclusive_running: false,
+            recent: BTreeMap::new(),
+            world_us: queue.world_time_us(),
+        };
+        for (lane, tasks) in &queue.ready.lanes {
+            plan.heads.push(Head { lane, tasks: tasks.iter().peekable() });
+        }
+        // The oldest is taken from the end.
+        plan.critiques.sort_unstable_by(|a, b| b.cmp(a));
+        for (name, connection) in &queue.volatile.connections {
+            plan.credit.insert(name, (connection.instance, connection.credit));
+        }
+        for lease in queue.leases.values() {
+            let task = queue.tasks.get(&lease.granted.task);
+            if let Some(task) = task.filter(|_| lease.granted.purpose != Purpose::Critique) {
+                plan.take(task, lease.granted.resident);
+            }
+        }
+        for submitter in &queue.recent_grants {
+            *plan.recent.entry(submitter).or_default() += 1;
+        }
+        plan
+    }
+
+    /// Whether any runner takes another grant.
+    pub fn has_credit(&self) -> bool {
+        self.credit.values().any(|(_, credit)| *credit > 0)
+    }
+
+    /// The next grant of this moment.
+    pub fn next(&mut self) -> Option<Choice> {
+        if !self.has_credit() {
+            return None;
+        }
+        if self.queue.provider_usable()
+            && let Some((_, submission, task)) = self.critiques.pop()
+        {
+            let (runner, instance) = self.spend_credit()?;
+            let (purpose, submission) = (Purpose::Critique, Some(submission));
+            return Some(Choice::Grant {
+                purpose,
+                task,
+                resident: None,
+                submission,
+                runner,
+                instance,
+            });
+        }
+        loop {
+            let first = self.first()?;
+            let ((_, id), _) = self.heads[first].tasks.next()?;
+            let task = self.queue.tasks.get(id)?;
+            match self.check(task) {
+                Ok(resident) => {
+                    self.take(task, resident);
+                    *self.recent.entry(&task.added.submitter).or_default() += 1;
+                    let (runner, instance) = self.spend_credit()?;
+                    let purpose = match task.spec().mode {
+                        Mode::Llm => Purpose::Task,
+                        Mode::Local => Purpose::Local,
+                    };
+                    let (task, submission) = (*id, None);
+                    return Some(Choice::Grant {
+                        purpose,
+                        task,
+                        resident,
+                        submission,
+                        runner,
+                        instance,
+                    });
+                }
+                Err(Obstacle::Pass(_)) => self.drop_hopeless(first),
+                Err(Obstacle::Spent) => return Some(Choice::Spent(*id)),
+                Err(Obstacle::Stop) => return None,
+            }
+        }
+    }
+
+    /// Why a ready task would not be granted now; `None` when nothing but order, pace and runners
+    /// stands in its way.
+    pub fn obstacle(&self, task: &Task) -> Option<WaitReason> {
+        match self.check(task) {
+            Ok(_) => None,
+            Err(Obstacle::Pass(reason)) => Some(reason),
+            Err(Obstacle::Stop) => Some(WaitReason::Exclusive),
+            Err(Obstacle::Spent) => Some(WaitReason::Budget),
+        }
+    }
+
+    /// The lane whose oldest task is first: effective priority, then the submitter with the fewest
+    /// of the latest grants, then age, then id.
+    fn first(&mut self) -> Option<usize> {
+        let (world_us, recent) = (self.world_us, &self.recent);
+        let key = |head: &mut Head<'_>| {
+            let ((since, id), ready_us) = head.tasks.peek()?;
+            let aged = i64::from(head.lane.priority) + (world_us - **ready_us) / AGEING_US;
+            let grants = recent.get(head.lane.submitter.as_str()).copied().unwrap_or(0);
+            Some((-aged.min(PRIORITY_MAX), grants, *since, *id))
+        };
+        let heads = self.heads.iter_mut().enumerate();
+        heads.filter_map(|(index, head)| Some((key(head)?, index))).min().map(|(_, index)| index)
+    }
+
+    /// Leaves a lane whose every task meets the same obstacle: nobody free to work on it.
+    fn drop_hopeless(&mut self, index: usize) {
+        let lane = self.heads[index].lane;
+        let free = |id: &ResidentId, resident: &Resident| resident.active && !self.busy.contains(id);
+        let hopeless = match lane.need {
+            Need::Tool => false,
+            Need::AnyResident => !self.queue.residents.iter().any(|(id, r)| free(id, r)),
+            Need::Resident(pinned) => {
+                !self.queue.residents.get(&pinned).is_some_and(|r| free(&pinned, r))
+            }
+        };
+        // A task that must run alone holds back what is behind it, so it is always looked at.
+        if hopeless && !lane.exclusive {
+            self.heads.swap_remove(index);
+        }
+    }
+
+    fn check(&self, task: &Task) -> Result<Option<ResidentId>, Obstacle> {
+        let spec = task.spec();
+        if self.exclusive_running {
+            return Err(Obstacle::Stop);
+        }
+        if self.queue.world.calendar.rest_day() && !spec.rest_day_ok {
+            return Err(Obstacle::Pass(WaitReason::RestDay));
+        }
+        if let Some(key) = &spec.concurrency_key {
+            let limit = if spec.parallel_safe { spec.concurrency_limit } else { 1 };
+            if self.places_taken.get(key.as_str()).copied().unwrap_or(0) >= limit {
+                return Err(Obstacle::Pass(WaitReason::ConcurrencyKey));
+            }
+        }
+        let eligible = match spec.mode {
+            Mode::Local => None,
+            Mode::Llm => Some(self.eligible(task)?),
+        };
+        if exclusive(task) && self.running > 0 {
+            return Err(Obstacle::Stop);
+        }
+        let Some(eligible) = eligible else { return Ok(None) };
+        let free = eligible.into_iter().filter(|id| !self.busy.contains(id));
+        let chosen = free.min_by_key(|id| self.rank(task, *id));
+        chosen.map(Some).ok_or(Obstacle::Pass(WaitReason::ResidentBusy))
+    }
+
+    /// Who may take a task at all.
+    fn eligible(&self, task: &Task) -> Result<Vec<ResidentId>, Obstacle> {
+        if !self.queue.provider_usable() {
+            return Err(Obstacle::Pass(WaitReason::NoProvider));
+        }
+        let eligible = self.queue.eligible(task);
+        if eligible.is_empty() {
+            return Err(Obstacle::Pass(WaitReason::NoResident));
+        }
+        if task.budget_left() < task.spec().budget_min {
+            return Err(Obstacle::Spent);
+        }
+        Ok(eligible)
+    }
+
+    /// Less is better: preference after a rejection, affinity, cycles today, a hash.
+    fn rank(&self, task: &Task, id: ResidentId) -> (bool, usize, u32, u32, ResidentId) {
+        let was_last = task.last_resident == Some(id);
+        let out_of_turn = match task.rejection_count {
+            0 => false,
+            1 => !was_last,
+            _ => was_last,
+        };
+        let resident = self.queue.residents.get(&id);
+        let affinity = resident.map_or(0, |resident| resident.affinity(&task.spec().tags));
+        let cycles = resident.map_or(0, |resident| resident.cycles_today);
+        let seed = [task.id().number().to_be_bytes(), id.number().to_be_bytes()].concat();
+        (out_of_turn, AFFINITY_MAX - affinity, cycles, retry::spread(&seed), id)
+    }
+
+    fn take(&mut self, task: &'a Task, resident: Option<ResidentId>) {
+        self.running += 1;
+        self.exclusive_running |= exclusive(task);
+        self.busy.extend(resident);
+        if let Some(key) = &task.spec().concurrency_key {
+            *self.places_taken.entry(key).or_default() += 1;
+        }
+    }
+
+    /// A grant for the runner with the most credit.
+    fn spend_credit(&mut self) -> Option<(String, InstanceId)> {
+        let most = self.credit.iter_mut().max_by_key(|(_, (_, credit))| *credit);
+        let (name, (instance, credit)) = most?;
+        *credit = credit.checked_sub(1)?;
+        Some(((*name).to_owned(), *instance))
+    }
+}
+
+impl Resident {
+    /// How many of its own words the tags hold, at most [`AFFINITY_MAX`].
+    fn affinity(&self, tags: &[String]) -> usize {
+        let words: BTreeSet<&str> = tags.iter().flat_map(|tag| tag.split('-')).collect();
+        let held = |word: &&String| {
+            words.contains(word.as_str()) || tags.iter().any(|tag| tag == *word)
+        };
+        self.words.iter().filter(held).count().min(AFFINITY_MAX)
+    }
+}

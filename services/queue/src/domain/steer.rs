@@ -1,0 +1,212 @@
+//! What people and review decide about a task: cancel, pause, resume, requeue, verdicts.
+
+use std::time::Duration;
+
+use vivarium_ledger::TextRef;
+use vivarium_types::Timestamp;
+use vivarium_types::ids::{SubmissionId, TaskId};
+use vivarium_types::source::Hash;
+
+use super::event::{Approved, Event, Failed, Requeued, RevokedFor};
+use super::retry::{self, Class, Policy};
+use super::task::{Awaits, State, Task};
+use super::{Queue, Rejection};
+
+/// What review decided about a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The submission.
+    pub submission: SubmissionId,
+    /// Its task.
+    pub task: TaskId,
+    /// Whether it is accepted.
+    pub accepted: bool,
+    /// In thousandths.
+    pub confidence_permille: u32,
+    /// Reasons, for the next attempt.
+    pub feedback: Vec<TextRef>,
+    /// Digest of what was submitted.
+    pub content_hash: Option<Hash>,
+}
+
+impl Queue {
+    pub(super) fn cancel(
+        &self,
+        name: &str,
+        reason: Option<TextRef>,
+    ) -> Result<Vec<Event>, Rejection> {
+        let task = self.open_task(name, "cancel")?;
+        let revoked = self.revoke(task, RevokedFor::Cancelled);
+        let cancelled = Event::TaskCancelled { task: task.id(), reason };
+        Ok(revoked.into_iter().chain([cancelled]).collect())
+    }
+
+    pub(super) fn pause(&self, name: &str) -> Result<Vec<Event>, Rejection> {
+        let task = self.open_task(name, "pause")?;
+        if task.state == State::Paused {
+            return Err(refused(task.state, "pause"));
+        }
+        let revoked = self.revoke(task, RevokedFor::Paused);
+        Ok(revoked.into_iter().chain([Event::TaskPaused { task: task.id() }]).collect())
+    }
+
+    pub(super) fn resume(&self, name: &str, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+        let task = self.open_task(name, "resume")?;
+        if task.state != State::Paused {
+            return Err(refused(task.state, "resume"));
+        }
+        let state = task.state_by_facts(self.all_met(task), now);
+        Ok(vec![Event::TaskResumed { task: task.id(), state }])
+    }
+
+    pub(super) fn requeue(&self, name: &str, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+        let id = self.resolve(name)?;
+        let state = self.state_of(id);
+        let task = self.tasks.get(&id).ok_or_else(|| refused(state, "requeue"))?;
+        let waits = task.state == State::AwaitingHuman && task.awaits != Some(Awaits::Approval);
+        if task.state != State::Failed && !waits {
+            return Err(refused(task.state, "requeue"));
+        }
+        let (state, series) = (self.fresh_state(task, now), task.series + 1);
+        Ok(vec![Event::TaskReopened { task: id, state, series }])
+    }
+
+    /// The human has answered the letter that a task waits for.
+    pub(super) fn answered(&self, letter: &str, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+        let waits = |task: &&Task| {
+            task.question.as_deref() == Some(letter) && task.awaits == Some(Awaits::Question)
+        };
+        let task = self.tasks.values().find(waits).ok_or(Rejection::Stale)?;
+        if task.state == State::Paused {
+            return Err(Rejection::Stale);
+        }
+        Ok(vec![Event::TaskReady { task: task.id(), state: self.fresh_state(task, now) }])
+    }
+
+    pub(super) fn ask_critique(
+        &self,
+        submission: SubmissionId,
+        task: TaskId,
+    ) -> Result<Vec<Event>, Rejection> {
+        self.under_review(submission, task)?;
+        let known = self.critiques.contains_key(&submission);
+        Ok(if known { Vec::new() } else { vec![Event::CritiqueQueued { submission, task }] })
+    }
+
+    pub(super) fn ask_human(
+        &self,
+        submission: SubmissionId,
+        task: TaskId,
+    ) -> Result<Vec<Event>, Rejection> {
+        let found = self.under_review(submission, task)?;
+        let known = found.awaits == Some(Awaits::Approval);
+        let why = Awaits::Approval;
+        Ok(if known { Vec::new() } else { vec![Event::TaskAwaitsHuman { task, why }] })
+    }
+
+    pub(super) fn verdict(
+        &self,
+        verdict: Verdict,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Rejection> {
+        let task = self.under_review(verdict.submission, verdict.task)?;
+        if verdict.accepted {
+            return Ok(vec![approved(task, &verdict)]);
+        }
+        let rejections = task.rejection_count + 1;
+        let Some(delay) = Policy::of(Class::ReviewRejected).delay(task.rejection_count, None)
+        else {
+            return Ok(vec![rejected_for_good(task, verdict, rejections)]);
+        };
+        let same = verdict.content_hash.is_some() && verdict.content_hash == task.rejected_hash;
+        let why = if same {
+            Some(Awaits::NoProgress)
+        } else if task.counted >= retry::ATTEMPTS_MAX {
+            Some(Awaits::AttemptLimit)
+        } else {
+            None
+        };
+        let awaits = why.map(|why| Event::TaskAwaitsHuman { task: task.id(), why });
+        let requeued = requeued(task, verdict, rejections, now, delay);
+        Ok(std::iter::once(requeued).chain(awaits).collect())
+    }
+
+    /// The state of a task that begins anew.
+    fn fresh_state(&self, task: &Task, now: Timestamp) -> State {
+        if !self.all_met(task) {
+            State::Blocked
+        } else if task.spec().not_before.is_some_and(|moment| moment > now) {
+            State::Queued
+        } else {
+            State::Ready
+        }
+    }
+
+    fn open_task(&self, name: &str, request: &'static str) -> Result<&Task, Rejection> {
+        let id = self.resolve(name)?;
+        let state = self.state_of(id);
+        if state.is_final() {
+            return Err(refused(state, request));
+        }
+        self.tasks.get(&id).ok_or_else(|| Rejection::TaskNotFound { task: name.to_owned() })
+    }
+
+    /// The task whose present submission this is, while it has no verdict.
+    fn under_review(&self, submission: SubmissionId, task: TaskId) -> Result<&Task, Rejection> {
+        let found = self.tasks.get(&task).filter(|task| {
+            task.under_review && task.submission == Some(submission) && !task.state.is_final()
+        });
+        found.ok_or(Rejection::Stale)
+    }
+}
+
+fn refused(state: State, request: &'static str) -> Rejection {
+    Rejection::Transition { state, request }
+}
+
+fn approved(task: &Task, verdict: &Verdict) -> Event {
+    let spec = task.spec();
+    Event::TaskApproved(Box::new(Approved {
+        task: task.id(),
+        submission: verdict.submission,
+        resident: task.last_resident,
+        attempt_number: task.attempt_count,
+        cost: task.cost,
+        budget_max: spec.budget_max,
+        bonus_tokens: spec.bonus_tokens,
+        tags: spec.tags.clone(),
+        title: task.added.title.clone(),
+        key: spec.key.clone(),
+        mode: spec.mode,
+        confidence_permille: verdict.confidence_permille,
+    }))
+}
+
+fn rejected_for_good(task: &Task, verdict: Verdict, rejections: u32) -> Event {
+    Event::TaskFailed(Box::new(Failed {
+        task: task.id(),
+        class: Class::ReviewRejected,
+        message: format!("review rejected it {rejections} times"),
+        submission: Some(verdict.submission),
+        resident: task.last_resident,
+        feedback: verdict.feedback,
+    }))
+}
+
+fn requeued(
+    task: &Task,
+    verdict: Verdict,
+    rejections: u32,
+    now: Timestamp,
+    delay: Duration,
+) -> Event {
+    Event::TaskRequeued(Box::new(Requeued {
+        task: task.id(),
+        submission: verdict.submission,
+        feedback: verdict.feedback,
+        rejection_count: rejections,
+        start: now + retry::jittered(delay, task.id(), task.attempt_count),
+        resident: task.last_resident,
+        content_hash: verdict.content_hash,
+    }))
+}
