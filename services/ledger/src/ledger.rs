@@ -39,7 +39,7 @@ impl Default for Options {
             inbox: 8_192,
             turn_jobs: 2_048,
             snapshot_every: 50_000,
-            answers_kept: Duration::from_secs(7 * 86_400),
+            answers_kept: Duration::from_hours(7 * 24),
         }
     }
 }
@@ -269,7 +269,7 @@ impl<A: Aggregate> Guard<A> {
     /// Holds the guard until the returned future is dropped.
     pub async fn hold(self) {
         let _open = self;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -197,7 +197,7 @@ impl<A: Aggregate> LedgerService for Service<A> {
     ) -> Result<Response<Self::VerifyStream>, Status> {
         let head = self.ledger.committed();
         let reader = self.ledger.reader();
-        let (progress, mut heard) = tokio::sync::mpsc::channel(PROGRESS_WAITING);
+        let (progress, mut told_rows) = tokio::sync::mpsc::channel(PROGRESS_WAITING);
         let walk = tokio::task::spawn_blocking(move || {
             let mut told = 0;
             audit::verify(&*reader, &[], &|_| true, &mut |rows| {
@@ -211,7 +211,7 @@ impl<A: Aggregate> LedgerService for Service<A> {
         });
         let refuse = self.refuse;
         let stream = async_stream::stream! {
-            while let Some(rows) = heard.recv().await {
+            while let Some(rows) = told_rows.recv().await {
                 yield Ok(pb::VerifyResponse { rows, head, done: false, findings: Vec::new() });
             }
             match walk.await {

@@ -129,7 +129,7 @@ mod tests {
         let sealed = keys.seal("txt_a", "one").expect("it seals");
         keys.seal("txt_b", "two").expect("it seals");
         assert!(keys.open("txt_b", &sealed).is_err());
-        let mut changed = sealed.clone();
+        let mut changed = sealed;
         changed[NONCE_LENGTH] ^= 1;
         assert!(keys.open("txt_a", &changed).is_err());
     }

@@ -134,7 +134,7 @@ impl Watch {
         }
         let rows = match self.hub.recent(self.after) {
             Some(rows) => rows,
-            None => self.from_disk(committed).await?,
+            None => self.read_disk(committed).await?,
         };
         if let Some(last) = rows.last() {
             self.after = last.sequence;
@@ -142,7 +142,7 @@ impl Watch {
         Ok(rows)
     }
 
-    async fn from_disk(&self, committed: u64) -> Result<Vec<Arc<Row>>, Error> {
+    async fn read_disk(&self, committed: u64) -> Result<Vec<Arc<Row>>, Error> {
         let (reader, after) = (Arc::clone(&self.reader), self.after);
         let rows = tokio::task::spawn_blocking(move || reader.rows(after, DELIVERY_ROWS_MAX)).await;
         let mut rows = rows.map_err(|error| Error::Unavailable(Box::new(error)))??;

@@ -33,9 +33,12 @@ const IDLE_SLEEP_MIN: Duration = Duration::from_millis(5);
 /// How long a lazily kept cursor may wait for a commit to travel with.
 const CURSOR_DELAY: Duration = Duration::from_secs(1);
 /// How often old answers are looked for.
-const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 /// Old answers forgotten at a time.
 const FORGET_LIMIT: u32 = 10_000;
+
+/// A question to the committed state; it keeps its own answer.
+pub(crate) type Ask<A> = Box<dyn FnOnce(&A) + Send>;
 
 type Reply<R> = oneshot::Sender<Result<Answer, Error<R>>>;
 
@@ -48,7 +51,7 @@ pub(crate) enum Job<A: Aggregate> {
     /// A cursor that moved over rows without consequence.
     Note(Box<Note>),
     /// A question to the committed state.
-    Ask(Box<dyn FnOnce(&A) + Send>),
+    Ask(Ask<A>),
     /// A change of what is not derived from the log.
     Touch(Box<dyn FnOnce(&mut A) + Send>),
     /// The clock was moved by hand.
@@ -118,7 +121,7 @@ struct Turn<A: Aggregate> {
     erasures: Vec<String>,
     replies: Vec<(Reply<A::Rejection>, Answer)>,
     taken: Vec<oneshot::Sender<()>>,
-    asks: Vec<Box<dyn FnOnce(&A) + Send>>,
+    asks: Vec<Ask<A>>,
 }
 
 /// Why a command had no effect, inside a turn.
@@ -297,8 +300,8 @@ impl<A: Aggregate> Writer<A> {
         if let Err(failure) = self.decide(turn, &actor, command) {
             return match failure {
                 Failure::Store(error) => Err(error),
-                other => {
-                    drop(reply.send(Err(other.into())));
+                failure @ (Failure::Refused(_) | Failure::Panicked | Failure::Claimed(_)) => {
+                    drop(reply.send(Err(failure.into())));
                     Ok(())
                 }
             };

@@ -195,7 +195,7 @@ impl Aggregate for Review {
             }
             Event::FactIgnored(_) => {}
             Event::FactParked(note) => {
-                self.parked.push(format!("{}#{}", note.source, note.sequence))
+                self.parked.push(format!("{}#{}", note.source, note.sequence));
             }
         }
     }

@@ -13,8 +13,9 @@ use vivarium_proto::review::v1::review_service_server::ReviewService;
 use vivarium_types::Reason;
 use vivarium_types::ids::SubmissionId;
 
+use crate::domain::draft::Basis;
 use crate::domain::submission::{Document, Submission};
-use crate::domain::{Command, Event, Refused, Review, Target};
+use crate::domain::{Command, Refused, Review, Target};
 use crate::views;
 
 mod convert;
@@ -62,16 +63,17 @@ impl DraftService for Drafts {
         };
         let mut texts = self.ledger.texts();
         let (title, body) = (texts.plain(&staged.title), texts.plain(&body));
-        let read = staged.append.then(|| before.map(|before| before.hash));
-        let command = Command::Stage(Box::new(staged.command(&lease, title, body, read)));
+        let basis = if staged.append {
+            Basis::Read(before.map(|before| before.hash))
+        } else {
+            Basis::Nothing
+        };
+        let command = Command::Stage(Box::new(staged.command(&lease, title, body, basis)));
         let submission = Submit::new(caller.actor, command)
             .texts(texts.into_rows())
             .request(key)
-            .answering(|_, decided| {
-                let staged = decided.events.iter().find_map(|(event, _)| match event {
-                    Event::DraftStaged(draft) => Some(draft),
-                    _ => None,
-                });
+            .answering(|_: &Review, decided| {
+                let staged = decided.events.iter().find_map(|(event, _)| event.staged());
                 staged.map_or_else(pb::StageDocumentResponse::default, |draft| {
                     pb::StageDocumentResponse {
                         position: Some(position(decided.sequence)),
@@ -136,11 +138,9 @@ impl Reviews {
         let submission = Submit::new(caller.actor.clone(), command)
             .texts(texts)
             .request(key)
-            .answering(move |_, decided| {
-                let verdict = decided.events.iter().find_map(|(event, _)| match event {
-                    Event::VerdictReached(verdict) => Some(verdict.verdict.to_string()),
-                    _ => None,
-                });
+            .answering(move |_: &Review, decided| {
+                let verdict = decided.events.iter().find_map(|(event, _)| event.verdict());
+                let verdict = verdict.map(|verdict| verdict.verdict.to_string());
                 answer(position(decided.sequence), verdict.unwrap_or_default())
             });
         let answer = self.ledger.submit(submission).await.map_err(refusal)?;
@@ -209,7 +209,7 @@ impl ReviewService for Reviews {
         let caller = Caller::of(&request).clone();
         let wire = request.into_inner();
         let key = RequestKey::of(METHOD, &wire.request_id, &wire);
-        let approval = convert::approval(wire)?;
+        let approval = convert::approval(&wire)?;
         let mut texts = self.ledger.texts();
         let comment = approval.comment.as_deref().map(|comment| texts.plain(comment));
         let command = Command::Approve {
@@ -232,7 +232,7 @@ impl ReviewService for Reviews {
         let caller = Caller::of(&request).clone();
         let wire = request.into_inner();
         let key = RequestKey::of(METHOD, &wire.request_id, &wire);
-        let rejection = convert::rejection(wire)?;
+        let rejection = convert::rejection(&wire)?;
         let mut texts = self.ledger.texts();
         let command = Command::Reject {
             target: rejection.target,
@@ -320,12 +320,13 @@ fn refusal(error: Error<Refused>) -> Refusal {
             Refused::TooManyDocuments { max } => {
                 Refusal::new(Reason::ActionTooMany).with("max", max)
             }
-            Refused::DraftsDiffer | Refused::AlreadyOpen => Refusal::new(Reason::ApprovalStale),
             Refused::NotFound => Refusal::new(Reason::ReviewSubmissionNotFound),
             Refused::NotPending { state } => {
                 Refusal::new(Reason::ReviewNotPending).with("state", state)
             }
-            Refused::Stale => Refusal::new(Reason::ApprovalStale),
+            Refused::DraftsDiffer | Refused::AlreadyOpen | Refused::Stale => {
+                Refusal::new(Reason::ApprovalStale)
+            }
         },
         Error::RequestReused => Refusal::new(Reason::RequestIdReused),
         Error::Full => {

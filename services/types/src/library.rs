@@ -92,7 +92,8 @@ impl FromStr for LibraryPath {
         if segments.len() > FOLDERS_MAX + 1 {
             return Err(PathRefused::TooDeep);
         }
-        if !rest.ends_with(".md") || rest.ends_with("/.md") {
+        // Case matters: segments are lower case, so `.MD` was refused above.
+        if segments.last().is_none_or(|name| name.strip_suffix(".md").is_none()) {
             return Err(PathRefused::NotMarkdown);
         }
         let path = Self(format!("{root}{rest}"));

@@ -48,7 +48,7 @@ macro_rules! reasons {
     ($($variant:ident $name:literal $class:ident $sentence:literal $hint:literal;)*) => {
         /// Why a request was refused.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[allow(missing_docs, reason = "each variant's sentence is its documentation")]
+        #[expect(missing_docs, reason = "each variant's sentence is its documentation")]
         pub enum Reason { $($variant,)* }
 
         impl Reason {
@@ -206,6 +206,8 @@ reasons! {
         "no language model is usable: {why}" "run `vivarium model fetch` or set a key";
     ModelKeyInvalid "MODEL_KEY_INVALID" Invalid
         "the key does not have 16 to 256 printable characters" "copy the key again";
+    ModelProviderUnknown "MODEL_PROVIDER_UNKNOWN" NotFound
+        "the configuration has no provider {provider}" "list the providers with `vivarium key status`";
     BudgetSpent "BUDGET_SPENT" Exhausted
         "the budget of {scope} does not allow this call" "raise the budget or wait for the next spend day";
     SafetyRefused "SAFETY_REFUSED" Denied

@@ -45,6 +45,9 @@ impl Timestamp {
     }
 
     /// Whole seconds since the Unix epoch, and the nanoseconds that remain (0 to 999,999,999).
+    ///
+    /// # Panics
+    /// Never: a remainder below one second has at most nine digits of nanoseconds.
     pub fn as_seconds_and_nanos(self) -> (i64, i32) {
         let nanos = i32::try_from(self.0.rem_euclid(1_000_000) * 1_000)
             .expect("a remainder below one second has at most nine digits of nanoseconds");

@@ -26,9 +26,12 @@ pub(super) fn check(material: &Material) -> Found {
 
 /// Destinations without a scheme, without their fragment.
 fn relative_targets(body: &str) -> Vec<String> {
-    let links = Parser::new(body).filter_map(|event| match event {
-        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some(dest_url),
-        _ => None,
+    let links = Parser::new(body).filter_map(|event| {
+        if let Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) = event {
+            Some(dest_url)
+        } else {
+            None
+        }
     });
     links
         .filter(|target| {

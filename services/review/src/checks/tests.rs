@@ -68,20 +68,16 @@ the times of high water and of low water for every day.";
 #[test]
 fn a_dead_relative_link_is_caught_by_links_resolve() {
     let linked = format!("{GOOD}\nMore in [the guide](guide.md).");
-    let mut material = material(&linked);
-    only("links_resolve", &material);
-    material.library.insert("community_library/swarm_docs/guide.md".into());
-    assert_eq!(outcome(&material, "links_resolve"), Outcome::Clean);
+    let mut with_link = material(&linked);
+    only("links_resolve", &with_link);
+    with_link.library.insert("community_library/swarm_docs/guide.md".into());
+    assert_eq!(outcome(&with_link, "links_resolve"), Outcome::Clean);
     for fine in ["[a](https://example.org/x)", "[a](#tides)", "[a](mailto:a@example.org)"] {
         let body = format!("{GOOD}\n{fine}");
-        assert_eq!(
-            outcome(&super::tests::material(&body), "links_resolve"),
-            Outcome::Clean,
-            "{fine}"
-        );
+        assert_eq!(outcome(&material(&body), "links_resolve"), Outcome::Clean, "{fine}");
     }
     let outside = format!("{GOOD}\n[a](../../../../../etc/passwd.md)");
-    assert_eq!(outcome(&super::tests::material(&outside), "links_resolve"), Outcome::Blocking);
+    assert_eq!(outcome(&material(&outside), "links_resolve"), Outcome::Blocking);
 }
 
 #[test]

@@ -78,8 +78,17 @@ pub struct Stage {
     pub tags: Vec<String>,
     /// The published version it builds on.
     pub base_version: u32,
-    /// The text that was read before an append; `None` when the draft is replaced.
-    pub read: Option<Option<Hash>>,
+    /// What the new text was made from.
+    pub basis: Basis,
+}
+
+/// What a staged text was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// From nothing: it replaces whatever is there.
+    Nothing,
+    /// From the draft as it was read, which must still be the same; `None` when there was none.
+    Read(Option<Hash>),
 }
 
 impl Drafts {
@@ -106,7 +115,7 @@ impl Drafts {
             return Err(Refused::LeaseLost);
         }
         let before = self.at(stage.cycle, &stage.path);
-        if let Some(read) = stage.read
+        if let Basis::Read(read) = stage.basis
             && read != before.map(|draft| draft.body.hash)
         {
             return Err(Refused::DraftStale);
@@ -114,7 +123,7 @@ impl Drafts {
         if before.is_none() && self.of_cycle(stage.cycle).count() >= DOCUMENTS_A_CYCLE_MAX {
             return Err(Refused::TooManyDocuments { max: DOCUMENTS_A_CYCLE_MAX });
         }
-        Ok(vec![Event::DraftStaged(Draft {
+        Ok(vec![Event::DraftStaged(Box::new(Draft {
             document: before.map_or_else(|| cx.mint(), |draft| draft.document),
             cycle: stage.cycle,
             lease: stage.lease,
@@ -126,7 +135,7 @@ impl Drafts {
             body: stage.body,
             tags: stage.tags,
             base_version: stage.base_version,
-        })])
+        }))])
     }
 
     pub(super) fn apply_staged(&mut self, draft: &Draft) {

@@ -23,7 +23,7 @@ pub type Wire = pb::ReviewEvent;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A draft was staged, replaced or extended.
-    DraftStaged(Draft),
+    DraftStaged(Box<Draft>),
     /// A finished attempt was put up for review.
     SubmissionOpened(Box<Opened>),
     /// The checks have run.
@@ -70,6 +70,16 @@ pub enum Event {
 }
 
 impl Event {
+    /// The draft that was staged, if that is what happened.
+    pub const fn staged(&self) -> Option<&Draft> {
+        if let Self::DraftStaged(draft) = self { Some(draft) } else { None }
+    }
+
+    /// The verdict that was reached, if that is what happened.
+    pub const fn verdict(&self) -> Option<&Verdict> {
+        if let Self::VerdictReached(verdict) = self { Some(verdict) } else { None }
+    }
+
     /// The event's name in the log.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -95,7 +105,7 @@ pub struct NotAnEvent(&'static str);
 impl From<Event> for Wire {
     fn from(event: Event) -> Self {
         let kind = match event {
-            Event::DraftStaged(draft) => Kind::DraftStaged(draft.into()),
+            Event::DraftStaged(draft) => Kind::DraftStaged((*draft).into()),
             Event::SubmissionOpened(opened) => Kind::SubmissionOpened((*opened).into()),
             Event::ChecksEnded { submission, results } => Kind::ChecksEnded(pb::ChecksEnded {
                 submission_id: submission.to_string(),
@@ -141,7 +151,7 @@ impl TryFrom<Wire> for Event {
 
     fn try_from(wire: Wire) -> Result<Self, NotAnEvent> {
         Ok(match wire.event.ok_or(NotAnEvent("event"))? {
-            Kind::DraftStaged(draft) => Self::DraftStaged(draft.try_into()?),
+            Kind::DraftStaged(draft) => Self::DraftStaged(Box::new(draft.try_into()?)),
             Kind::SubmissionOpened(opened) => Self::SubmissionOpened(Box::new(opened.try_into()?)),
             Kind::ChecksEnded(ended) => Self::ChecksEnded {
                 submission: id(&ended.submission_id, "submission_id")?,

@@ -63,6 +63,7 @@ pub enum Kind {
 }
 
 /// A document as it was submitted.
+#[expect(clippy::struct_field_names, reason = "the document's id is called as in the contract")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// The document.

@@ -47,6 +47,7 @@ pub enum Decider {
     Human,
 }
 
+#[expect(clippy::struct_field_names, reason = "the verdict's id is called as in the contract")]
 /// One submission's verdict, with all that others need to act on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -156,7 +157,7 @@ fn because(submission: &Submission) -> Vec<String> {
     match judging(submission) {
         None => because.push("critic_missing"),
         Some(critique) if critique.embedded || !critique.may_judge => {
-            because.push("embedded_critic")
+            because.push("embedded_critic");
         }
         Some(_) => {}
     }

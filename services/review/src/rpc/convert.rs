@@ -13,7 +13,7 @@ use vivarium_types::limits;
 use vivarium_types::source::Hash;
 use vivarium_types::{Timestamp, Tokens};
 
-use crate::domain::draft::Stage;
+use crate::domain::draft::{Basis, Stage};
 use crate::domain::submission::{Critique, Document, State, Submission};
 use crate::domain::verdict::{Decider, NO_JURY, Value, Verdict};
 use crate::domain::{Outcome, Target};
@@ -46,7 +46,7 @@ impl Staged {
         lease: &Lease,
         title: TextRef,
         body: TextRef,
-        read: Option<Option<Hash>>,
+        basis: Basis,
     ) -> Stage {
         Stage {
             cycle: lease.cycle,
@@ -59,7 +59,7 @@ impl Staged {
             body,
             tags: self.tags,
             base_version: self.base_version,
-            read,
+            basis,
         }
     }
 }
@@ -162,7 +162,7 @@ pub(super) struct Approval {
     pub(super) comment: Option<String>,
 }
 
-pub(super) fn approval(wire: pb::ApproveSubmissionRequest) -> Result<Approval, Refusal> {
+pub(super) fn approval(wire: &pb::ApproveSubmissionRequest) -> Result<Approval, Refusal> {
     let mut wrong = Violations::new();
     request_id(&mut wrong, &wire.request_id);
     let target = parse_target(&mut wrong, &wire.submission);
@@ -186,7 +186,7 @@ pub(super) struct Rejection {
     pub(super) feedback: String,
 }
 
-pub(super) fn rejection(wire: pb::RejectSubmissionRequest) -> Result<Rejection, Refusal> {
+pub(super) fn rejection(wire: &pb::RejectSubmissionRequest) -> Result<Rejection, Refusal> {
     let mut wrong = Violations::new();
     request_id(&mut wrong, &wire.request_id);
     let target = parse_target(&mut wrong, &wire.submission);

@@ -1,13 +1,10 @@
 //! One suite for every store: what the kernel promises, through its own front door.
 
-#[path = "support/counter.rs"]
-mod counter;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use counter::{Command, Counters, Event, Refused};
+use crate::counter::{Command, Counters, Event, Refused};
 use vivarium_ledger::ledger::Running;
 use vivarium_ledger::seal::KeyFile;
 use vivarium_ledger::store::memory::Memory;
@@ -208,8 +205,9 @@ async fn a_repeat_gets_the_first_answers_very_bytes() {
 async fn a_business_key_is_used_once_for_ever() {
     for mut world in World::all() {
         let (ledger, running) = world.open();
-        let once = || ledger.submit(Submission::new(operator(), Command::Once { key: "k".into() }));
-        let (one, two) = tokio::join!(once(), once());
+        let claim =
+            || ledger.submit(Submission::new(operator(), Command::Once { key: "k".into() }));
+        let (one, two) = tokio::join!(claim(), claim());
         assert!(one.is_ok() != two.is_ok());
         close(ledger, running);
         let (ledger, running) = world.open();
@@ -271,7 +269,7 @@ async fn a_watcher_sees_every_event_once_across_disk_memory_and_reconnects() {
                 while seen.len() < 600 {
                     // Each round is a reconnect behind the last row that was seen.
                     let mut watch = ledger.watch(seen.last().copied().unwrap_or(0));
-                    for _ in 0..seen.len() % 7 + 1 {
+                    for _ in 0..=seen.len() % 7 {
                         if seen.len() == 600 {
                             break;
                         }
@@ -459,7 +457,7 @@ async fn an_idle_ledger_writes_nothing() {
     ledger.submit(add(1)).await.expect("it is accepted");
     let before = std::fs::read(&path).expect("the write-ahead log is there");
     for _ in 0..1_000 {
-        world.clock.advance(Duration::from_secs(3_600));
+        world.clock.advance(Duration::from_hours(1));
         ledger.ask(|_| ()).await.expect("open");
     }
     assert_eq!(std::fs::read(&path).expect("still there"), before);

@@ -1,13 +1,10 @@
 //! Following: each row of a peer has its effect exactly once, whatever is cut short.
 
-#[path = "support/counter.rs"]
-mod counter;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::counter::{self, Command, Counters};
 use async_trait::async_trait;
-use counter::{Command, Counters};
 use futures::StreamExt as _;
 use vivarium_ledger::cursor::{Ended, follow};
 use vivarium_ledger::ledger::Running;

@@ -26,7 +26,6 @@ pub(crate) enum Command {
     Note { text: TextRef },
     RingAt { due: Timestamp },
     Mint,
-    Nothing,
     Panic,
 }
 
@@ -101,7 +100,11 @@ impl Aggregate for Counters {
     fn needs(command: &Command) -> Vec<String> {
         match command {
             Command::Once { key } => vec![key.clone()],
-            _ => Vec::new(),
+            Command::Add { .. }
+            | Command::Note { .. }
+            | Command::RingAt { .. }
+            | Command::Mint
+            | Command::Panic => Vec::new(),
         }
     }
 
@@ -116,8 +119,7 @@ impl Aggregate for Counters {
             Command::Note { text } => Ok(vec![Event::Noted { text }]),
             Command::RingAt { due } => Ok(vec![Event::AlarmSet { due }]),
             Command::Mint => Ok(vec![Event::Minted { id: cx.mint() }]),
-            Command::Nothing => Ok(Vec::new()),
-            Command::Panic => panic!("planted"),
+            Command::Panic => unreachable!("planted: a decision that panics"),
         }
     }
 
@@ -165,7 +167,13 @@ impl Aggregate for Counters {
     fn claims(event: &Event) -> Vec<String> {
         match event {
             Event::Claimed { key } => vec![key.clone()],
-            _ => Vec::new(),
+            Event::Added { .. }
+            | Event::Noted { .. }
+            | Event::AlarmSet { .. }
+            | Event::Rang
+            | Event::Minted { .. }
+            | Event::Ignored(_)
+            | Event::Parked(_) => Vec::new(),
         }
     }
 

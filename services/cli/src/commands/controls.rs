@@ -1,0 +1,89 @@
+//! `vivarium halt`, `resume`, `pace`: the world's controls.
+
+use serde_json::json;
+use vivarium_chassis::{Calls, Service, world};
+use vivarium_proto::queue::v1 as pb;
+use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
+
+use crate::console::{Console, OPERATOR, request_id};
+use crate::failure::Failure;
+use crate::render;
+
+/// Halts through the queue; where the queue does not answer, by the file `HALT`, which every
+/// executor watches and the queue adopts when it starts.
+pub(super) async fn halt(console: &Console, reason: String) -> Result<(), Failure> {
+    let request = pb::SetHaltRequest { request_id: request_id(), reason: reason.clone() };
+    let outcome = match client(console) {
+        Ok(mut controls) => controls.set_halt(request).await.map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
+    match outcome {
+        Ok(answer) => {
+            let answer = answer.into_inner();
+            if console.json {
+                return render::json(&answer);
+            }
+            render::line(&format!("halted (control epoch {})", answer.control_epoch))
+        }
+        Err(failure) if failure.is_unreachable() => by_file(console, &reason),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn by_file(console: &Console, reason: &str) -> Result<(), Failure> {
+    let note = json!({"actor": format!("operator:{OPERATOR}"), "reason": reason});
+    world::replace(&console.world.halt_file(), note.to_string().as_bytes())?;
+    if console.json {
+        return render::json(&json!({"haltFile": true}));
+    }
+    render::line("halted by file: the queue does not answer and will record it when it starts")
+}
+
+pub(super) async fn resume(console: &Console, reason: String) -> Result<(), Failure> {
+    let request = pb::ResumeRequest { request_id: request_id(), reason };
+    let answer = client(console)?.resume(request).await?.into_inner();
+    if console.json {
+        return render::json(&answer);
+    }
+    render::line(&format!("resumed (control epoch {})", answer.control_epoch))
+}
+
+pub(super) async fn pace(console: &Console, pace: &str, count: u32) -> Result<(), Failure> {
+    let mut controls = client(console)?;
+    let (kind, wait_seconds) = match pace {
+        "paused" => (pb::PaceKind::Paused, 0),
+        "step" => (pb::PaceKind::Step, 0),
+        seconds => {
+            let seconds = seconds.parse().map_err(|_| {
+                Failure::usage(
+                    format!("{pace} is no pace"),
+                    "use 0 to 300 (seconds between two starts), paused, or step",
+                )
+            })?;
+            (pb::PaceKind::Wait, seconds)
+        }
+    };
+    let request = pb::SetPaceRequest {
+        request_id: request_id(),
+        pace: kind.into(),
+        wait_seconds,
+        reason: String::new(),
+    };
+    let answer = controls.set_pace(request).await?.into_inner();
+    if kind == pb::PaceKind::Step {
+        let request = pb::StepRequest { request_id: request_id(), count };
+        let bought = controls.step(request).await?.into_inner();
+        if console.json {
+            return render::json(&bought);
+        }
+        return render::line(&format!("single step: {} starts left", bought.steps_left));
+    }
+    if console.json {
+        return render::json(&answer);
+    }
+    render::line(&format!("pace set (control epoch {})", answer.control_epoch))
+}
+
+fn client(console: &Console) -> Result<WorldServiceClient<Calls>, Failure> {
+    Ok(WorldServiceClient::new(console.calls(Service::Queue)?))
+}

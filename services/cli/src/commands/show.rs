@@ -1,0 +1,96 @@
+//! `vivarium show`: one task, its attempts, what was written, what review said.
+
+use serde_json::json;
+use vivarium_chassis::{Problem, Service};
+use vivarium_proto::queue::v1 as pb;
+use vivarium_proto::review::v1 as review_pb;
+use vivarium_proto::review::v1::review_service_client::ReviewServiceClient;
+use vivarium_types::Reason;
+
+use super::tasks::{why, word};
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::render;
+
+pub(super) async fn run(console: &Console, named: &str) -> Result<(), Failure> {
+    let request = pb::GetTaskRequest { task: named.to_owned(), min_position: None };
+    let answer = console.tasks()?.get_task(request).await?.into_inner();
+    let task = answer.task.unwrap_or_default();
+    let submission = submission(console, &task.task_id).await?;
+    if console.json {
+        return render::json(&json!({"task": task, "submission": submission}));
+    }
+    head(&task)?;
+    for attempt in &task.attempts {
+        let outcome = if attempt.outcome.is_empty() { "running" } else { &attempt.outcome };
+        let by = if attempt.resident_id.is_empty() { "nobody" } else { &attempt.resident_id };
+        render::line(&format!("attempt {}  {outcome} by {by}", attempt.number))?;
+    }
+    for feedback in &task.feedback {
+        render::line(&format!("feedback   {}", render::short(feedback, 300)))?;
+    }
+    match submission {
+        Some(submission) => work(&submission),
+        None => Ok(()),
+    }
+}
+
+async fn submission(
+    console: &Console,
+    task: &str,
+) -> Result<Option<review_pb::Submission>, Failure> {
+    let mut reviews = ReviewServiceClient::new(console.calls(Service::Review)?);
+    let request =
+        review_pb::GetSubmissionRequest { submission: task.to_owned(), min_position: None };
+    match reviews.get_submission(request).await {
+        Ok(answer) => Ok(answer.into_inner().submission),
+        Err(status) if Problem::from(&status).is(Reason::ReviewSubmissionNotFound) => Ok(None),
+        Err(status) => Err(status.into()),
+    }
+}
+
+fn head(task: &pb::Task) -> Result<(), Failure> {
+    let spec = task.spec.clone().unwrap_or_default();
+    render::line(&format!("task       {}", task.task_id))?;
+    if !spec.key.is_empty() {
+        render::line(&format!("key        {}", spec.key))?;
+    }
+    render::line(&format!("title      {}", spec.title))?;
+    let why = why(task);
+    let why = if why.is_empty() { why } else { format!(" ({why})") };
+    render::line(&format!("state      {}{why}", word(task.state())))?;
+    render::line(&format!("cost       {}", render::dollars(task.cost_micro_usd)))?;
+    if !task.failure_message.is_empty() {
+        render::line(&format!("failure    {}", task.failure_message))?;
+    }
+    Ok(())
+}
+
+fn work(submission: &review_pb::Submission) -> Result<(), Failure> {
+    render::line(&format!("submission {}", submission.submission_id))?;
+    for finding in &submission.findings {
+        if finding.outcome() != review_pb::CheckOutcome::Clean {
+            render::line(&format!("  {}: {}", finding.check, finding.text))?;
+        }
+    }
+    if let Some(critique) = &submission.critique {
+        let source = if critique.embedded { "a local model, advising only" } else { "the critic" };
+        if !critique.missing.is_empty() {
+            render::line(&format!("  no critique: {}", critique.missing))?;
+        }
+        for issue in &critique.issues {
+            render::line(&format!("  {source}: {}", render::short(issue, 200)))?;
+        }
+    }
+    if let Some(verdict) = &submission.verdict {
+        let value = verdict.value().as_str_name().trim_start_matches("VERDICT_VALUE_");
+        render::line(&format!("verdict    {} ({})", value.to_lowercase(), verdict.note))?;
+    }
+    if !submission.answer.is_empty() {
+        render::line(&format!("\n{}", submission.answer))?;
+    }
+    for document in &submission.documents {
+        render::line(&format!("\n--- {} ---\n{}", document.path, document.body))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! `vivarium watch`: each change of tasks as it happens.
+
+use vivarium_proto::queue::v1 as pb;
+
+use super::tasks::{why, word};
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::render;
+
+pub(super) async fn run(console: &Console, named: Option<String>) -> Result<(), Failure> {
+    let mut client = console.tasks()?;
+    let wanted = match named {
+        Some(task) => {
+            let request = pb::GetTaskRequest { task, min_position: None };
+            let found = client.get_task(request).await?.into_inner().task.unwrap_or_default();
+            Some(found.task_id)
+        }
+        None => None,
+    };
+    let request = pb::WatchTasksRequest { filter: None };
+    let mut changes = client.watch_tasks(request).await?.into_inner();
+    while let Some(change) = changes.message().await? {
+        for task in &change.tasks {
+            if wanted.as_ref().is_some_and(|wanted| *wanted != task.task_id) {
+                continue;
+            }
+            if console.json {
+                render::json(task)?;
+            } else {
+                let title = task.spec.as_ref().map(|spec| spec.title.as_str()).unwrap_or_default();
+                let title = render::short(title, 60);
+                let (id, state, why) = (&task.task_id, word(task.state()), why(task));
+                render::line(format!("{id}  {state:<14}  {why:<12}  {title}").trim_end())?;
+            }
+            if wanted.is_some() && is_final(task.state()) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+const fn is_final(state: pb::TaskState) -> bool {
+    matches!(state, pb::TaskState::Approved | pb::TaskState::Failed | pb::TaskState::Cancelled)
+}

@@ -1,0 +1,437 @@
+//! The children: one keeper each, which starts its service, waits for its end, and starts it again.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use command_fds::{CommandFdExt as _, FdMapping};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::{mpsc, watch};
+use vivarium_chassis::task::Tasks;
+use vivarium_chassis::{Peers, Service, World, clock, world};
+use vivarium_proto::queue::v1::ReportExitRequest;
+use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
+
+use super::log;
+use crate::console::request_id;
+
+/// The first file descriptor that a process takes as an inherited listener.
+const LISTEN_FD_FIRST: i32 = 3;
+/// First wait before a service that ended is started again; doubles up to [`BACK_OFF_MAX`].
+const BACK_OFF_MIN: Duration = Duration::from_millis(100);
+/// Longest wait before a service is started again.
+const BACK_OFF_MAX: Duration = Duration::from_secs(10);
+/// A service that lived this long was well: its next end starts with the first wait.
+const WELL_AFTER: Duration = Duration::from_secs(30);
+/// What a service has for its drain before it is killed.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(7);
+/// Words that may wait for a keeper.
+const WORDS_WAITING: usize = 16;
+/// Services in the order they are stopped: first who calls, last who is called.
+const STOP_ORDER: [Service; 5] =
+    [Service::Gateway, Service::Executor, Service::Society, Service::Review, Service::Queue];
+
+/// The services of one world. Clones are the same children.
+#[derive(Debug, Clone)]
+pub(crate) struct Children {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    world: World,
+    binaries: PathBuf,
+    listeners: BTreeMap<&'static str, Vec<TcpListener>>,
+    /// For the report of an end to the queue.
+    reporter: Option<Peers>,
+    /// Written by the keepers.
+    states: Mutex<BTreeMap<&'static str, State>>,
+    /// Told by the keepers whenever a state changes.
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    pid: Option<u32>,
+    restarts: u32,
+    last_exit: Option<String>,
+    words: mpsc::Sender<Word>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Ready,
+    BackingOff,
+    Stopping,
+    Stopped,
+}
+
+/// What a keeper is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Reload,
+    Restart,
+    Stop,
+}
+
+/// How one service is, for `vivarium status`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// Its name.
+    pub(crate) service: String,
+    /// starting, ready, waiting, stopping or stopped.
+    pub(crate) state: String,
+    /// Its process.
+    pub(crate) pid: Option<u32>,
+    /// How often it was started again.
+    pub(crate) restarts: u32,
+    /// How it ended last.
+    pub(crate) last_exit: Option<String>,
+}
+
+/// The file name of a service's program.
+pub(super) fn program(service: Service) -> String {
+    format!("vivarium-{}", service.name())
+}
+
+impl Children {
+    pub(super) fn new(
+        world: &World,
+        binaries: PathBuf,
+        listeners: Vec<(Service, Vec<TcpListener>)>,
+        reporter: Option<Peers>,
+    ) -> Self {
+        let listeners = listeners.into_iter().map(|(service, bound)| (service.name(), bound));
+        let shared = Shared {
+            world: world.clone(),
+            binaries,
+            listeners: listeners.collect(),
+            reporter,
+            states: Mutex::default(),
+            changed: watch::Sender::new(0),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Starts a keeper for each service.
+    pub(super) fn start(&self, tasks: &Tasks) {
+        for service in Service::ALL {
+            let (words, heard) = mpsc::channel(WORDS_WAITING);
+            let state =
+                State { phase: Phase::Starting, pid: None, restarts: 0, last_exit: None, words };
+            self.states().insert(service.name(), state);
+            let keeper =
+                Keeper { service, children: self.clone(), tasks: tasks.clone(), words: heard };
+            tasks.spawn("keep a service", keeper.keep());
+        }
+    }
+
+    /// Waits until every service has said that it is ready.
+    pub(super) async fn all_ready(&self) {
+        self.until(|states| states.values().all(|state| state.phase == Phase::Ready)).await;
+    }
+
+    /// Restarts one service and waits until it is ready again.
+    pub(super) async fn restart(&self, service: Service) {
+        let name = service.name();
+        let before = self.states().get(name).map_or(0, |state| state.restarts);
+        self.say(service, Word::Restart);
+        self.until(move |states| {
+            states.get(name).is_none_or(|s| s.restarts > before && s.phase == Phase::Ready)
+        })
+        .await;
+    }
+
+    /// Stops all services, callers first.
+    pub(super) async fn stop(&self) {
+        for service in STOP_ORDER {
+            self.say(service, Word::Stop);
+            let name = service.name();
+            self.until(move |states| {
+                states.get(name).is_none_or(|state| state.phase == Phase::Stopped)
+            })
+            .await;
+        }
+    }
+
+    /// Says a line to every running service.
+    pub(super) fn say_to_all(&self, line: &str) {
+        if line == "reload" {
+            for service in Service::ALL {
+                self.say(service, Word::Reload);
+            }
+        }
+    }
+
+    /// How the services are.
+    pub(super) fn report(&self) -> Vec<Report> {
+        let states = self.states();
+        let report = |service: Service| {
+            let state = states.get(service.name())?;
+            Some(Report {
+                service: service.name().to_owned(),
+                state: state.phase.word().to_owned(),
+                pid: state.pid,
+                restarts: state.restarts,
+                last_exit: state.last_exit.clone(),
+            })
+        };
+        Service::ALL.into_iter().filter_map(report).collect()
+    }
+
+    fn say(&self, service: Service, word: Word) {
+        if let Some(state) = self.states().get(service.name())
+            && state.words.try_send(word).is_err()
+        {
+            tracing::debug!(service = service.name(), ?word, "its keeper does not hear");
+        }
+    }
+
+    async fn until(&self, met: impl Fn(&BTreeMap<&'static str, State>) -> bool) {
+        let mut changed = self.shared.changed.subscribe();
+        while !met(&self.states()) {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn set(&self, service: Service, change: impl FnOnce(&mut State)) {
+        if let Some(state) = self.states().get_mut(service.name()) {
+            change(state);
+        }
+        self.shared.changed.send_modify(|count| *count += 1);
+    }
+
+    fn states(&self) -> MutexGuard<'_, BTreeMap<&'static str, State>> {
+        self.shared.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Phase {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::BackingOff => "waiting",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// Keeps one service running.
+struct Keeper {
+    service: Service,
+    children: Children,
+    tasks: Tasks,
+    words: mpsc::Receiver<Word>,
+}
+
+/// Why a service's process is no more.
+enum Ended {
+    /// It ended by itself.
+    Alone(String),
+    /// It was told to restart.
+    Restarted(String),
+    /// It was told to stop for good.
+    Stopped,
+}
+
+impl Keeper {
+    async fn keep(mut self) {
+        let mut wait = BACK_OFF_MIN;
+        loop {
+            let begun = clock::instant();
+            let ended = match self.spawn() {
+                Ok(child) => self.watch(child).await,
+                Err(error) => {
+                    log("a service cannot be started", &error);
+                    Ended::Alone(error.to_string())
+                }
+            };
+            let exit = match ended {
+                Ended::Stopped => {
+                    self.children.set(self.service, |state| {
+                        state.phase = Phase::Stopped;
+                        state.pid = None;
+                    });
+                    return;
+                }
+                Ended::Restarted(exit) => {
+                    wait = Duration::ZERO;
+                    exit
+                }
+                Ended::Alone(exit) => {
+                    if begun.elapsed() >= WELL_AFTER {
+                        wait = BACK_OFF_MIN;
+                    }
+                    tracing::warn!(service = self.service.name(), exit, "a service ended");
+                    exit
+                }
+            };
+            self.children.set(self.service, |state| {
+                state.phase = Phase::BackingOff;
+                state.pid = None;
+                state.last_exit = Some(exit.clone());
+            });
+            self.report(exit);
+            if !self.rest(wait).await {
+                self.children.set(self.service, |state| state.phase = Phase::Stopped);
+                return;
+            }
+            wait = (wait * 2).clamp(BACK_OFF_MIN, BACK_OFF_MAX);
+            self.children.set(self.service, |state| {
+                state.phase = Phase::Starting;
+                state.restarts += 1;
+            });
+        }
+    }
+
+    /// Waits before the next start. `false`: told to stop meanwhile.
+    async fn rest(&mut self, wait: Duration) -> bool {
+        let sleep = tokio::time::sleep(wait);
+        tokio::pin!(sleep);
+        loop {
+            tokio::select! {
+                () = &mut sleep => return true,
+                word = self.words.recv() => match word {
+                    Some(Word::Stop) | None => return false,
+                    Some(Word::Restart) => return true,
+                    Some(Word::Reload) => {}
+                },
+            }
+        }
+    }
+
+    fn spawn(&self) -> std::io::Result<Child> {
+        let shared = &self.children.shared;
+        let name = self.service.name();
+        let listeners = shared.listeners.get(name).map_or(&[][..], Vec::as_slice);
+        let mappings = listeners
+            .iter()
+            .zip(LISTEN_FD_FIRST..)
+            .map(|(listener, child_fd)| {
+                let parent_fd: OwnedFd = listener.as_fd().try_clone_to_owned()?;
+                Ok(FdMapping { parent_fd, child_fd })
+            })
+            .collect::<std::io::Result<Vec<_>>>()?;
+        let log = world::private_append(&shared.world.logs().join(format!("{name}.log")))?;
+        let mut command = std::process::Command::new(shared.binaries.join(program(self.service)));
+        command
+            .arg("--world")
+            .arg(shared.world.root())
+            .env("LISTEN_FDS", listeners.len().to_string())
+            .env_remove("LISTEN_PID")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log);
+        command.fd_mappings(mappings).map_err(std::io::Error::other)?;
+        let mut command = Command::from(command);
+        // A group of its own: Ctrl-C reaches the supervisor alone, which stops them in order.
+        command.process_group(0);
+        command.spawn()
+    }
+
+    /// From the start of a process to its end.
+    async fn watch(&mut self, mut child: Child) -> Ended {
+        self.children.set(self.service, |state| state.pid = child.id());
+        let mut stdin = child.stdin.take();
+        let ready = ready(&mut child);
+        tokio::pin!(ready);
+        let mut said_ready = false;
+        loop {
+            tokio::select! {
+                status = child.wait() => return Ended::Alone(told(status)),
+                () = &mut ready, if !said_ready => {
+                    said_ready = true;
+                    self.children.set(self.service, |state| state.phase = Phase::Ready);
+                }
+                word = self.words.recv() => match word {
+                    Some(Word::Reload) => say(&mut stdin, "reload\n").await,
+                    Some(Word::Restart) => {
+                        let exit = self.drain(child, stdin).await;
+                        return Ended::Restarted(exit);
+                    }
+                    Some(Word::Stop) | None => {
+                        self.drain(child, stdin).await;
+                        return Ended::Stopped;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Lets a process end by itself, and ends it when it does not.
+    async fn drain(&self, mut child: Child, stdin: Option<ChildStdin>) -> String {
+        self.children.set(self.service, |state| state.phase = Phase::Stopping);
+        // The end of the control pipe is the word to drain.
+        drop(stdin);
+        let waited = tokio::time::timeout(DRAIN_TIMEOUT, child.wait()).await;
+        if let Ok(status) = waited {
+            return told(status);
+        }
+        tracing::warn!(service = self.service.name(), "did not drain in time and is killed");
+        let group = child.id().and_then(|pid| i32::try_from(pid).ok());
+        if let Some(group) = group
+            && let Err(error) = kill(Pid::from_raw(-group), Signal::SIGKILL)
+        {
+            log("a service cannot be killed", &error);
+        }
+        told(child.wait().await)
+    }
+
+    /// Tells the queue, so that the leases of a dead executor are free at once.
+    fn report(&self, detail: String) {
+        let Some(peers) = &self.children.shared.reporter else { return };
+        if self.service == Service::Queue {
+            return;
+        }
+        let calls = peers.to(Service::Queue).calls();
+        let service = self.service.name().to_owned();
+        let request = ReportExitRequest { request_id: request_id(), service, detail };
+        self.tasks.spawn("report an exit", async move {
+            if let Err(status) = WorldServiceClient::new(calls).report_exit(request).await {
+                tracing::debug!(%status, "the queue was not told");
+            }
+        });
+    }
+}
+
+/// Resolves when the process has printed its `ready` line; goes on reading so that it never blocks.
+fn ready(child: &mut Child) -> impl Future<Output = ()> + use<> {
+    let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
+    async move {
+        let Some(mut lines) = lines else { return std::future::pending().await };
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line.starts_with("ready ") {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn say(stdin: &mut Option<ChildStdin>, line: &str) {
+    let Some(pipe) = stdin else { return };
+    if let Err(error) = pipe.write_all(line.as_bytes()).await {
+        tracing::debug!(%error, "a service does not hear");
+    }
+}
+
+fn told(status: std::io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    }
+}

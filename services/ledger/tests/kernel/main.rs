@@ -1,0 +1,9 @@
+//! What the kernel promises, through its own front door.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test starts followers by itself: there is no process and no drain around it"
+)]
+
+mod contract;
+mod counter;
+mod follow;
