@@ -404,6 +404,5 @@ fn cycle_key(cycle: CycleId) -> String {
     format!("cycle:{cycle}")
 }
 
-
 #[cfg(test)]
 mod tests;

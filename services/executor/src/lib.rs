@@ -1,3 +1,195 @@
 //! The executor: runs residents' cycles, calls models, keeps money within its limits.
+//!
+//! Nothing is sent to a model that is not reserved on disk first; what residents may do is a closed
+//! list; a halt stops everything at once. Nothing here decides whether work is accepted.
+//!
+//! Reading order: [`domain`] → [`lease`] → [`runner`] → [`cycle`] → [`providers`] → [`policy`] →
+//! [`rpc`] → [`follow`] → [`views`]; beside them [`halt`], [`keys`], [`output`].
 
+pub mod config;
+pub mod cycle;
 pub mod domain;
+pub mod follow;
+pub mod halt;
+pub mod keys;
+pub mod lease;
+pub mod metrics;
+pub mod output;
+pub mod policy;
+pub mod providers;
+pub mod rpc;
+pub mod runner;
+pub mod views;
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+use vivarium_chassis::{Deps, Refusal, Service, Services};
+use vivarium_ledger::ledger::{Guard, abort_on_fault};
+use vivarium_ledger::seal::KeyFile;
+use vivarium_ledger::store::sqlite::Sqlite;
+use vivarium_ledger::store::{self, Store};
+use vivarium_ledger::writer::Parts;
+use vivarium_ledger::{Ledger, Options, Signer, Submission, rpc as ledger_rpc};
+use vivarium_proto::executor::v1::budget_service_server::BudgetServiceServer;
+use vivarium_proto::executor::v1::cycle_service_server::CycleServiceServer;
+use vivarium_proto::executor::v1::provider_service_server::ProviderServiceServer;
+use vivarium_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
+use vivarium_types::{Actor, Reason};
+
+use config::Config;
+use cycle::Engine;
+use cycle::limits::Actions;
+use domain::{Command, State};
+use keys::Keys;
+use metrics::Counters;
+use output::Hub;
+use policy::Policy;
+use providers::Providers;
+use rpc::Floor;
+use runner::Runner;
+
+/// Why the executor cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The ledger does not open.
+    #[error("the executor's ledger does not open")]
+    Store(#[from] store::Error),
+    /// The keys do not open.
+    #[error("the keys of providers do not open")]
+    Keys(#[source] std::io::Error),
+    /// The words of actions do not load.
+    #[error("the actions do not load")]
+    Actions(#[from] cycle::limits::Error),
+    /// What an earlier process left open cannot be settled.
+    #[error("what an earlier start left open cannot be settled")]
+    Recover(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Opens the ledger of a world and makes the service over it.
+pub async fn build(config: Config, deps: Deps) -> Result<Services, Error> {
+    let store = Sqlite::at(&deps.world.ledger("executor"))?;
+    let sealing = KeyFile::at(&deps.world.ledgers().join("executor-keys.db"))?;
+    build_on(store, sealing, Providers::new(), config, deps).await
+}
+
+/// Makes the service over any store and any providers.
+pub async fn build_on(
+    store: impl Store,
+    sealing: KeyFile,
+    providers: Providers,
+    config: Config,
+    mut deps: Deps,
+) -> Result<Services, Error> {
+    let parts = Parts {
+        clock: Arc::clone(&deps.clock),
+        ids: deps.ids.fork(),
+        views: vec![Box::new(views::Cycles)],
+        keys: Some(Arc::new(sealing)),
+    };
+    let signer: Arc<dyn Signer> = Arc::new(HeadSigner(deps.signer.clone()));
+    let (ledger, running) =
+        Ledger::open(store, parts, Some(signer), Options::default(), abort_on_fault())?;
+    let keys = Arc::new(Keys::open(&deps.world.keys().join("providers")).map_err(Error::Keys)?);
+    let engine = engine(&ledger, providers, config, &mut deps)?;
+    let floor = Floor { ledger: ledger.clone(), clock: Arc::clone(&deps.clock) };
+    recover(&engine, &floor, &keys).await?;
+    start(&engine, &deps);
+    deps.tasks.spawn("hold the ledger", Guard::new(ledger.clone(), running).hold());
+    let budgets = rpc::budgets::Budgets::new(floor.clone(), engine.config.limits());
+    let cycles = rpc::cycles::Cycles::new(floor.clone(), Arc::clone(&engine.hub));
+    let providers = rpc::providers::Providers::new(floor, keys, Arc::clone(&engine.providers));
+    Ok(Services::new()
+        .with(CycleServiceServer::new(cycles))
+        .with(ProviderServiceServer::new(providers))
+        .with(BudgetServiceServer::new(budgets))
+        .with(LedgerServiceServer::new(ledger_rpc::Service::new(ledger, refuse))))
+}
+
+fn engine(
+    ledger: &Ledger<State>,
+    providers: Providers,
+    config: Config,
+    deps: &mut Deps,
+) -> Result<Arc<Engine>, Error> {
+    let mut ids = deps.ids.fork();
+    let instance = ids.mint(deps.clock.now());
+    Ok(Arc::new(Engine {
+        ledger: ledger.clone(),
+        clock: Arc::clone(&deps.clock),
+        ids: Mutex::new(ids),
+        instance,
+        providers: Arc::new(providers),
+        policy: Policy::load(&deps.world.rules()),
+        actions: Actions::load(&deps.world.rules())?,
+        society: rpc::peers::society::Society::new(deps.peers.to(Service::Society)),
+        review: rpc::peers::review::Review::new(deps.peers.to(Service::Review)),
+        hub: Arc::new(Hub::default()),
+        library: deps.world.library(),
+        config,
+        counters: Counters::register(&deps.metrics),
+    }))
+}
+
+/// Settles what earlier starts left open, before anything new begins.
+async fn recover(engine: &Engine, floor: &Floor, keys: &Keys) -> Result<(), Error> {
+    let command = Command::Recover(engine.instance);
+    let submission = Submission::new(Actor::rule("executor_start"), command);
+    let recovered = engine.ledger.submit(submission).await;
+    recovered.map_err(|error| Error::Recover(error.to_string().into()))?;
+    let names: Vec<String> = engine.providers.listed().into_iter().map(|one| one.name).collect();
+    let consents = engine.ledger.ask(move |state| {
+        let consent = |name: String| (state.providers().consent(&name), name);
+        names.into_iter().map(consent).collect::<Vec<_>>()
+    });
+    let consents = consents.await.map_err(|error| Error::Recover(error.to_string().into()))?;
+    for (consent, name) in consents {
+        engine.providers.consented(&name, consent);
+    }
+    rpc::providers::reconcile(floor, keys).await.map_err(|error| Error::Recover(error.into()))
+}
+
+/// Starts what runs beside the methods.
+fn start(engine: &Arc<Engine>, deps: &Deps) {
+    let halted = match halt::Watcher::new(&deps.world.halt_file()) {
+        Ok(watcher) => {
+            let present = watcher.present();
+            deps.tasks.spawn_vital("watch for HALT", async move {
+                if let Err(error) = watcher.run().await {
+                    tracing::error!(%error, "the file HALT cannot be watched any more");
+                }
+            });
+            present
+        }
+        Err(error) => {
+            // Control state that cannot be read is a halt.
+            tracing::error!(%error, "the file HALT cannot be watched: behaving as halted");
+            watch::channel(true).1
+        }
+    };
+    let queue = deps.peers.to(Service::Queue);
+    let slots = engine.config.slots;
+    let runner = Runner::new(Arc::clone(engine), queue, deps.tasks.clone(), slots, halted);
+    deps.tasks.spawn_vital("run leases", runner.run());
+    follow::start(&engine.ledger, deps);
+}
+
+/// Signs this ledger's head with the service's own key.
+struct HeadSigner(vivarium_chassis::run::Signer);
+
+impl Signer for HeadSigner {
+    fn key_id(&self) -> String {
+        self.0.checkpoint_key_id()
+    }
+
+    fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        self.0.checkpoint(bytes)
+    }
+}
+
+fn refuse(reason: Reason, metadata: &[(&'static str, String)]) -> tonic::Status {
+    let refusal = metadata
+        .iter()
+        .fold(Refusal::new(reason), |refusal, (key, value)| refusal.with(*key, value));
+    refusal.with("service", Service::Executor).into()
+}

@@ -218,10 +218,13 @@ impl Action {
             Self::Write(document) | Self::Append(document) => &document.path,
             Self::Post { room, .. } => room,
             Self::Letter { kind, .. } | Self::Journal { kind, .. } => kind,
-            Self::Tool(Tool::List { path, .. } | Tool::Read { path, .. })
-            | Self::Tool(Tool::Search { path, .. }) => path,
-            Self::Finish { .. } | Self::Remember { .. } | Self::Recall { .. } => "",
-            Self::Tool(Tool::Where | Tool::Echo { .. }) => "",
+            Self::Tool(
+                Tool::List { path, .. } | Tool::Read { path, .. } | Tool::Search { path, .. },
+            ) => path,
+            Self::Finish { .. }
+            | Self::Remember { .. }
+            | Self::Recall { .. }
+            | Self::Tool(Tool::Where | Tool::Echo { .. }) => "",
         }
     }
 
@@ -326,9 +329,8 @@ fn asked(value: Value, number: usize) -> Result<Asked, String> {
     let Value::Object(mut fields) = value else {
         return Err(format!("action {number} must be a JSON object"));
     };
-    let name = match fields.remove("do") {
-        Some(Value::String(name)) => name,
-        Some(_) | None => return Err(format!("action {number} must name what to `do`")),
+    let Some(Value::String(name)) = fields.remove("do") else {
+        return Err(format!("action {number} must name what to `do`"));
     };
     let id = match fields.remove("id") {
         Some(Value::String(id)) if !id.is_empty() && id.chars().count() <= 32 => id,
@@ -348,15 +350,18 @@ fn asked(value: Value, number: usize) -> Result<Asked, String> {
 fn read(name: &str, fields: &mut Fields) -> Option<Action> {
     Some(match name {
         "finish" => {
-            let action =
-                Action::Finish { summary: fields.text("summary", 1, 2_000), answer: fields.text("answer", 0, 4_000) };
+            let action = Action::Finish {
+                summary: fields.text("summary", 1, 2_000),
+                answer: fields.text("answer", 0, 4_000),
+            };
             // Skills are offered from a later level on; the field is read so that it may be there.
             fields.list("skills_used", 5, 1, 64);
             action
         }
-        "decline" => {
-            Action::Decline { target: fields.text("target_id", 0, 64), reason: fields.text("reason", 3, 500) }
-        }
+        "decline" => Action::Decline {
+            target: fields.text("target_id", 0, 64),
+            reason: fields.text("reason", 3, 500),
+        },
         "write_document" => Action::Write(document(fields, 3)),
         "append_document" => Action::Append(document(fields, 0)),
         "post_message" => Action::Post {
@@ -375,9 +380,10 @@ fn read(name: &str, fields: &mut Fields) -> Option<Action> {
             about: fields.list("about", 3, 1, 80),
             supersedes: fields.text("supersedes", 0, 64),
         },
-        "recall" => {
-            Action::Recall { query: fields.text("query", 2, 200), count: fields.number("k", 1, 12, 5) }
-        }
+        "recall" => Action::Recall {
+            query: fields.text("query", 2, 200),
+            count: fields.number("k", 1, 12, 5),
+        },
         "message_human" => Action::Letter {
             kind: fields.word("type", &["question", "greeting", "idea", "concern", "message"]),
             text: fields.text("text", 1, 1_200),
@@ -403,7 +409,8 @@ fn document(fields: &mut Fields, title_min: usize) -> Document {
     Document {
         path: fields.text("path", 0, 120),
         title: fields.text("title", title_min, 120),
-        body: fields.text("body", 1, DOCUMENT_LENGTH_MAX),
+        // An empty document is staged: review says what is wrong with it.
+        body: fields.text("body", 0, DOCUMENT_LENGTH_MAX),
         tags: fields.list("tags", 8, 2, 32),
         base_version: fields.number("base_version", 0, u32::MAX, 0),
     }
@@ -442,9 +449,10 @@ fn record(object: &Map<String, Value>) -> String {
     let mut shown = object.clone();
     if let Some(Value::Array(actions)) = shown.get_mut("actions") {
         for action in actions.iter_mut().filter_map(Value::as_object_mut) {
-            let private = action.get("do").and_then(Value::as_str).is_some_and(|name| {
-                PRIVATE.contains(&name)
-            });
+            let private = action
+                .get("do")
+                .and_then(Value::as_str)
+                .is_some_and(|name| PRIVATE.contains(&name));
             if private {
                 withhold(action);
             }

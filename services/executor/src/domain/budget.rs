@@ -343,6 +343,5 @@ fn scopes_of(owner: &call::Owner) -> Vec<Scope> {
     scopes
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use vivarium_ledger::TextRef;
 use vivarium_types::amount::MicroUsd;
-use vivarium_types::ids::{CallId, CycleId, InstanceId, LeaseId, ReservationId, ResidentId, TaskId};
+use vivarium_types::ids::{
+    CallId, CycleId, InstanceId, LeaseId, ReservationId, ResidentId, TaskId,
+};
 
 use super::budget::Reserved;
 use super::cycle::Kind;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vivarium_ledger::TextRef;
+use vivarium_types::amount::{MicroUsd, Tokens};
 use vivarium_types::ids::{
     AttemptId, CycleId, DocumentId, InstanceId, LeaseId, ResidentId, SubmissionId, TaskId,
 };
-use vivarium_types::amount::{MicroUsd, Tokens};
 
 use super::call::Usage;
 use super::provider::Class;

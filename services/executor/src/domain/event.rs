@@ -137,6 +137,16 @@ impl fmt::Display for NotAnEvent {
 
 impl std::error::Error for NotAnEvent {}
 
+/// An event as its published JSON.
+pub fn to_json(event: Event) -> Result<String, serde_json::Error> {
+    serde_json::to_string(&Wire::from(event))
+}
+
+/// A published event from its JSON.
+pub fn of_json(json: &str) -> Result<Wire, serde_json::Error> {
+    serde_json::from_str(json)
+}
+
 fn id<T: FromStr>(field: &'static str, text: &str) -> Result<T, NotAnEvent> {
     text.parse().map_err(|_| NotAnEvent(field))
 }
@@ -152,7 +162,7 @@ fn shown<T: fmt::Display>(id: Option<&T>) -> String {
 fn text_out(text: &TextRef) -> ledger_pb::TextRef {
     ledger_pb::TextRef {
         id: text.id.clone(),
-        hash: text.hash.0.to_vec().into(),
+        hash: text.hash.0.to_vec(),
         length: text.length,
         sealed: text.sealed,
     }

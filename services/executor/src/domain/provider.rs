@@ -108,7 +108,10 @@ impl Providers {
     /// Whether any provider can be used once `news` is taken in.
     pub fn any_usable_with(&self, news: &Health) -> bool {
         news.healthy
-            || self.health.values().any(|(known, _)| known.healthy && known.provider != news.provider)
+            || self
+                .health
+                .values()
+                .any(|(known, _)| known.healthy && known.provider != news.provider)
     }
 
     pub(super) fn noted(&mut self, health: &Health, at: Timestamp) {

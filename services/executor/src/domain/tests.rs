@@ -60,7 +60,12 @@ impl World {
         owner
     }
 
-    fn reserve(&mut self, owner: &Owner, number: u128, worst: i64) -> Result<Vec<Event>, Rejection> {
+    fn reserve(
+        &mut self,
+        owner: &Owner,
+        number: u128,
+        worst: i64,
+    ) -> Result<Vec<Event>, Rejection> {
         self.run(Command::Reserve(Box::new(wish(owner, number, worst))))
     }
 }

@@ -70,7 +70,13 @@ impl Fields {
     }
 
     /// At most `count` texts of `min` to `max` characters.
-    pub(super) fn list(&mut self, field: &str, count: usize, min: usize, max: usize) -> Vec<String> {
+    pub(super) fn list(
+        &mut self,
+        field: &str,
+        count: usize,
+        min: usize,
+        max: usize,
+    ) -> Vec<String> {
         let items = match self.take(field) {
             None => return Vec::new(),
             Some(Value::Array(items)) => items,

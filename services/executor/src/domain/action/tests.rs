@@ -26,18 +26,23 @@ fn a_reply_reads_with_its_note_actions_and_done() {
     .expect("it reads");
     assert_eq!((reply.note.as_str(), reply.done), ("hi", true));
     assert_eq!(reply.actions[0].what.as_ref().map(Action::name), Ok("write_document"));
-    assert_eq!((reply.actions[1].id.as_str(), reply.actions[1].needs.as_slice()), ("a2", &["w".to_owned()][..]));
+    assert_eq!(
+        (reply.actions[1].id.as_str(), reply.actions[1].needs.as_slice()),
+        ("a2", &["w".to_owned()][..])
+    );
 }
 
 #[test]
 fn every_fault_of_an_action_is_named_and_the_others_are_still_read() {
-    assert_eq!(faults(r#"{"do":"post_message","text":7,"colour":"red"}"#), [
-        "`room` is missing",
-        "`text` must be a text",
-        "`colour` is no field of it"
-    ]);
+    assert_eq!(
+        faults(r#"{"do":"post_message","text":7,"colour":"red"}"#),
+        ["`room` is missing", "`text` must be a text", "`colour` is no field of it"]
+    );
     assert_eq!(faults(r#"{"do":"run_command","program":"ls"}"#), ["unknown"]);
-    assert_eq!(faults(r#"{"do":"list","depth":4}"#), ["`depth` must be a whole number from 1 to 3"]);
+    assert_eq!(
+        faults(r#"{"do":"list","depth":4}"#),
+        ["`depth` must be a whole number from 1 to 3"]
+    );
     assert_eq!(faults(r#"{"do":"write_journal","type":"poem","text":"x","submit":true}"#).len(), 2);
     assert_eq!(faults(r#"{"do":"echo","text":"a\u0007"}"#).len(), 1);
 }
@@ -81,7 +86,8 @@ fn private_texts_stay_out_of_the_record() {
 #[test]
 fn the_published_schema_names_the_same_fields() {
     use prost::Message as _;
-    let set = prost_types::FileDescriptorSet::decode(vivarium_proto::DESCRIPTOR_SET).expect("it reads");
+    let set =
+        prost_types::FileDescriptorSet::decode(vivarium_proto::DESCRIPTOR_SET).expect("it reads");
     let file = set.file.iter().find(|file| file.name() == "vivarium/executor/v1/action.proto");
     let messages = &file.expect("the file is there").message_type;
     let action = messages.iter().find(|message| message.name() == "Action").expect("it is there");
@@ -89,13 +95,19 @@ fn the_published_schema_names_the_same_fields() {
     for choice in choices {
         let of = choice.type_name().rsplit('.').next().expect("a name has parts");
         let message = messages.iter().find(|message| message.name() == of).expect("it is there");
-        let published: BTreeSet<&str> = message.field.iter().map(prost_types::FieldDescriptorProto::name).collect();
+        let published: BTreeSet<&str> =
+            message.field.iter().map(prost_types::FieldDescriptorProto::name).collect();
         // Each published field with a value of a wrong type is named by the parser; a field that the
         // parser does not know is named as such.
         let wrong_type: String =
             published.iter().map(|field| format!(",\"{field}\":{{}}")).collect();
-        let found = faults(&format!("{{\"do\":\"{}\"{wrong_type}}}", choice.name()).as_str().replace("\"where\"", "\"where\",\"extra\":1"));
-        let unknown: Vec<_> = found.iter().filter(|fault| fault.ends_with("is no field of it")).collect();
+        let found = faults(
+            &format!("{{\"do\":\"{}\"{wrong_type}}}", choice.name())
+                .as_str()
+                .replace("\"where\"", "\"where\",\"extra\":1"),
+        );
+        let unknown: Vec<_> =
+            found.iter().filter(|fault| fault.ends_with("is no field of it")).collect();
         let expected = usize::from(choice.name() == "where");
         assert_eq!(unknown.len(), expected, "{}: {found:?}", choice.name());
         assert_eq!(found.len() - expected, published.len(), "{}: {found:?}", choice.name());

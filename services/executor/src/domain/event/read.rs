@@ -1,6 +1,12 @@
 //! Published events as ours again. Fields that are not set read as what they meant when they came.
 
-use super::*;
+use super::{
+    Body, Called, Consent, Critique, Decided, Ended, Event, FactNote, Finding, Fragment, Health,
+    MicroUsd, Missing, NotAnEvent, Obeyed, Performed, Place, Reserved, Scores, Staged, Started,
+    Tokens, Usage, Wire, call, class_in, day_in, end_in, halt_in, id, kind_in, label_in,
+    limited_in, not_called_in, outcome_in, pb, preflight_in, provider_kind_in, receipt_in,
+    scope_in, slot_in, some_id, some_text, span_in, text_in,
+};
 
 impl TryFrom<Wire> for Event {
     type Error = NotAnEvent;
@@ -35,7 +41,7 @@ impl TryFrom<Wire> for Event {
                 provider: e.provider,
                 consent: Consent { given: e.consent, may_judge: e.may_judge },
             }),
-            Body::HaltObeyed(e) => obeyed(e).map(Self::HaltObeyed),
+            Body::HaltObeyed(e) => obeyed(&e).map(Self::HaltObeyed),
             Body::FactIgnored(e) => Ok(Self::FactIgnored(FactNote {
                 source: e.source,
                 sequence: e.sequence,
@@ -258,7 +264,7 @@ fn health(e: pb::ProviderHealthChanged) -> Result<Health, NotAnEvent> {
     })
 }
 
-fn obeyed(e: pb::HaltObeyed) -> Result<Obeyed, NotAnEvent> {
+fn obeyed(e: &pb::HaltObeyed) -> Result<Obeyed, NotAnEvent> {
     let pairs = e.cycle_ids.iter().zip(&e.lease_ids);
     let stopped = pairs.map(|(cycle, lease)| Ok((id("cycle", cycle)?, id("lease", lease)?)));
     Ok(Obeyed {

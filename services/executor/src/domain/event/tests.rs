@@ -226,7 +226,9 @@ fn every_event_reads_back_from_its_stored_json() {
         let kind = json.split('"').nth(1).expect("an event has a name");
         let snake: String = kind
             .chars()
-            .flat_map(|c| if c.is_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] })
+            .flat_map(
+                |c| if c.is_uppercase() { vec!['_', c.to_ascii_lowercase()] } else { vec![c] },
+            )
             .collect();
         assert_eq!(snake, event.kind());
     }

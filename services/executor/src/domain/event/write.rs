@@ -1,6 +1,12 @@
 //! Our events as they are published.
 
-use super::*;
+use super::{
+    Body, Called, Class, Critique, Decided, Ended, Event, Finding, Fragment, Health, Missing,
+    Obeyed, Performed, Reserved, Scores, Staged, Started, Tokens, Usage, Wire, call, class_out,
+    date, end_out, halt_out, kind_out, label_out, ledger_pb, limited_out, not_called_word,
+    outcome_out, pb, preflight_out, provider_kind_out, receipt_out, scope_out, shown, slot_out,
+    span_out, text_out,
+};
 
 impl From<Event> for Wire {
     fn from(event: Event) -> Self {

@@ -1,0 +1,77 @@
+//! The executor's settings, from `world/config/executor.toml`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use vivarium_chassis::config::span;
+use vivarium_chassis::{Settings, Violations};
+use vivarium_types::MicroUsd;
+
+use crate::domain::budget::Limits;
+
+/// What can be set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Cycles that run at once, 1 to 64.
+    pub slots: u32,
+    /// Micro-dollars that one model call may cost.
+    pub budget_call_micro_usd: i64,
+    /// Micro-dollars that one resident may cost on one UTC day.
+    pub budget_resident_day_micro_usd: i64,
+    /// Micro-dollars that critiques and ballots may cost on one UTC day.
+    pub budget_review_day_micro_usd: i64,
+    /// Micro-dollars that the world may cost on one UTC day.
+    pub budget_world_day_micro_usd: i64,
+    /// Micro-dollars that the world may cost in all, until the operator raises it.
+    pub budget_world_total_micro_usd: i64,
+    /// How long a lease that was returned for want of a provider waits before the next attempt.
+    #[serde(with = "span")]
+    pub no_provider_wait: Duration,
+    /// How long a lease that was returned for want of budget waits before the next attempt.
+    #[serde(with = "span")]
+    pub budget_wait: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            slots: 4,
+            budget_call_micro_usd: 50_000,
+            budget_resident_day_micro_usd: 250_000,
+            budget_review_day_micro_usd: 250_000,
+            budget_world_day_micro_usd: 1_000_000,
+            budget_world_total_micro_usd: 5_000_000,
+            no_provider_wait: Duration::from_mins(1),
+            budget_wait: Duration::from_mins(5),
+        }
+    }
+}
+
+impl Config {
+    /// The limits that hold where the log sets none.
+    pub const fn limits(&self) -> Limits {
+        Limits {
+            call: MicroUsd::new(self.budget_call_micro_usd),
+            resident_day: MicroUsd::new(self.budget_resident_day_micro_usd),
+            review_day: MicroUsd::new(self.budget_review_day_micro_usd),
+            world_day: MicroUsd::new(self.budget_world_day_micro_usd),
+            world_total: MicroUsd::new(self.budget_world_total_micro_usd),
+        }
+    }
+}
+
+impl Settings for Config {
+    fn check(&self, wrong: &mut Violations) {
+        wrong.bounded("slots", self.slots, 1..=64);
+        for (key, amount) in [
+            ("budget_call_micro_usd", self.budget_call_micro_usd),
+            ("budget_resident_day_micro_usd", self.budget_resident_day_micro_usd),
+            ("budget_review_day_micro_usd", self.budget_review_day_micro_usd),
+            ("budget_world_day_micro_usd", self.budget_world_day_micro_usd),
+            ("budget_world_total_micro_usd", self.budget_world_total_micro_usd),
+        ] {
+            wrong.bounded(key, amount, 0..=1_000_000_000_000);
+        }
+    }
+}

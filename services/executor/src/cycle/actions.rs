@@ -1,0 +1,453 @@
+//! Performs the actions of a reply in order, each under its key, and makes the receipts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use vivarium_types::ids::{LetterId, ResidentId};
+use vivarium_types::{Actor, Reason, Tokens};
+
+use super::briefing;
+use super::tools::{self, Roots};
+use super::{Engine, Exit, Tally};
+use crate::domain::Command;
+use crate::domain::action::{Action, Asked, DOCUMENT_LENGTH_MAX, Document, Fault, Tool};
+use crate::domain::cycle::{Label, Performed, Place, ReceiptStatus, Staged};
+use crate::lease::{Grant, Held, TaskKind};
+use crate::rpc::peers::Refused;
+use crate::rpc::peers::review::Draft;
+use crate::rpc::peers::society::Under;
+
+/// Repeats of one action that end a cycle.
+const REPEATS_MAX: u32 = 2;
+
+/// The answer to one action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Receipt {
+    pub(crate) id: String,
+    pub(crate) action: String,
+    pub(crate) status: ReceiptStatus,
+    pub(crate) reason: String,
+    pub(crate) result: String,
+    pub(crate) price: Tokens,
+    pub(crate) balance: Option<Tokens>,
+    pub(crate) place: Option<Place>,
+}
+
+/// What an accepted action ended the cycle with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// By `finish`.
+    Finished { summary: String, answer: String },
+    /// By `decline`.
+    Declined { reason: String },
+    /// By a letter that waits for its answer.
+    Waits { letter: LetterId },
+    /// By a third repeat of one action.
+    Repeating,
+}
+
+/// What the actions of a cycle have done so far.
+#[derive(Debug, Default)]
+pub(crate) struct Deeds {
+    /// Titles of this cycle's drafts, by path.
+    pub(crate) drafts: BTreeMap<String, String>,
+    pub(crate) roots: Roots,
+    done: BTreeSet<String>,
+    tool_uses: u32,
+    /// Counts changes, so that a repeat with nothing changed is known.
+    changes: u64,
+    /// By hash: changes when it was last asked for, and repeats.
+    asked: BTreeMap<String, (u64, u32)>,
+    repeats_spent: bool,
+    /// The worst label that the cycle has seen.
+    pub(crate) worst: Option<Label>,
+}
+
+/// Where an action is performed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stage<'a> {
+    pub(crate) grant: &'a Grant,
+    pub(crate) held: &'a Held,
+    pub(crate) resident: ResidentId,
+    pub(crate) step: u32,
+}
+
+/// What one action comes to, before it is a receipt.
+struct Done {
+    status: ReceiptStatus,
+    reason: String,
+    result: String,
+    price: Tokens,
+    balance: Option<Tokens>,
+    place: Option<Place>,
+    ending: Option<Ending>,
+}
+
+impl Done {
+    fn plain(result: impl Into<String>) -> Self {
+        Self {
+            status: ReceiptStatus::Done,
+            reason: String::new(),
+            result: result.into(),
+            price: Tokens::ZERO,
+            balance: None,
+            place: None,
+            ending: None,
+        }
+    }
+
+    fn refused(reason: Reason, why: impl Into<String>) -> Self {
+        let status = ReceiptStatus::Refused;
+        Self { status, reason: reason.name().to_owned(), ..Self::plain(why) }
+    }
+
+    fn ending(ending: Ending) -> Self {
+        Self { ending: Some(ending), ..Self::plain("") }
+    }
+}
+
+impl From<Refused> for Done {
+    fn from(refused: Refused) -> Self {
+        let (status, reason, why) = match refused {
+            Refused::Rule { reason, why } => (ReceiptStatus::Refused, reason, why),
+            Refused::Failed { reason, why } => (ReceiptStatus::Failed, reason, why),
+        };
+        Self { status, reason, ..Self::plain(why) }
+    }
+}
+
+impl Engine {
+    /// Performs a reply's actions in order. A refusal stops only those that need it.
+    pub(crate) async fn perform(
+        &self,
+        stage: Stage<'_>,
+        tally: &mut Tally,
+        deeds: &mut Deeds,
+        actions: Vec<Asked>,
+    ) -> Result<(Vec<Receipt>, Option<Ending>), Exit> {
+        let mut receipts = Vec::new();
+        let count = actions.len();
+        for (index, asked) in actions.into_iter().enumerate() {
+            if stage.held.why_stopped().is_some() {
+                return Err(Exit::Stopped);
+            }
+            tally.actions += 1;
+            let last = index + 1 == count;
+            let done = match self.check(tally, deeds, &asked, index, last) {
+                Some(refused) => refused,
+                None => self.perform_one(stage, tally, deeds, &asked, index).await?,
+            };
+            if done.status == ReceiptStatus::Done || done.status == ReceiptStatus::Pending {
+                deeds.done.insert(asked.id.clone());
+            }
+            let ending = done.ending.clone();
+            let receipt = self.write_down(stage, &asked, index, done).await?;
+            deeds.roots.receipts.insert(receipt.id.clone(), receipt.result.clone());
+            receipts.push(receipt);
+            if ending.is_some() {
+                return Ok((receipts, ending));
+            }
+        }
+        let ending = deeds.repeats_spent.then_some(Ending::Repeating);
+        Ok((receipts, ending))
+    }
+
+    /// What refuses an action before it is tried.
+    fn check(
+        &self,
+        tally: &Tally,
+        deeds: &mut Deeds,
+        asked: &Asked,
+        index: usize,
+        last: bool,
+    ) -> Option<Done> {
+        let limits = &self.actions.limits;
+        if index >= limits.actions_per_step {
+            let why = format!("at most {} actions a step", limits.actions_per_step);
+            return Some(Done::refused(Reason::ActionTooMany, why));
+        }
+        if tally.actions > limits.actions_per_cycle {
+            let why = format!("at most {} actions a cycle", limits.actions_per_cycle);
+            return Some(Done::refused(Reason::ActionTooMany, why));
+        }
+        let action = match &asked.what {
+            Ok(action) => action,
+            Err(Fault::Unknown) => {
+                let why = format!("there is no action `{}`", asked.name);
+                return Some(Done::refused(Reason::ActionUnknown, why));
+            }
+            Err(Fault::Invalid(wrong)) => {
+                return Some(Done::refused(Reason::ActionInvalid, wrong.join("; ")));
+            }
+        };
+        if let Some(missing) = asked.needs.iter().find(|id| !deeds.done.contains(*id)) {
+            let why = format!("it needs `{missing}`, which is not done");
+            return Some(Done::refused(Reason::ActionInvalid, why));
+        }
+        if action.ends_cycle() && !last {
+            let why = "an action that ends the cycle must be the last";
+            return Some(Done::refused(Reason::ActionInvalid, why));
+        }
+        if matches!(action, Action::Tool(_)) && deeds.tool_uses >= limits.tools_per_cycle {
+            let why = format!("at most {} uses of the tools a cycle", limits.tools_per_cycle);
+            return Some(Done::refused(Reason::ActionQuotaSpent, why));
+        }
+        deeds.repeated(asked).then(|| {
+            let why = "the same was asked for before and nothing has changed since";
+            Done::refused(Reason::ActionRepeated, why)
+        })
+    }
+
+    async fn perform_one(
+        &self,
+        stage: Stage<'_>,
+        tally: &mut Tally,
+        deeds: &mut Deeds,
+        asked: &Asked,
+        index: usize,
+    ) -> Result<Done, Exit> {
+        let Ok(action) = &asked.what else { return Ok(Done::plain("")) };
+        let key = key(stage, index);
+        let done = match action {
+            Action::Finish { summary, answer } => finish(stage.grant, deeds, summary, answer),
+            Action::Decline { reason, .. } => {
+                Done::ending(Ending::Declined { reason: reason.clone() })
+            }
+            Action::Write(document) => {
+                self.stage(stage, tally, deeds, (document, false), &key).await?
+            }
+            Action::Append(document) => {
+                self.stage(stage, tally, deeds, (document, true), &key).await?
+            }
+            Action::Tool(tool) => {
+                deeds.tool_uses += 1;
+                deeds.worst = deeds.worst.max(Some(Label::Tool));
+                use_tool(&deeds.roots, tool).await
+            }
+            Action::Post { .. }
+            | Action::Remember { .. }
+            | Action::Recall { .. }
+            | Action::Letter { .. }
+            | Action::Journal { .. } => self.act(stage, deeds, action, &key).await?,
+        };
+        if action.changes() && done.status == ReceiptStatus::Done {
+            deeds.changes += 1;
+            deeds.settled(asked);
+        }
+        Ok(done)
+    }
+
+    /// Stages prose as the task's document.
+    pub(crate) async fn stage_prose(
+        &self,
+        stage: Stage<'_>,
+        tally: &mut Tally,
+        deeds: &mut Deeds,
+        document: &Document,
+    ) -> Result<Receipt, Exit> {
+        tally.actions += 1;
+        let done = self.stage(stage, tally, deeds, (document, false), &key(stage, 0)).await?;
+        let asked = Asked {
+            id: "prose".to_owned(),
+            needs: Vec::new(),
+            name: "write_document".to_owned(),
+            what: Ok(Action::Write(document.clone())),
+            hash: String::new(),
+        };
+        self.write_down(stage, &asked, 0, done).await
+    }
+
+    /// Stages a document, or adds to one.
+    async fn stage(
+        &self,
+        stage: Stage<'_>,
+        tally: &mut Tally,
+        deeds: &mut Deeds,
+        (document, append): (&Document, bool),
+        key: &str,
+    ) -> Result<Done, Exit> {
+        let Stage { grant, held, resident, .. } = stage;
+        let path = if document.path.is_empty() {
+            briefing::target(&grant.task, resident)
+        } else {
+            document.path.clone()
+        };
+        let earlier = deeds.drafts.get(&path);
+        if earlier.is_none() && deeds.drafts.len() >= self.actions.limits.documents_per_cycle {
+            let why = format!("at most {} documents a cycle", deeds.drafts.len());
+            return Ok(Done::refused(Reason::ActionQuotaSpent, why));
+        }
+        let title = match (document.title.as_str(), earlier) {
+            ("", Some(earlier)) => earlier.clone(),
+            ("", None) => super::reply::title_of(&document.body, &grant.task.title),
+            (title, _) => title.to_owned(),
+        };
+        let draft = Draft {
+            key,
+            path: &path,
+            title: &title,
+            body: &document.body,
+            tags: &document.tags,
+            base_version: document.base_version,
+            append,
+        };
+        let capability = held.capability();
+        let answer = tokio::select! {
+            biased;
+            () = held.stopped() => return Err(Exit::Stopped),
+            answer = self.review.stage(draft, resident, &capability) => answer,
+        };
+        let staged = match answer {
+            Ok(staged) => staged,
+            Err(refused) => return Ok(refused.into()),
+        };
+        let text = deeds.roots.drafts.entry(path.clone()).or_default();
+        if append {
+            text.push_str(&document.body);
+        } else {
+            text.clone_from(&document.body);
+        }
+        debug_assert!(text.chars().count() <= DOCUMENT_LENGTH_MAX, "review keeps the limit");
+        let crate::rpc::peers::review::Staged { document, digest, place } = staged;
+        let staged = Staged { document, path: path.clone(), digest };
+        tally.documents.retain(|known| known.path != path);
+        tally.documents.push(staged);
+        deeds.drafts.insert(path.clone(), title);
+        Ok(Done { place, ..Done::plain(format!("staged at {path}")) })
+    }
+
+    async fn act(
+        &self,
+        stage: Stage<'_>,
+        deeds: &mut Deeds,
+        action: &Action,
+        key: &str,
+    ) -> Result<Done, Exit> {
+        let Stage { grant, held, resident, .. } = stage;
+        let capability = held.capability();
+        let under = Under {
+            resident,
+            capability: &capability,
+            key,
+            label: deeds.worst.unwrap_or(Label::Operator),
+            task: grant.task.id,
+        };
+        let acted = tokio::select! {
+            biased;
+            () = held.stopped() => return Err(Exit::Stopped),
+            acted = self.society.act(action, under) => acted,
+        };
+        let acted = match acted {
+            Some(Ok(acted)) => acted,
+            Some(Err(refused)) => return Ok(refused.into()),
+            None => return Ok(Done::refused(Reason::ActionNotHere, "it is not possible here")),
+        };
+        let waits = matches!(action, Action::Letter { waits: true, .. });
+        let ending = acted.letter.filter(|_| waits).map(|letter| Ending::Waits { letter });
+        Ok(Done {
+            status: acted.status,
+            reason: acted.reason,
+            result: acted.result,
+            price: acted.price,
+            balance: acted.balance,
+            place: acted.place,
+            ending,
+        })
+    }
+
+    async fn write_down(
+        &self,
+        stage: Stage<'_>,
+        asked: &Asked,
+        index: usize,
+        done: Done,
+    ) -> Result<Receipt, Exit> {
+        let action = asked.what.as_ref().ok();
+        let private = action.is_some_and(Action::is_private);
+        let mut texts = self.ledger.texts();
+        let result = (!private && !done.result.is_empty()).then(|| texts.plain(&done.result));
+        let performed = Performed {
+            cycle: stage.grant.cycle,
+            step: stage.step,
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            action: asked.name.clone(),
+            target: action.map(Action::target).unwrap_or_default().to_owned(),
+            arguments_hash: asked.hash.clone(),
+            action_id: asked.id.clone(),
+            status: done.status,
+            reason: done.reason.clone(),
+            result,
+            price: done.price,
+            balance: done.balance,
+            place: done.place.clone(),
+        };
+        let command = Command::RecordAction(Box::new(performed));
+        let actor = Actor::Resident(stage.resident);
+        self.record_as(actor, command, texts.into_rows()).await.map_err(Exit::fault)?;
+        self.counters.actions.inc();
+        let Done { status, reason, result, price, balance, place, ending: _ } = done;
+        let (id, action) = (asked.id.clone(), asked.name.clone());
+        Ok(Receipt { id, action, status, reason, result, price, balance, place })
+    }
+}
+
+impl Deeds {
+    /// Nothing done yet, by one who may read `library` and has seen texts of this label.
+    pub(crate) fn new(library: std::path::PathBuf, worst: Label) -> Self {
+        let roots = Roots { library, ..Roots::default() };
+        Self { roots, worst: Some(worst), ..Self::default() }
+    }
+
+    /// Whether the same was asked for before with nothing changed since. Counts it.
+    fn repeated(&mut self, asked: &Asked) -> bool {
+        let known = self.asked.get_mut(&asked.hash);
+        if let Some((changes, repeats)) = known
+            && *changes == self.changes
+        {
+            *repeats += 1;
+            self.repeats_spent = *repeats >= REPEATS_MAX;
+            return true;
+        }
+        self.asked.insert(asked.hash.clone(), (self.changes, 0));
+        false
+    }
+
+    /// An action's own change does not make it new.
+    fn settled(&mut self, asked: &Asked) {
+        if let Some((changes, _)) = self.asked.get_mut(&asked.hash) {
+            *changes = self.changes;
+        }
+    }
+}
+
+fn key(stage: Stage<'_>, index: usize) -> String {
+    format!("{}:{}:{index}", stage.grant.cycle, stage.step)
+}
+
+fn finish(grant: &Grant, deeds: &Deeds, summary: &str, answer: &str) -> Done {
+    let empty = match grant.task.kind {
+        TaskKind::Docs | TaskKind::Plan => deeds.drafts.is_empty(),
+        TaskKind::Answer => answer.is_empty() && deeds.drafts.is_empty(),
+    };
+    if empty {
+        let why = match grant.task.kind {
+            TaskKind::Docs | TaskKind::Plan => "the task asks for a document and none is staged",
+            TaskKind::Answer => "the task asks for an answer and none is given",
+        };
+        return Done::refused(Reason::ActionNothingStaged, why);
+    }
+    let (summary, answer) = (summary.to_owned(), answer.to_owned());
+    Done::ending(Ending::Finished { summary, answer })
+}
+
+async fn use_tool(roots: &Roots, tool: &Tool) -> Done {
+    let (roots, tool) = (roots.clone(), tool.clone());
+    match tokio::task::spawn_blocking(move || roots.run(&tool)).await {
+        Ok(Ok(result)) => Done::plain(result),
+        Ok(Err(tools::Refused { reason, why })) => Done::refused(reason, why),
+        Err(error) => {
+            tracing::error!(%error, "a tool failed");
+            let failed = Done::refused(Reason::RpcInternalFault, "the tool failed");
+            Done { status: ReceiptStatus::Failed, ..failed }
+        }
+    }
+}

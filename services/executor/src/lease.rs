@@ -1,0 +1,298 @@
+//! A lease as the executor holds it: what was granted, whether it still counts, how it ended.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
+use vivarium_types::MicroUsd;
+use vivarium_types::ids::{
+    AttemptId, CycleId, LeaseId, LetterId, ResidentId, SubmissionId, TaskId,
+};
+
+use crate::domain::cycle::Staged;
+
+/// What a lease is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A resident works on a task.
+    Task,
+    /// One reading tool runs for a local task.
+    Local,
+    /// A critique of a submission.
+    Critique(SubmissionId),
+}
+
+/// What a task must bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskKind {
+    /// A Markdown document.
+    Docs,
+    /// A plan as a Markdown document.
+    Plan,
+    /// An answer in words.
+    Answer,
+}
+
+impl TaskKind {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Docs => "docs",
+            Self::Plan => "plan",
+            Self::Answer => "answer",
+        }
+    }
+}
+
+/// A task as the grant tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// The name people type; empty when it has none.
+    pub key: String,
+    /// Its title.
+    pub title: String,
+    /// What to do.
+    pub instruction: String,
+    /// What must hold.
+    pub constraints: Vec<String>,
+    /// What would be nice.
+    pub preferences: Vec<String>,
+    /// What must not happen.
+    pub anti_goals: Vec<String>,
+    /// What must come out.
+    pub kind: TaskKind,
+    /// The words of a local task.
+    pub command: Vec<String>,
+    /// Where its document goes; empty for the default.
+    pub target: String,
+    /// The model it asks for; empty for any.
+    pub model: String,
+    /// What all its attempts together may cost.
+    pub budget_max: MicroUsd,
+    /// How long an attempt may run.
+    pub run_limit: Duration,
+    /// Feedback on earlier attempts, newest first.
+    pub feedback: Vec<String>,
+}
+
+/// A lease as the queue granted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The lease.
+    pub lease: LeaseId,
+    /// Its fencing token.
+    pub token: u64,
+    /// The attempt.
+    pub attempt: Option<AttemptId>,
+    /// The attempt's number, from 1; 0 for critiques.
+    pub attempt_number: u32,
+    /// The cycle.
+    pub cycle: CycleId,
+    /// What for.
+    pub purpose: Purpose,
+    /// The task.
+    pub task: Task,
+    /// Who works.
+    pub resident: Option<ResidentId>,
+    /// How long it lasts without a heartbeat.
+    pub ttl: Duration,
+    /// The state of the world's controls.
+    pub control_epoch: u64,
+    /// The level in force, such as `docs_only`.
+    pub mode: String,
+    /// The world's day.
+    pub day: u64,
+    /// The signed capability at the grant.
+    pub capability: String,
+}
+
+/// Why a running cycle must stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// The world was halted, under this control epoch.
+    Halted(u64),
+    /// The queue took the lease back, for this reason.
+    Revoked(String),
+}
+
+/// A live lease: shared by the runner, which renews and stops it, and the cycle, which asks.
+#[derive(Debug)]
+pub struct Held {
+    /// Written by the runner at each renewal.
+    capability: ArcSwap<String>,
+    stopped: CancellationToken,
+    /// Written once, before `stopped` is cancelled.
+    why: OnceLock<Stop>,
+}
+
+impl Held {
+    /// A lease with its first capability.
+    pub fn new(capability: String) -> Arc<Self> {
+        Arc::new(Self {
+            capability: ArcSwap::from_pointee(capability),
+            stopped: CancellationToken::new(),
+            why: OnceLock::new(),
+        })
+    }
+
+    /// The capability of the moment.
+    pub fn capability(&self) -> Arc<String> {
+        self.capability.load_full()
+    }
+
+    /// Takes a renewed capability.
+    pub fn renew(&self, capability: String) {
+        self.capability.store(Arc::new(capability));
+    }
+
+    /// Stops whatever runs under it. The first reason stays.
+    pub fn stop(&self, why: Stop) {
+        self.why.get_or_init(|| why);
+        self.stopped.cancel();
+    }
+
+    /// Why it was stopped, if it was.
+    pub fn why_stopped(&self) -> Option<&Stop> {
+        self.why.get()
+    }
+
+    /// Resolves when it is stopped.
+    pub async fn stopped(&self) {
+        self.stopped.cancelled().await;
+    }
+}
+
+/// The class of a failure, in the queue's words; it decides about retries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureClass {
+    /// A provider's 5xx, a time-out, a broken connection.
+    Transient,
+    /// A rate limit inside a cycle.
+    RateLimited,
+    /// Nothing usable after one repair.
+    InvalidOutput,
+    /// Our own fault.
+    Internal,
+    /// Rules, task and feedback exceed the model's window.
+    InputTooLarge,
+    /// A local tool refused or failed.
+    CommandFailed,
+    /// The task's own budget is spent.
+    Budget,
+}
+
+impl FailureClass {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::RateLimited => "rate_limited",
+            Self::InvalidOutput => "invalid_output",
+            Self::Internal => "internal",
+            Self::InputTooLarge => "input_too_large",
+            Self::CommandFailed => "command_failed",
+            Self::Budget => "budget",
+        }
+    }
+}
+
+/// How a finished attempt came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// By `finish`.
+    Finished,
+    /// Its prose became the result.
+    AsProse,
+    /// By a limit, with what was staged.
+    ByLimit,
+}
+
+impl How {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::AsProse => "finished_as_prose",
+            Self::ByLimit => "finished_by_limit",
+        }
+    }
+}
+
+/// A finished attempt's evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// What the resident says it did.
+    pub summary: String,
+    /// The answer of an answer or local task.
+    pub answer: String,
+    /// What was staged.
+    pub documents: Vec<Staged>,
+    /// How it came to its end.
+    pub how: How,
+    /// Steps of the cycle.
+    pub steps: u32,
+    /// Model tokens read and written.
+    pub model_tokens: u64,
+    /// The model that wrote it; empty for local tasks.
+    pub model: String,
+    /// Whether that model is an embedded one.
+    pub embedded: bool,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// With a result.
+    Finished(Box<Evidence>),
+    /// The resident declined.
+    Declined {
+        /// Why.
+        reason: String,
+    },
+    /// The resident asked the human and waits.
+    Waits {
+        /// The letter that asks.
+        letter: LetterId,
+    },
+    /// It came to nothing.
+    Failed {
+        /// The class.
+        class: FailureClass,
+        /// What happened, in our own words.
+        message: String,
+        /// When to try again, if the provider said so.
+        retry_after: Option<Duration>,
+    },
+    /// Given back before the first call.
+    Returned {
+        /// `budget`, `rate` or `no_provider`.
+        reason: &'static str,
+        /// The scope that refused; empty when there is none.
+        scope: &'static str,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The safety policy does not let the task pass.
+    Blocked {
+        /// The rule.
+        rule: String,
+        /// Whether the human may release it.
+        held: bool,
+        /// SHA-256 of the text that was looked at.
+        hash: [u8; 32],
+    },
+    /// A halt or the queue ended it.
+    Stopped(Stop),
+}
+
+/// The end of an attempt with its cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finish {
+    /// How.
+    pub outcome: Outcome,
+    /// Settled cost.
+    pub cost: MicroUsd,
+}

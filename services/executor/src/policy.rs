@@ -1,0 +1,218 @@
+//! The safety policy: rules as data over a task's texts, and signs of injections in others' texts.
+//!
+//! Safety rests on what can be done; this is the outer fence. Every rule runs and every finding is
+//! reported; no word turns a match into a pass; without rules nothing passes.
+
+use std::path::Path;
+
+use regex::{Regex, RegexSet};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::preflight::{Finding, Outcome};
+
+/// The file of the rules, below the world's rules.
+const FILE: &str = "safety.toml";
+/// The rule that blocks when there are no rules.
+const MISSING: &str = "rules_missing";
+/// How far before a match a negation counts, in characters.
+const NEGATION_REACH: usize = 40;
+/// Signs of an injection from which on a fragment is left out.
+pub const SIGNALS_MAX: usize = 1;
+
+/// Why the rules do not load.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the safety rules")]
+    Unreadable(#[from] std::io::Error),
+    /// The file is not what it should be.
+    #[error("the safety rules are not valid")]
+    Invalid(#[from] toml::de::Error),
+    /// A pattern is not valid.
+    #[error("a pattern of the safety rules is not valid")]
+    Pattern(#[from] regex::Error),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// Words that turn a match behind them into one for the human.
+    negations: Vec<String>,
+    /// Signs of an injection in fragments below `operator`.
+    injection: Vec<String>,
+    rule: Vec<RuleText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleText {
+    name: String,
+    patterns: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    name: String,
+    patterns: Vec<Regex>,
+}
+
+#[derive(Debug)]
+struct Rules {
+    all: Vec<Rule>,
+    injection: RegexSet,
+    negation: Regex,
+}
+
+/// The rules of a world, or their absence.
+#[derive(Debug)]
+pub struct Policy {
+    rules: Option<Rules>,
+    hash: String,
+}
+
+/// What a preflight says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What follows from all findings.
+    pub outcome: Outcome,
+    /// Every finding.
+    pub findings: Vec<Finding>,
+    /// SHA-256 of everything that was looked at.
+    pub subject_hash: [u8; 32],
+}
+
+/// A text to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// Where it stands, such as `instruction`.
+    pub place: &'a str,
+    /// The text.
+    pub text: &'a str,
+    /// Whether it names what must not happen: a match there is for the human.
+    pub negated: bool,
+}
+
+impl Policy {
+    /// The rules below `folder`. Rules that do not load are logged and block everything.
+    pub fn load(folder: &Path) -> Self {
+        match read(&folder.join(FILE)) {
+            Ok(policy) => policy,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "no safety rules: all tasks are blocked"
+                );
+                Self { rules: None, hash: String::new() }
+            }
+        }
+    }
+
+    /// SHA-256 of the rules' file, in hexadecimal; empty when there are none.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Looks at a task's texts.
+    pub fn preflight(&self, parts: &[Part<'_>]) -> Verdict {
+        let mut subject = Sha256::new();
+        let mut findings = Vec::new();
+        for part in parts {
+            subject.update((part.text.len() as u64).to_be_bytes());
+            subject.update(part.text.as_bytes());
+        }
+        match &self.rules {
+            None => findings.push(Finding {
+                rule: MISSING.to_owned(),
+                place: "rules".to_owned(),
+                outcome: Outcome::Block,
+            }),
+            Some(rules) => {
+                for part in parts {
+                    rules.look(part, &mut findings);
+                }
+            }
+        }
+        let worst = findings.iter().map(|finding| finding.outcome).max();
+        let outcome = worst.unwrap_or(Outcome::Pass);
+        Verdict { outcome, findings, subject_hash: subject.finalize().into() }
+    }
+
+    /// Whether a fragment below `operator` bears so many signs of an injection that it is left out.
+    pub fn quarantines(&self, text: &str) -> bool {
+        let hidden = usize::from(text.chars().any(is_invisible));
+        let plain = plain(text);
+        let signs =
+            self.rules.as_ref().map_or(0, |rules| rules.injection.matches(&plain).iter().count());
+        signs + hidden > SIGNALS_MAX
+    }
+}
+
+impl Rules {
+    fn look(&self, part: &Part<'_>, findings: &mut Vec<Finding>) {
+        let text = plain(part.text);
+        for rule in &self.all {
+            let matches = rule.patterns.iter().flat_map(|pattern| pattern.find_iter(&text));
+            let worst = matches
+                .map(|found| {
+                    let before = text.get(..found.start()).unwrap_or_default();
+                    if part.negated || is_quoted(before) || self.is_negated(before) {
+                        Outcome::Hold
+                    } else {
+                        Outcome::Block
+                    }
+                })
+                .max();
+            if let Some(outcome) = worst {
+                let (rule, place) = (rule.name.clone(), part.place.to_owned());
+                findings.push(Finding { rule, place, outcome });
+            }
+        }
+    }
+
+    fn is_negated(&self, before: &str) -> bool {
+        let near: Vec<char> = before.chars().rev().take(NEGATION_REACH).collect();
+        let near: String = near.into_iter().rev().collect();
+        // A negation reaches to the end of its sentence.
+        let near = near.rsplit(['.', '!', '?', ';']).next().unwrap_or_default();
+        self.negation.is_match(near)
+    }
+}
+
+fn read(path: &Path) -> Result<Policy, Error> {
+    let text = std::fs::read_to_string(path)?;
+    let file: File = toml::from_str(&text)?;
+    let mut rules = Vec::new();
+    for rule in file.rule {
+        let patterns = rule.patterns.iter().map(|pattern| Regex::new(pattern));
+        let patterns = patterns.collect::<Result<_, _>>()?;
+        rules.push(Rule { name: rule.name, patterns });
+    }
+    let words: Vec<String> = file.negations.iter().map(|word| regex::escape(word)).collect();
+    let negation = Regex::new(&format!(r"\b(?:{})\b", words.join("|")))?;
+    let injection = RegexSet::new(&file.injection)?;
+    let hash = hex::encode(Sha256::digest(text.as_bytes()));
+    Ok(Policy { rules: Some(Rules { all: rules, injection, negation }), hash })
+}
+
+/// Case-folded, space-collapsed, without invisible characters.
+fn plain(text: &str) -> String {
+    let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+    visible.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+const fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}'
+        | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Whether what follows `before` stands in quotation marks or in a code block.
+fn is_quoted(before: &str) -> bool {
+    let odd = |mark: &str| before.matches(mark).count() % 2 == 1;
+    let open = before.matches('“').count() > before.matches('”').count();
+    odd("\"") || odd("`") || open
+}
+
+#[cfg(test)]
+mod tests;
