@@ -381,7 +381,9 @@ impl Aggregate for Queue {
 
     fn claims(event: &Event) -> Vec<String> {
         match event {
-            Event::TaskAdded(added) => added.spec.key.as_deref().map(add::claim).into_iter().collect(),
+            Event::TaskAdded(added) => {
+                added.spec.key.as_deref().map(add::claim).into_iter().collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -502,12 +504,7 @@ impl Queue {
         }
     }
 
-    fn note_resident(
-        &self,
-        resident: ResidentId,
-        active: bool,
-        words: Vec<String>,
-    ) -> Vec<Event> {
+    fn note_resident(&self, resident: ResidentId, active: bool, words: Vec<String>) -> Vec<Event> {
         let known = self.residents.get(&resident).is_some_and(|known| {
             known.active == active && known.words == words.iter().cloned().collect()
         });

@@ -85,10 +85,7 @@ impl Queue {
             let left = self.world.calendar.day_ends_us() - self.world_time_us();
             read_at + self.world.lasting(left).min(READ_EVERY)
         });
-        [leases, start, deadline, missing, exits, critique, pace, clock]
-            .into_iter()
-            .flatten()
-            .min()
+        [leases, start, deadline, missing, exits, critique, pace, clock].into_iter().flatten().min()
     }
 
     fn has_work(&self) -> bool {
@@ -168,9 +165,7 @@ impl Queue {
             let Some(task) = self.tasks.get(&id).filter(|task| task.state == State::Blocked) else {
                 continue;
             };
-            let broken = |on| {
-                cancelled.contains(on) || self.dependency(*on) == Dependency::Broken
-            };
+            let broken = |on| cancelled.contains(on) || self.dependency(*on) == Dependency::Broken;
             let on_failure = task.spec().on_failure;
             if on_failure == OnFailure::Cancel && task.added.dependencies.iter().any(broken) {
                 if cancelled.insert(id) {

@@ -370,8 +370,7 @@ impl RevokedFor {
 }
 
 impl CritiqueOutcome {
-    const ALL: [Self; 5] =
-        [Self::Finished, Self::Failed, Self::Lost, Self::Halted, Self::Returned];
+    const ALL: [Self; 5] = [Self::Finished, Self::Failed, Self::Lost, Self::Halted, Self::Returned];
 
     /// The word in the contract.
     pub const fn word(self) -> &'static str {

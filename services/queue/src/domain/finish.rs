@@ -7,9 +7,7 @@ use vivarium_types::ids::InstanceId;
 use vivarium_types::source::Hash;
 use vivarium_types::{MicroUsd, Timestamp};
 
-use super::event::{
-    CritiqueOutcome, End, Event, Failed, Finished, ReturnedFor, RevokedFor, Work,
-};
+use super::event::{CritiqueOutcome, End, Event, Failed, Finished, ReturnedFor, RevokedFor, Work};
 use super::lease::{Held, Lease, Purpose};
 use super::retry::{self, Class, Policy};
 use super::task::{Awaits, Task};
@@ -64,9 +62,10 @@ impl Queue {
         outcome: Outcome,
         cx: &Context<'_>,
     ) -> Result<Vec<Event>, Rejection> {
-        let live = self.leases.get(&held.lease).filter(|lease| {
-            lease.token == held.token && lease.granted.instance == instance
-        });
+        let live = self
+            .leases
+            .get(&held.lease)
+            .filter(|lease| lease.token == held.token && lease.granted.instance == instance);
         let Some(lease) = live else {
             // A finish that was taken already is answered as it was the first time.
             let taken = self.taken(held).is_some();
@@ -100,7 +99,14 @@ impl Queue {
             }
             Outcome::Declined(reason) => {
                 let Some(resident) = resident else {
-                    return self.fail(lease, Class::Internal, "declined by nobody", None, cost, cx.now());
+                    return self.fail(
+                        lease,
+                        Class::Internal,
+                        "declined by nobody",
+                        None,
+                        cost,
+                        cx.now(),
+                    );
                 };
                 let left = self.eligible(task).into_iter().any(|other| other != resident);
                 let declined = Event::AttemptDeclined { end, resident, reason, cost };
@@ -120,11 +126,8 @@ impl Queue {
             }
             Outcome::Blocked { rule, held, hash } => {
                 let message = format!("the safety rule {rule} blocks it");
-                let follows = if held {
-                    awaits(Awaits::Held)
-                } else {
-                    failed(task, Class::Safety, &message)
-                };
+                let follows =
+                    if held { awaits(Awaits::Held) } else { failed(task, Class::Safety, &message) };
                 vec![Event::AttemptBlocked { end, rule, held, hash }, follows]
             }
             Outcome::Halted => {
@@ -212,10 +215,8 @@ impl Queue {
             | Outcome::Blocked { .. } => CritiqueOutcome::Failed,
         };
         let mut events = self.critique_ended(lease, ended, now);
-        if let (
-            Outcome::Returned { retry_after, .. },
-            Some(Event::CritiqueEnded { retry, .. }),
-        ) = (outcome, events.first_mut())
+        if let (Outcome::Returned { retry_after, .. }, Some(Event::CritiqueEnded { retry, .. })) =
+            (outcome, events.first_mut())
         {
             *retry = Some(now + retry::returned_delay(*retry_after));
         }

@@ -300,7 +300,8 @@ impl<'a> Plan<'a> {
     /// Leaves a lane whose every task meets the same obstacle: nobody free to work on it.
     fn drop_hopeless(&mut self, index: usize) {
         let lane = self.heads[index].lane;
-        let free = |id: &ResidentId, resident: &Resident| resident.active && !self.busy.contains(id);
+        let free =
+            |id: &ResidentId, resident: &Resident| resident.active && !self.busy.contains(id);
         let hopeless = match lane.need {
             Need::Tool => false,
             Need::AnyResident => !self.queue.residents.iter().any(|(id, r)| free(id, r)),
@@ -393,9 +394,8 @@ impl Resident {
     /// How many of its own words the tags hold, at most [`AFFINITY_MAX`].
     fn affinity(&self, tags: &[String]) -> usize {
         let words: BTreeSet<&str> = tags.iter().flat_map(|tag| tag.split('-')).collect();
-        let held = |word: &&String| {
-            words.contains(word.as_str()) || tags.iter().any(|tag| tag == *word)
-        };
+        let held =
+            |word: &&String| words.contains(word.as_str()) || tags.iter().any(|tag| tag == *word);
         self.words.iter().filter(held).count().min(AFFINITY_MAX)
     }
 }

@@ -410,8 +410,7 @@ impl Task {
                 self.last_resident = granted.resident.or(self.last_resident);
                 self.start = None;
             }
-            Event::TaskReady { state, .. }
-            | Event::TaskResumed { state, .. } => {
+            Event::TaskReady { state, .. } | Event::TaskResumed { state, .. } => {
                 if matches!(event, Event::TaskReady { .. }) {
                     self.awaits = None;
                     self.question = None;

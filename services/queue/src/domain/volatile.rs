@@ -67,9 +67,10 @@ impl Queue {
     pub fn beat(&mut self, instance: InstanceId, leases: &[Held]) -> Vec<Beat> {
         let until = self.lease_end();
         let beats = leases.iter().map(|held| {
-            let live = self.leases.get(&held.lease).filter(|lease| {
-                lease.token == held.token && lease.granted.instance == instance
-            });
+            let live = self
+                .leases
+                .get(&held.lease)
+                .filter(|lease| lease.token == held.token && lease.granted.instance == instance);
             let Some(lease) = live else { return Beat::Lost(*held) };
             self.volatile.until.insert(held.lease, until);
             Beat::Renewed(Box::new(lease.clone()))

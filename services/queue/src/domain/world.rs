@@ -175,11 +175,11 @@ impl World {
             Pace::Paused => None,
             Pace::Step if self.steps_left == 0 => None,
             Pace::Step => Some(Timestamp::EPOCH),
-            Pace::Wait(seconds) => Some(
-                self.last_start.map_or(Timestamp::EPOCH, |last| {
+            Pace::Wait(seconds) => {
+                Some(self.last_start.map_or(Timestamp::EPOCH, |last| {
                     last + Duration::from_secs(u64::from(seconds))
-                }),
-            ),
+                }))
+            }
         }
     }
 
@@ -262,7 +262,9 @@ impl World {
                 }
             }
             Event::AttemptHalted { end, .. } => self.revoked(end.lease),
-            Event::CritiqueEnded { lease, outcome: super::event::CritiqueOutcome::Halted, .. } => {
+            Event::CritiqueEnded {
+                lease, outcome: super::event::CritiqueOutcome::Halted, ..
+            } => {
                 self.revoked(*lease);
             }
             _ => {}

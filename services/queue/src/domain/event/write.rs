@@ -110,7 +110,9 @@ fn body(event: Event) -> Body {
         Event::TaskApproved(approved) => Body::TaskApproved(self::approved(*approved)),
         Event::TaskRequeued(requeued) => Body::TaskRequeued(self::requeued(*requeued)),
         Event::TaskFailed(failed) => Body::TaskFailed(self::failed(*failed)),
-        Event::TaskPaused { task } => Body::TaskPaused(pb::TaskPaused { task_id: task.to_string() }),
+        Event::TaskPaused { task } => {
+            Body::TaskPaused(pb::TaskPaused { task_id: task.to_string() })
+        }
         Event::TaskResumed { task, state } => Body::TaskResumed(pb::TaskResumed {
             task_id: task.to_string(),
             state: self::state(state).into(),

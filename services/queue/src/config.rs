@@ -1,0 +1,75 @@
+//! The queue's settings, from `world/config/queue.toml`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use vivarium_chassis::config::span;
+use vivarium_chassis::{Settings, Violations};
+
+/// What can be set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// How long a lease lives without a heartbeat.
+    #[serde(with = "span")]
+    pub lease_ttl: Duration,
+    /// How long a process that exited may take to say hello again before its leases are free.
+    #[serde(with = "span")]
+    pub exit_grace: Duration,
+    /// How often the file `HALT` is looked for.
+    #[serde(with = "span")]
+    pub halt_file_every: Duration,
+    /// Runner processes that may be connected.
+    pub runners_max: u32,
+    /// Tasks that may be open.
+    pub open_tasks_max: u64,
+    /// Characters of an instruction.
+    pub instruction_chars_max: usize,
+    /// Characters of an answer.
+    pub result_chars_max: usize,
+    /// Keys of a task's metadata.
+    pub metadata_keys_max: usize,
+    /// Bytes of a task's metadata, keys and values.
+    pub metadata_bytes_max: usize,
+    /// Dependencies of a task.
+    pub dependencies_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            lease_ttl: Duration::from_secs(30),
+            exit_grace: Duration::from_millis(100),
+            halt_file_every: Duration::from_millis(250),
+            runners_max: 4,
+            open_tasks_max: 2_048,
+            instruction_chars_max: 4_000,
+            result_chars_max: 64_000,
+            metadata_keys_max: 64,
+            metadata_bytes_max: 16_384,
+            dependencies_max: 64,
+        }
+    }
+}
+
+impl Settings for Config {
+    fn check(&self, wrong: &mut Violations) {
+        let mut within = |field: &str, value: Duration, min: Duration, max: Duration| {
+            if value < min || value > max {
+                let (min, max) = (span::format(min), span::format(max));
+                wrong.add(field, format!("must be {min} to {max}"));
+            }
+        };
+        let (second, minute) = (Duration::from_secs(1), Duration::from_mins(1));
+        within("lease_ttl", self.lease_ttl, second, minute * 10);
+        within("exit_grace", self.exit_grace, Duration::ZERO, minute);
+        within("halt_file_every", self.halt_file_every, Duration::from_millis(10), second * 5);
+        wrong.bounded("runners_max", self.runners_max, 1..=4_096);
+        wrong.bounded("open_tasks_max", self.open_tasks_max, 1..=10_000_000);
+        wrong.bounded("instruction_chars_max", self.instruction_chars_max, 1..=16_000);
+        wrong.bounded("result_chars_max", self.result_chars_max, 1..=256_000);
+        wrong.bounded("metadata_keys_max", self.metadata_keys_max, 0..=256);
+        wrong.bounded("metadata_bytes_max", self.metadata_bytes_max, 0..=65_536);
+        wrong.bounded("dependencies_max", self.dependencies_max, 0..=256);
+    }
+}

@@ -1,0 +1,444 @@
+//! Requests as commands: everything that is wrong with one is found before it is refused, each with
+//! its dotted path.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use vivarium_chassis::{Refusal, Violations};
+use vivarium_proto::queue::v1 as pb;
+use vivarium_proto::wkt;
+use vivarium_types::ids::{ResidentId, TaskId};
+use vivarium_types::library::LibraryPath;
+use vivarium_types::limits::{REASON_LENGTH_MAX, REQUEST_ID_LENGTH_MAX};
+use vivarium_types::{MicroUsd, Timestamp, text};
+
+use crate::config::Config;
+use crate::domain::event::read;
+use crate::domain::task::{Kind, Mode, OnFailure, Spec};
+use crate::domain::world;
+use crate::views::Filter;
+
+/// Tasks of one request.
+const BATCH_MAX: usize = 100;
+/// Most micro-dollars of a budget.
+const BUDGET_MAX: i64 = 50_000_000;
+const BUDGET_MIN_DEFAULT: i64 = 50_000;
+const BUDGET_MAX_DEFAULT: i64 = 100_000;
+const TITLE_MAX: usize = 120;
+const PRIORITY_DEFAULT: u32 = 5;
+const RUN_LIMIT_DEFAULT: Duration = Duration::from_mins(15);
+const PROGRAMS: [&str; 5] = ["ls", "pwd", "cat", "echo", "rg"];
+const ARGUMENTS_MAX: usize = 32;
+const ARGUMENT_LENGTH_MAX: usize = 1_000;
+
+/// A task that is asked for, its texts still in hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) spec: Spec,
+    pub(crate) title: String,
+    pub(crate) instruction: String,
+    pub(crate) intent: Option<Intent>,
+}
+
+/// What a submitter says beside the instruction: stored as one JSON text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Intent {
+    pub(crate) constraints: Vec<String>,
+    pub(crate) preferences: Vec<String>,
+    pub(crate) anti_goals: Vec<String>,
+    pub(crate) metadata: BTreeMap<String, String>,
+}
+
+/// The tasks of a request.
+pub(crate) fn add(wire: pb::AddTasksRequest, config: &Config) -> Result<Vec<Asked>, Refusal> {
+    let mut wrong = Violations::new();
+    request_id(&mut wrong, &wire.request_id);
+    if wire.tasks.is_empty() || wire.tasks.len() > BATCH_MAX {
+        wrong.add("tasks", format!("must be 1 to {BATCH_MAX} tasks"));
+        return wrong.done(None);
+    }
+    let tasks = wire.tasks.into_iter().enumerate();
+    let asked: Vec<Option<Asked>> = tasks
+        .map(|(at, task)| wrong.item("tasks", at, |wrong| asked(wrong, task, config)))
+        .collect();
+    wrong.done(asked.into_iter().collect())
+}
+
+fn asked(wrong: &mut Violations, mut wire: pb::TaskSpec, config: &Config) -> Option<Asked> {
+    let mode = mode(wrong, wire.mode);
+    let command = command(wrong, mode, &wire.command);
+    if mode == Some(Mode::Local) && wire.instruction.is_empty() {
+        wire.instruction = wire.command.join(" ");
+    }
+    let instruction = wrong.text("instruction", &wire.instruction, 1, config.instruction_chars_max);
+    let title = if wire.title.is_empty() {
+        instruction.as_deref().map(beginning)
+    } else {
+        wrong.text("title", &wire.title, 3, TITLE_MAX)
+    };
+    let intent = Intent {
+        constraints: lines(wrong, "constraints", &wire.constraints),
+        preferences: lines(wrong, "preferences", &wire.preferences),
+        anti_goals: lines(wrong, "anti_goals", &wire.anti_goals),
+        metadata: metadata(wrong, std::mem::take(&mut wire.metadata), config),
+    };
+    let spec = spec(wrong, wire, mode, command, config);
+    let intent = (intent != Intent::default()).then_some(intent);
+    Some(Asked { spec: spec?, title: title?, instruction: instruction?, intent })
+}
+
+fn spec(
+    wrong: &mut Violations,
+    wire: pb::TaskSpec,
+    mode: Option<Mode>,
+    command: Vec<String>,
+    config: &Config,
+) -> Option<Spec> {
+    let kind = kind(wrong, wire.kind);
+    let budget = budget(wrong, wire.budget_min_micro_usd, wire.budget_max_micro_usd);
+    let priority =
+        wrong.bounded("priority", wire.priority.unwrap_or(PRIORITY_DEFAULT), 0..=9).unwrap_or(0);
+    let not_before = moment(wrong, "not_before_time", wire.not_before_time);
+    let deadline = moment(wrong, "deadline_time", wire.deadline_time);
+    if let (Some(not_before), Some(deadline)) = (not_before, deadline)
+        && deadline <= not_before
+    {
+        wrong.add("deadline_time", "must lie behind not_before_time");
+    }
+    let spec = Spec {
+        key: key(wrong, &wire.key),
+        kind: kind.unwrap_or(Kind::Docs),
+        mode: mode.unwrap_or(Mode::Llm),
+        command,
+        target: target(wrong, &wire.target, kind, mode),
+        depends_on: depends_on(wrong, &wire.depends_on, config),
+        on_failure: on_failure(wrong, wire.on_dependency_failure).unwrap_or(OnFailure::Hold),
+        priority: u8::try_from(priority).unwrap_or(0),
+        parallel_safe: wire.parallel_safe.unwrap_or(true),
+        concurrency_key: concurrency_key(wrong, &wire.concurrency_key),
+        concurrency_limit: wrong
+            .bounded("concurrency_limit", wire.concurrency_limit.unwrap_or(1), 1..=64)
+            .unwrap_or(1),
+        not_before,
+        deadline,
+        budget_min: budget.0,
+        budget_max: budget.1,
+        model: optional_text(wrong, "model", &wire.model, 1, 200),
+        resident: wrong.parse_optional("resident_id", &wire.resident_id),
+        bonus_tokens: wrong.bounded("bonus_tokens", wire.bonus_tokens, 0..=5_000).unwrap_or(0),
+        run_limit: run_limit(wrong, wire.run_limit),
+        tags: tags(wrong, &wire.tags),
+        rest_day_ok: wire.rest_day_ok.unwrap_or(true),
+    };
+    if wire.concurrency_limit.is_some() && spec.concurrency_key.is_none() {
+        wrong.add("concurrency_limit", "needs a concurrency_key");
+    }
+    wrong.is_empty().then_some(spec)
+}
+
+/// The first line of an instruction, cut to a title's length.
+fn beginning(instruction: &str) -> String {
+    let line = instruction.trim().lines().next().unwrap_or_default();
+    let cut: String = line.chars().take(TITLE_MAX).collect();
+    if cut.trim().is_empty() { "task".to_owned() } else { cut.trim().to_owned() }
+}
+
+fn key(wrong: &mut Violations, key: &str) -> Option<String> {
+    if key.is_empty() {
+        return None;
+    }
+    let begins = key.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if !begins || !small(key, 64) || key.parse::<TaskId>().is_ok() {
+        wrong.add("key", "must be [a-z0-9][a-z0-9._-]{0,63} and not like an id");
+        return None;
+    }
+    Some(key.to_owned())
+}
+
+fn concurrency_key(wrong: &mut Violations, key: &str) -> Option<String> {
+    if key.is_empty() {
+        return None;
+    }
+    if !small(key, 64) {
+        wrong.add("concurrency_key", "must be [a-z0-9._-]{1,64}");
+        return None;
+    }
+    Some(key.to_owned())
+}
+
+/// Whether a word is of lower-case letters, digits, dots, underscores and dashes.
+fn small(word: &str, length_max: usize) -> bool {
+    let fits =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    !word.is_empty() && word.len() <= length_max && word.chars().all(fits)
+}
+
+fn kind(wrong: &mut Violations, wire: i32) -> Option<Kind> {
+    let kind = if wire == 0 { Some(Kind::Docs) } else { read::kind(wire) };
+    known(wrong, "kind", kind)
+}
+
+fn mode(wrong: &mut Violations, wire: i32) -> Option<Mode> {
+    let mode = if wire == 0 { Some(Mode::Llm) } else { read::task_mode(wire) };
+    known(wrong, "mode", mode)
+}
+
+fn on_failure(wrong: &mut Violations, wire: i32) -> Option<OnFailure> {
+    let on_failure = if wire == 0 { Some(OnFailure::Hold) } else { read::on_failure(wire) };
+    known(wrong, "on_dependency_failure", on_failure)
+}
+
+fn known<T>(wrong: &mut Violations, field: &str, value: Option<T>) -> Option<T> {
+    if value.is_none() {
+        wrong.add(field, "is no value of this enum");
+    }
+    value
+}
+
+fn command(wrong: &mut Violations, mode: Option<Mode>, words: &[String]) -> Vec<String> {
+    match (mode, words.first()) {
+        (Some(Mode::Local), Some(program)) => {
+            if !PROGRAMS.contains(&program.as_str()) {
+                wrong.add("command[0]", format!("must be one of {}", PROGRAMS.join(", ")));
+            }
+            if words.len() > ARGUMENTS_MAX + 1 {
+                wrong.add("command", format!("has more than {ARGUMENTS_MAX} arguments"));
+            }
+            let words = words.iter().take(ARGUMENTS_MAX + 1).enumerate();
+            let words = words.filter_map(|(at, word)| {
+                wrong.item("command", at, |wrong| wrong.text("", word, 0, ARGUMENT_LENGTH_MAX))
+            });
+            return words.collect();
+        }
+        (Some(Mode::Local), None) => wrong.add("command", "must be set for a local task"),
+        (Some(Mode::Llm), Some(_)) => wrong.add("command", "is only for local tasks"),
+        (Some(Mode::Llm), None) | (None, _) => {}
+    }
+    Vec::new()
+}
+
+fn target(
+    wrong: &mut Violations,
+    target: &str,
+    kind: Option<Kind>,
+    mode: Option<Mode>,
+) -> Option<String> {
+    if target.is_empty() {
+        return None;
+    }
+    if kind == Some(Kind::Answer) || mode == Some(Mode::Local) {
+        wrong.add("target", "is only for documents");
+    }
+    let path: Option<LibraryPath> = wrong.parse("target", target);
+    path.map(|path| path.to_string())
+}
+
+fn depends_on(wrong: &mut Violations, names: &[String], config: &Config) -> Vec<String> {
+    if names.len() > config.dependencies_max {
+        wrong.add("depends_on", format!("names more than {} tasks", config.dependencies_max));
+        return Vec::new();
+    }
+    let mut seen = BTreeSet::new();
+    for (at, name) in names.iter().enumerate() {
+        wrong.item("depends_on", at, |wrong| {
+            if !small(name, 64) {
+                wrong.add("", "is no id and no key of a task");
+            } else if !seen.insert(name) {
+                wrong.add("", "is named twice");
+            }
+        });
+    }
+    names.to_vec()
+}
+
+fn budget(wrong: &mut Violations, min: Option<i64>, max: Option<i64>) -> (MicroUsd, MicroUsd) {
+    let least = min.unwrap_or_else(|| BUDGET_MIN_DEFAULT.min(max.unwrap_or(BUDGET_MIN_DEFAULT)));
+    let most = max.unwrap_or_else(|| BUDGET_MAX_DEFAULT.max(least));
+    let least_fits = wrong.bounded("budget_min_micro_usd", least, 0..=BUDGET_MAX).is_some();
+    let most_fits = wrong.bounded("budget_max_micro_usd", most, 0..=BUDGET_MAX).is_some();
+    if least_fits && most_fits && most < least {
+        wrong.add("budget_max_micro_usd", "must be at least budget_min_micro_usd");
+    }
+    (MicroUsd::new(least), MicroUsd::new(most))
+}
+
+fn run_limit(wrong: &mut Violations, wire: Option<wkt::Duration>) -> Duration {
+    let Some(wire) = wire else { return RUN_LIMIT_DEFAULT };
+    span(wrong, "run_limit", &wire, Duration::from_mins(1), Duration::from_hours(1))
+        .unwrap_or(RUN_LIMIT_DEFAULT)
+}
+
+fn span(
+    wrong: &mut Violations,
+    field: &str,
+    wire: &wkt::Duration,
+    min: Duration,
+    max: Duration,
+) -> Option<Duration> {
+    let span = read::positive(wire).filter(|span| (min..=max).contains(span));
+    if span.is_none() {
+        wrong.add(field, format!("must be {} s to {} s", min.as_secs(), max.as_secs()));
+    }
+    span
+}
+
+fn moment(wrong: &mut Violations, field: &str, wire: Option<wkt::Timestamp>) -> Option<Timestamp> {
+    /// 9999-12-31T23:59:59Z, the last second that the wire's form has.
+    const SECONDS_MAX: i64 = 253_402_300_799;
+    let wire = wire?;
+    if !(0..=SECONDS_MAX).contains(&wire.seconds) || !(0..1_000_000_000).contains(&wire.nanos) {
+        wrong.add(field, "is no moment from 1970 to 9999");
+        return None;
+    }
+    Some(read::moment(wire))
+}
+
+fn lines(wrong: &mut Violations, field: &str, lines: &[String]) -> Vec<String> {
+    if lines.len() > 10 {
+        wrong.add(field, "has more than 10 entries");
+        return Vec::new();
+    }
+    let lines = lines.iter().enumerate();
+    lines
+        .filter_map(|(at, line)| wrong.item(field, at, |wrong| wrong.text("", line, 3, 200)))
+        .collect()
+}
+
+fn tags(wrong: &mut Violations, tags: &[String]) -> Vec<String> {
+    if tags.len() > 8 {
+        wrong.add("tags", "has more than 8 entries");
+        return Vec::new();
+    }
+    let fits = |tag: &str| {
+        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        (2..=32).contains(&tag.len()) && tag.chars().all(inner)
+    };
+    for (at, tag) in tags.iter().enumerate() {
+        if !fits(tag) {
+            wrong.item("tags", at, |wrong| wrong.add("", "must be [a-z0-9-]{2,32}"));
+        }
+    }
+    tags.to_vec()
+}
+
+fn metadata(
+    wrong: &mut Violations,
+    metadata: HashMap<String, String>,
+    config: &Config,
+) -> BTreeMap<String, String> {
+    let sorted: BTreeMap<String, String> = metadata.into_iter().collect();
+    if sorted.len() > config.metadata_keys_max {
+        wrong.add("metadata", format!("has more than {} keys", config.metadata_keys_max));
+    }
+    let bytes: usize = sorted.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > config.metadata_bytes_max {
+        wrong.add("metadata", format!("has more than {} bytes", config.metadata_bytes_max));
+        return BTreeMap::new();
+    }
+    wrong.within("metadata", |wrong| {
+        let fitting = sorted.into_iter().filter_map(|(key, value)| {
+            if let Err(refused) = text::parse(&key, 1, 200) {
+                wrong.add("", format!("has a key that {refused}"));
+                return None;
+            }
+            let value = wrong.text(&key, &value, 0, config.metadata_bytes_max)?;
+            Some((key, value))
+        });
+        fitting.collect()
+    })
+}
+
+fn optional_text(
+    wrong: &mut Violations,
+    field: &str,
+    value: &str,
+    min: usize,
+    max: usize,
+) -> Option<String> {
+    if value.is_empty() { None } else { wrong.text(field, value, min, max) }
+}
+
+/// A request's own id.
+pub(crate) fn request_id(wrong: &mut Violations, id: &str) {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
+    if id.is_empty() || id.len() > REQUEST_ID_LENGTH_MAX || !id.chars().all(fits) {
+        wrong.add("request_id", "must be 1 to 64 of [A-Za-z0-9._:-]");
+    }
+}
+
+/// A reason that must be given.
+pub(crate) fn reason(wrong: &mut Violations, reason: &str) -> Option<String> {
+    wrong.text("reason", reason, 3, REASON_LENGTH_MAX)
+}
+
+/// A reason that may be given.
+pub(crate) fn optional_reason(wrong: &mut Violations, reason: &str) -> Option<String> {
+    optional_text(wrong, "reason", reason, 3, REASON_LENGTH_MAX)
+}
+
+/// The name of a task in a request.
+pub(crate) fn task_name(wrong: &mut Violations, name: &str) {
+    if !small(name, 64) {
+        wrong.add("task", "must be an id or a key");
+    }
+}
+
+/// A pace with its seconds.
+pub(crate) fn pace(wrong: &mut Violations, wire: i32, wait_seconds: u32) -> Option<world::Pace> {
+    let pace = known(wrong, "pace", read::pace(wire, wait_seconds))?;
+    match pace {
+        world::Pace::Wait(seconds) => {
+            wrong.bounded("wait_seconds", seconds, 0..=300)?;
+        }
+        world::Pace::Paused | world::Pace::Step if wait_seconds != 0 => {
+            wrong.add("wait_seconds", "is only for the pace wait");
+        }
+        world::Pace::Paused | world::Pace::Step => {}
+    }
+    Some(pace)
+}
+
+/// A level; raising it asks for its name again.
+pub(crate) fn level(
+    wrong: &mut Violations,
+    wire: i32,
+    confirm: &str,
+    present: world::Mode,
+) -> Option<world::Mode> {
+    let mode = known(wrong, "mode", read::mode(wire))?;
+    if mode > present && confirm != mode.word() {
+        wrong.add("confirm", format!("must be {} to raise the level", mode.word()));
+    }
+    Some(mode)
+}
+
+/// A day's length.
+pub(crate) fn day_length(wrong: &mut Violations, wire: Option<wkt::Duration>) -> Option<Duration> {
+    let (min, max) = (Duration::from_mins(1), Duration::from_hours(24));
+    wire.and_then(|wire| span(wrong, "day_length", &wire, min, max))
+}
+
+/// Which tasks.
+pub(crate) fn filter(wrong: &mut Violations, wire: Option<pb::TaskFilter>) -> Filter {
+    let wire = wire.unwrap_or_default();
+    wrong.within("filter", |wrong| {
+        let mut states = Vec::new();
+        for (at, state) in wire.states.iter().enumerate() {
+            let proposed_or_split =
+                [pb::TaskState::Proposed as i32, pb::TaskState::Split as i32].contains(state);
+            match read::state(*state) {
+                Some(state) => states.push(state),
+                // These come with a later milestone: nothing is in them.
+                None if proposed_or_split => {}
+                None => wrong.item("states", at, |wrong| wrong.add("", "is no state")),
+            }
+        }
+        let resident: Option<ResidentId> = wrong.parse_optional("resident_id", &wire.resident_id);
+        let resident = resident.map(|id| id.to_string()).unwrap_or_default();
+        let text = optional_text(wrong, "text", &wire.text, 1, 200).unwrap_or_default();
+        let nothing = states.is_empty() && !wire.states.is_empty();
+        Filter { states, resident, tag: wire.tag, text, nothing }
+    })
+}

@@ -1,0 +1,326 @@
+//! `TaskService`: adding, reading and steering tasks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+
+use futures::Stream;
+use tonic::{Request, Response, Status};
+use vivarium_chassis::{Caller, Refusal, Violations};
+use vivarium_ledger::{Request as RequestKey, Row, Submission};
+use vivarium_proto::queue::v1 as pb;
+use vivarium_proto::queue::v1::task_service_server::TaskService;
+use vivarium_types::Reason;
+use vivarium_types::ids::TaskId;
+use vivarium_types::limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+
+use super::{Desk, broken, convert, position, refusal, show};
+use crate::domain::add::Proposal;
+use crate::domain::event::{Event, Wire, write};
+use crate::domain::task::{self, State};
+use crate::domain::{Command, Queue};
+use crate::views::{self, Filter, Record};
+
+/// Tasks of one message of a watch.
+const WATCH_PAGE: u32 = 200;
+
+/// Adding, reading and steering tasks.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    desk: Desk,
+}
+
+impl Tasks {
+    /// The service.
+    pub const fn new(desk: Desk) -> Self {
+        Self { desk }
+    }
+
+    /// Submits a change of one task and answers where the log stands.
+    async fn steer<M: prost::Message + Clone>(
+        &self,
+        request: Request<M>,
+        method: &'static str,
+        parse: impl FnOnce(&M, &mut Violations) -> (String, Change),
+    ) -> Result<vivarium_proto::ledger::v1::Position, Refusal> {
+        let actor = Caller::of(&request).actor.clone();
+        let wire = request.into_inner();
+        let mut wrong = Violations::new();
+        let (request_id, change) = parse(&wire, &mut wrong);
+        convert::request_id(&mut wrong, &request_id);
+        wrong.finish()?;
+        let ledger = &self.desk.ledger;
+        let mut texts = ledger.texts();
+        let command = match change {
+            Change::Cancel { task, reason } => {
+                let reason = reason.map(|reason| texts.plain(&reason));
+                Command::Cancel { task, reason }
+            }
+            Change::Plain(command) => command,
+        };
+        let submission = Submission::new(actor, command)
+            .texts(texts.into_rows())
+            .request(RequestKey::of(method, &request_id, &wire));
+        let answer = ledger.submit(submission).await.map_err(refusal)?;
+        Ok(position(answer.sequence))
+    }
+}
+
+enum Change {
+    Cancel { task: String, reason: Option<String> },
+    Plain(Command),
+}
+
+type Watched = Pin<Box<dyn Stream<Item = Result<pb::WatchTasksResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl TaskService for Tasks {
+    type WatchTasksStream = Watched;
+
+    async fn add_tasks(
+        &self,
+        request: Request<pb::AddTasksRequest>,
+    ) -> Result<Response<pb::AddTasksResponse>, Status> {
+        const METHOD: &str = "/vivarium.queue.v1.TaskService/AddTasks";
+        let actor = Caller::of(&request).actor.clone();
+        let wire = request.into_inner();
+        let key = request_key(METHOD, &wire);
+        let asked = convert::add(wire, &self.desk.config)?;
+        let mut texts = self.desk.ledger.texts();
+        let proposals = asked.into_iter().map(|asked| Proposal {
+            title: texts.plain(&asked.title),
+            instruction: texts.plain(&asked.instruction),
+            intent: asked.intent.map(|intent| {
+                let json = serde_json::to_string(&intent);
+                texts.plain(&json.expect("lists of texts are JSON"))
+            }),
+            spec: asked.spec,
+        });
+        let proposals = proposals.collect();
+        let open_max = self.desk.config.open_tasks_max;
+        let submission = Submission::new(actor, Command::Add { proposals, open_max })
+            .texts(texts.into_rows())
+            .request(key)
+            .answering(|_: &Queue, decided| {
+                let added = decided.events.iter().filter_map(|(event, _)| match event {
+                    Event::TaskAdded(added) => Some(added.task.to_string()),
+                    _ => None,
+                });
+                let task_ids = added.collect();
+                pb::AddTasksResponse { position: Some(position(decided.sequence)), task_ids }
+            });
+        let answer = self.desk.ledger.submit(submission).await.map_err(refusal)?;
+        Ok(Response::new(answer.message().map_err(broken)?))
+    }
+
+    async fn get_task(
+        &self,
+        request: Request<pb::GetTaskRequest>,
+    ) -> Result<Response<pb::GetTaskResponse>, Status> {
+        let wire = request.into_inner();
+        self.desk.reached(wire.min_position).await?;
+        let found = self.desk.task(&wire.task).await?;
+        let task = found.ok_or_else(|| {
+            Refusal::new(Reason::QueueTaskNotFound)
+                .with("task", &wire.task)
+                .resource("task", &wire.task)
+        })?;
+        Ok(Response::new(pb::GetTaskResponse { task: Some(task) }))
+    }
+
+    async fn list_tasks(
+        &self,
+        request: Request<pb::ListTasksRequest>,
+    ) -> Result<Response<pb::ListTasksResponse>, Status> {
+        let wire = request.into_inner();
+        let mut wrong = Violations::new();
+        let filter = convert::filter(&mut wrong, wire.filter);
+        let size = match wire.page_size {
+            0 => Some(PAGE_SIZE_DEFAULT),
+            size => wrong.bounded("page_size", size, 1..=PAGE_SIZE_MAX),
+        };
+        let before: Option<u64> = wrong.parse_optional("page_token", &wire.page_token);
+        let size = wrong.done(size)?;
+        self.desk.reached(wire.min_position).await?;
+        let ledger = &self.desk.ledger;
+        let query = ledger.view(move |db| views::page(db, &filter, before, size + 1));
+        let mut records = query.await.map_err(broken)?;
+        let more = records.len() > size as usize;
+        records.truncate(size as usize);
+        let last = records.last().map(|record| record.sequence.to_string());
+        let next_page_token = last.filter(|_| more).unwrap_or_default();
+        let waits = self.desk.wait_reasons(&records).await?;
+        let counts = ledger.ask(|queue| queue.counts.clone()).await.map_err(refusal)?;
+        let tasks = records.into_iter().zip(waits);
+        Ok(Response::new(pb::ListTasksResponse {
+            tasks: tasks.map(|(record, waits)| show::task(record, waits)).collect(),
+            next_page_token,
+            counts: self::counts(&counts),
+        }))
+    }
+
+    async fn watch_tasks(
+        &self,
+        request: Request<pb::WatchTasksRequest>,
+    ) -> Result<Response<Watched>, Status> {
+        let mut wrong = Violations::new();
+        let filter = convert::filter(&mut wrong, request.into_inner().filter);
+        wrong.finish()?;
+        let watcher = Watcher { desk: self.desk.clone(), filter, sent: BTreeSet::new() };
+        Ok(Response::new(watcher.run()))
+    }
+
+    async fn cancel_task(
+        &self,
+        request: Request<pb::CancelTaskRequest>,
+    ) -> Result<Response<pb::CancelTaskResponse>, Status> {
+        const METHOD: &str = "/vivarium.queue.v1.TaskService/CancelTask";
+        let parse = |wire: &pb::CancelTaskRequest, wrong: &mut Violations| {
+            convert::task_name(wrong, &wire.task);
+            let reason = convert::optional_reason(wrong, &wire.reason);
+            (wire.request_id.clone(), Change::Cancel { task: wire.task.clone(), reason })
+        };
+        let position = Some(self.steer(request, METHOD, parse).await?);
+        Ok(Response::new(pb::CancelTaskResponse { position }))
+    }
+
+    async fn pause_task(
+        &self,
+        request: Request<pb::PauseTaskRequest>,
+    ) -> Result<Response<pb::PauseTaskResponse>, Status> {
+        const METHOD: &str = "/vivarium.queue.v1.TaskService/PauseTask";
+        let parse = |wire: &pb::PauseTaskRequest, wrong: &mut Violations| {
+            convert::task_name(wrong, &wire.task);
+            let command = Command::Pause { task: wire.task.clone() };
+            (wire.request_id.clone(), Change::Plain(command))
+        };
+        let position = Some(self.steer(request, METHOD, parse).await?);
+        Ok(Response::new(pb::PauseTaskResponse { position }))
+    }
+
+    async fn resume_task(
+        &self,
+        request: Request<pb::ResumeTaskRequest>,
+    ) -> Result<Response<pb::ResumeTaskResponse>, Status> {
+        const METHOD: &str = "/vivarium.queue.v1.TaskService/ResumeTask";
+        let parse = |wire: &pb::ResumeTaskRequest, wrong: &mut Violations| {
+            convert::task_name(wrong, &wire.task);
+            let command = Command::ResumeTask { task: wire.task.clone() };
+            (wire.request_id.clone(), Change::Plain(command))
+        };
+        let position = Some(self.steer(request, METHOD, parse).await?);
+        Ok(Response::new(pb::ResumeTaskResponse { position }))
+    }
+
+    async fn requeue_task(
+        &self,
+        request: Request<pb::RequeueTaskRequest>,
+    ) -> Result<Response<pb::RequeueTaskResponse>, Status> {
+        const METHOD: &str = "/vivarium.queue.v1.TaskService/RequeueTask";
+        let parse = |wire: &pb::RequeueTaskRequest, wrong: &mut Violations| {
+            convert::task_name(wrong, &wire.task);
+            let command = Command::Requeue { task: wire.task.clone() };
+            (wire.request_id.clone(), Change::Plain(command))
+        };
+        let position = Some(self.steer(request, METHOD, parse).await?);
+        Ok(Response::new(pb::RequeueTaskResponse { position }))
+    }
+}
+
+/// The identity of an add: a map of metadata encodes in any order, so it is brought into one.
+fn request_key(method: &'static str, wire: &pb::AddTasksRequest) -> RequestKey {
+    let mut plain = wire.clone();
+    let mut sorted = Vec::new();
+    for task in &mut plain.tasks {
+        let metadata: BTreeMap<_, _> = std::mem::take(&mut task.metadata).into_iter().collect();
+        let pairs = metadata.into_iter().map(|(key, value)| [key, value].map(Some));
+        sorted.push(pairs.flatten().flatten().collect::<Vec<_>>());
+    }
+    // The pairs travel in a field that the digest covers and nothing else reads.
+    plain.tasks.extend(
+        sorted
+            .into_iter()
+            .map(|pairs| pb::TaskSpec { constraints: pairs, ..pb::TaskSpec::default() }),
+    );
+    RequestKey::of(method, &wire.request_id, &plain)
+}
+
+fn counts(counts: &BTreeMap<State, u64>) -> Vec<pb::StateCount> {
+    let counts = counts.iter().filter(|(_, count)| **count > 0);
+    counts
+        .map(|(state, count)| pb::StateCount { state: write::state(*state).into(), count: *count })
+        .collect()
+}
+
+/// One caller's watch: what matches now, then every change of it.
+struct Watcher {
+    desk: Desk,
+    filter: Filter,
+    /// Tasks that the caller knows: it also hears when they stop to match.
+    sent: BTreeSet<u64>,
+}
+
+impl Watcher {
+    fn run(mut self) -> Watched {
+        Box::pin(async_stream::try_stream! {
+            // Changes behind this place follow; some of them may be in the snapshot already.
+            let mut watch = self.desk.ledger.watch(self.desk.ledger.committed());
+            let mut before = None;
+            loop {
+                let (tasks, next) = self.page(before).await?;
+                let caught_up = next.is_none();
+                yield pb::WatchTasksResponse { tasks, caught_up };
+                before = next;
+                if caught_up {
+                    break;
+                }
+            }
+            while let Some(rows) = watch.next().await {
+                let rows = rows.map_err(broken)?;
+                let changed: BTreeSet<TaskId> = rows.iter().filter_map(|row| of(row)).collect();
+                let tasks = self.changes(changed).await?;
+                if !tasks.is_empty() {
+                    yield pb::WatchTasksResponse { tasks, caught_up: true };
+                }
+            }
+        })
+    }
+
+    async fn page(&mut self, before: Option<u64>) -> Result<(Vec<pb::Task>, Option<u64>), Refusal> {
+        let filter = self.filter.clone();
+        let query = self.desk.ledger.view(move |db| views::page(db, &filter, before, WATCH_PAGE));
+        let records = query.await.map_err(broken)?;
+        let full = records.len() == WATCH_PAGE as usize;
+        let next = records.last().map(|record| record.sequence).filter(|_| full);
+        Ok((self.show(records).await?, next))
+    }
+
+    async fn changes(&mut self, changed: BTreeSet<TaskId>) -> Result<Vec<pb::Task>, Refusal> {
+        let (filter, sent) = (self.filter.clone(), self.sent.clone());
+        let query = self.desk.ledger.view(move |db| {
+            let mut records = Vec::new();
+            for id in changed {
+                let Some(record) = views::find(db, &id.to_string())? else { continue };
+                let known = sent.contains(&record.sequence);
+                if known || views::matches(db, &filter, record.sequence)? {
+                    records.push(record);
+                }
+            }
+            Ok(records)
+        });
+        let records = query.await.map_err(broken)?;
+        self.show(records).await
+    }
+
+    async fn show(&mut self, records: Vec<Record>) -> Result<Vec<pb::Task>, Refusal> {
+        let waits = self.desk.wait_reasons(&records).await?;
+        self.sent.extend(records.iter().map(|record| record.sequence));
+        let tasks = records.into_iter().zip(waits);
+        Ok(tasks.map(|(record, waits)| show::task(record, waits)).collect())
+    }
+}
+
+/// The task a row is about.
+fn of(row: &Row) -> Option<TaskId> {
+    let wire: Wire = serde_json::from_slice(&row.payload).ok()?;
+    task::of(&Event::try_from(wire).ok()?)
+}

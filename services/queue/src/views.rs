@@ -1,0 +1,393 @@
+//! The queue's read model: every task with its texts, its attempts, and words to search for.
+//!
+//! A task's row holds the same [`Task`] that the aggregate works on, moved on by the same
+//! [`Task::apply`]; what is over lives here alone.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
+use vivarium_ledger::view::TextLookup;
+use vivarium_ledger::{Meta, View};
+use vivarium_types::Timestamp;
+use vivarium_types::ids::TaskId;
+
+use crate::domain::Queue;
+use crate::domain::event::Event;
+use crate::domain::lease::Granted;
+use crate::domain::task::{self, Added, State, Task};
+
+/// Attempts of one task that are shown, the newest of them.
+const ATTEMPTS_SHOWN: u32 = 200;
+/// Words of a search that count.
+const WORDS_MAX: usize = 12;
+
+/// The read model.
+#[derive(Debug)]
+pub struct Tasks;
+
+/// A task with its texts.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The row of its addition: newer tasks have higher ones.
+    pub sequence: u64,
+    /// The task.
+    pub task: Task,
+    /// Its title.
+    pub title: String,
+    /// Its instruction.
+    pub instruction: String,
+    /// Constraints, preferences, anti-goals and metadata, as JSON; empty when it has none.
+    pub intent: String,
+}
+
+/// One attempt.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// `att_…`
+    pub id: String,
+    /// From 1.
+    pub number: u32,
+    /// `lea_…`
+    pub lease: String,
+    /// `cyc_…`
+    pub cycle: String,
+    /// `res_…`, or empty.
+    pub resident: String,
+    /// When it was granted.
+    pub start: Timestamp,
+    /// When it ended.
+    pub end: Option<Timestamp>,
+    /// How it ended; empty while it runs.
+    pub outcome: String,
+    /// The failure class when it failed.
+    pub class: String,
+    /// Settled cost in micro-dollars.
+    pub cost_micro_usd: i64,
+    /// What it put up for review.
+    pub submission: String,
+    /// The fencing token.
+    pub token: u64,
+}
+
+/// Which tasks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only these states; empty for all.
+    pub states: Vec<State>,
+    /// Only tasks this resident worked on; empty for all.
+    pub resident: String,
+    /// Only with this tag; empty for all.
+    pub tag: String,
+    /// Only with words that begin like these; empty for all.
+    pub text: String,
+    /// Only states that nothing is ever in.
+    pub nothing: bool,
+}
+
+impl View<Queue> for Tasks {
+    fn name(&self) -> &'static str {
+        "tasks"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn create(&self, db: &Connection) -> rusqlite::Result<()> {
+        db.execute_batch(
+            "DROP TABLE IF EXISTS tasks;
+             DROP TABLE IF EXISTS task_tags;
+             DROP TABLE IF EXISTS task_dependencies;
+             DROP TABLE IF EXISTS attempts;
+             DROP TABLE IF EXISTS task_words;
+             CREATE TABLE tasks (
+               sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, key TEXT UNIQUE,
+               state TEXT NOT NULL, body BLOB NOT NULL, title TEXT NOT NULL,
+               instruction TEXT NOT NULL, intent TEXT NOT NULL);
+             CREATE INDEX tasks_by_state ON tasks (state, sequence);
+             CREATE TABLE task_tags (
+               tag TEXT NOT NULL, task INTEGER NOT NULL, PRIMARY KEY (tag, task)) WITHOUT ROWID;
+             CREATE TABLE task_dependencies (
+               on_task TEXT NOT NULL, task INTEGER NOT NULL, PRIMARY KEY (on_task, task)
+             ) WITHOUT ROWID;
+             CREATE TABLE attempts (
+               id TEXT PRIMARY KEY, task INTEGER NOT NULL, number INTEGER NOT NULL,
+               lease TEXT NOT NULL, cycle TEXT NOT NULL, resident TEXT NOT NULL,
+               start_us INTEGER NOT NULL, end_us INTEGER, outcome TEXT NOT NULL DEFAULT '',
+               class TEXT NOT NULL DEFAULT '', cost INTEGER NOT NULL DEFAULT 0,
+               submission TEXT NOT NULL DEFAULT '', token INTEGER NOT NULL) WITHOUT ROWID;
+             CREATE INDEX attempts_by_task ON attempts (task, number);
+             CREATE INDEX attempts_by_resident ON attempts (resident, task);
+             CREATE VIRTUAL TABLE task_words USING fts5 (
+               key, title, instruction, content = '', tokenize = 'unicode61 remove_diacritics 2');",
+        )
+    }
+
+    fn project(
+        &self,
+        db: &Connection,
+        event: &Event,
+        meta: &Meta,
+        texts: &dyn TextLookup,
+    ) -> rusqlite::Result<()> {
+        if let Event::TaskAdded(added) = event {
+            return insert(db, added, meta, texts);
+        }
+        let Some(id) = task::of(event) else { return Ok(()) };
+        let found = db
+            .prepare_cached("SELECT sequence, body FROM tasks WHERE id = ?1")?
+            .query_row([id.to_string()], |row| Ok((row.get::<_, u64>(0)?, body(row, 1)?)))
+            .optional()?;
+        let Some((sequence, mut task)) = found else { return Ok(()) };
+        task.apply(event, meta);
+        db.prepare_cached("UPDATE tasks SET state = ?2, body = ?3 WHERE sequence = ?1")?
+            .execute((sequence, task.state.word(), packed(&task)?))?;
+        match event {
+            Event::LeaseGranted(granted) => begin_attempt(db, sequence, granted, meta),
+            _ => end_attempt(db, event, meta),
+        }
+    }
+}
+
+fn insert(
+    db: &Connection,
+    added: &Added,
+    meta: &Meta,
+    texts: &dyn TextLookup,
+) -> rusqlite::Result<()> {
+    let text = |id: &str| texts.text(id).unwrap_or_default();
+    let (title, instruction) = (text(&added.title.id), text(&added.instruction.id));
+    let intent = added.intent.as_ref().map(|intent| text(&intent.id)).unwrap_or_default();
+    let task = Task::new(added, meta);
+    let key = &added.spec.key;
+    db.prepare_cached("INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute((
+        meta.sequence,
+        added.task.to_string(),
+        key,
+        task.state.word(),
+        packed(&task)?,
+        &title,
+        &instruction,
+        &intent,
+    ))?;
+    db.prepare_cached(
+        "INSERT INTO task_words (rowid, key, title, instruction) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute((meta.sequence, key.as_deref().unwrap_or_default(), &title, &instruction))?;
+    for tag in &added.spec.tags {
+        db.prepare_cached("INSERT OR IGNORE INTO task_tags VALUES (?1, ?2)")?
+            .execute((tag, meta.sequence))?;
+    }
+    for on in &added.dependencies {
+        db.prepare_cached("INSERT OR IGNORE INTO task_dependencies VALUES (?1, ?2)")?
+            .execute((on.to_string(), meta.sequence))?;
+    }
+    Ok(())
+}
+
+fn begin_attempt(
+    db: &Connection,
+    task: u64,
+    granted: &Granted,
+    meta: &Meta,
+) -> rusqlite::Result<()> {
+    let Some(attempt) = granted.attempt else { return Ok(()) };
+    db.prepare_cached(
+        "INSERT INTO attempts (id, task, number, lease, cycle, resident, start_us, token)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute((
+        attempt.to_string(),
+        task,
+        granted.attempt_number,
+        granted.lease.to_string(),
+        granted.cycle.to_string(),
+        granted.resident.map(|resident| resident.to_string()).unwrap_or_default(),
+        meta.time.as_micros(),
+        meta.sequence,
+    ))?;
+    Ok(())
+}
+
+fn end_attempt(db: &Connection, event: &Event, meta: &Meta) -> rusqlite::Result<()> {
+    let mut class = "";
+    let mut cost = 0;
+    let mut submission = String::new();
+    let (end, outcome) = match event {
+        Event::AttemptFinished(done) => {
+            cost = done.cost.get();
+            submission = done.submission.to_string();
+            (done.end, "finished")
+        }
+        Event::AttemptDeclined { end, cost: settled, .. } => {
+            cost = settled.get();
+            (*end, "declined")
+        }
+        Event::AttemptWaits { end, cost: settled, .. } => {
+            cost = settled.get();
+            (*end, "waits")
+        }
+        Event::AttemptFailed { end, class: failed, cost: settled, .. } => {
+            cost = settled.get();
+            class = failed.word();
+            (*end, "failed")
+        }
+        Event::AttemptReturned { end, .. } => (*end, "returned"),
+        Event::AttemptBlocked { end, held, .. } => (*end, if *held { "held" } else { "blocked" }),
+        Event::AttemptHalted { end, .. } => (*end, "halted"),
+        Event::AttemptRevoked { end, .. } => (*end, "revoked"),
+        _ => return Ok(()),
+    };
+    db.prepare_cached(
+        "UPDATE attempts SET end_us = ?2, outcome = ?3, class = ?4, cost = ?5, submission = ?6
+         WHERE id = ?1",
+    )?
+    .execute((
+        end.attempt.to_string(),
+        meta.time.as_micros(),
+        outcome,
+        class,
+        cost,
+        submission,
+    ))?;
+    Ok(())
+}
+
+const COLUMNS: &str = "sequence, body, title, instruction, intent";
+
+/// The task of this id or key.
+pub fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<Record>> {
+    let sql = if name.parse::<TaskId>().is_ok() {
+        format!("SELECT {COLUMNS} FROM tasks WHERE id = ?1")
+    } else {
+        format!("SELECT {COLUMNS} FROM tasks WHERE key = ?1")
+    };
+    db.prepare_cached(&sql)?.query_row([name], record).optional()
+}
+
+/// Tasks older than `before` that match, newest first.
+pub fn page(
+    db: &Connection,
+    filter: &Filter,
+    before: Option<u64>,
+    limit: u32,
+) -> rusqlite::Result<Vec<Record>> {
+    let mut sql = format!("SELECT {COLUMNS} FROM tasks WHERE sequence < ?");
+    let before = before.unwrap_or(u64::MAX >> 1);
+    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(before)];
+    narrow(&mut sql, &mut values, filter);
+    sql.push_str(" ORDER BY sequence DESC LIMIT ?");
+    values.push(Box::new(limit));
+    let mut query = db.prepare_cached(&sql)?;
+    let rows = query.query_map(rusqlite::params_from_iter(values.iter()), record)?;
+    rows.collect()
+}
+
+/// Whether a task matches now.
+pub fn matches(db: &Connection, filter: &Filter, sequence: u64) -> rusqlite::Result<bool> {
+    let mut sql = "SELECT EXISTS (SELECT 1 FROM tasks WHERE sequence = ?".to_owned();
+    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(sequence)];
+    narrow(&mut sql, &mut values, filter);
+    sql.push(')');
+    let mut query = db.prepare_cached(&sql)?;
+    query.query_row(rusqlite::params_from_iter(values.iter()), |row| row.get(0))
+}
+
+fn narrow(sql: &mut String, values: &mut Vec<Box<dyn ToSql>>, filter: &Filter) {
+    if filter.nothing {
+        sql.push_str(" AND FALSE");
+    }
+    if !filter.states.is_empty() {
+        let marks = vec!["?"; filter.states.len()].join(", ");
+        sql.push_str(&format!(" AND state IN ({marks})"));
+        let words = filter.states.iter().map(|state| state.word());
+        values.extend(words.map(|word| Box::new(word) as Box<dyn ToSql>));
+    }
+    if !filter.resident.is_empty() {
+        sql.push_str(" AND sequence IN (SELECT task FROM attempts WHERE resident = ?)");
+        values.push(Box::new(filter.resident.clone()));
+    }
+    if !filter.tag.is_empty() {
+        sql.push_str(" AND sequence IN (SELECT task FROM task_tags WHERE tag = ?)");
+        values.push(Box::new(filter.tag.clone()));
+    }
+    if let Some(words) = words(&filter.text) {
+        sql.push_str(" AND sequence IN (SELECT rowid FROM task_words WHERE task_words MATCH ?)");
+        values.push(Box::new(words));
+    }
+}
+
+/// A search for all words of a text, each as a beginning: nothing a person types is syntax.
+fn words(text: &str) -> Option<String> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let quoted: Vec<String> = words.take(WORDS_MAX).map(|word| format!("\"{word}\"*")).collect();
+    let nothing = quoted.is_empty() && !text.trim().is_empty();
+    // Text without a word matches nothing, not everything.
+    if nothing {
+        Some("\"\u{fffd}\"".to_owned())
+    } else {
+        (!quoted.is_empty()).then(|| quoted.join(" "))
+    }
+}
+
+/// The attempts of a task, oldest first.
+pub fn attempts(db: &Connection, task: u64) -> rusqlite::Result<Vec<Attempt>> {
+    let mut query = db.prepare_cached(
+        "SELECT id, number, lease, cycle, resident, start_us, end_us, outcome, class, cost,
+                submission, token
+         FROM attempts WHERE task = ?1 ORDER BY number DESC LIMIT ?2",
+    )?;
+    let rows = query.query_map((task, ATTEMPTS_SHOWN), |row| {
+        Ok(Attempt {
+            id: row.get(0)?,
+            number: row.get(1)?,
+            lease: row.get(2)?,
+            cycle: row.get(3)?,
+            resident: row.get(4)?,
+            start: Timestamp::from_micros(row.get(5)?),
+            end: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_micros),
+            outcome: row.get(7)?,
+            class: row.get(8)?,
+            cost_micro_usd: row.get(9)?,
+            submission: row.get(10)?,
+            token: row.get(11)?,
+        })
+    })?;
+    let mut attempts = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    attempts.reverse();
+    Ok(attempts)
+}
+
+/// Ids of the tasks that depend on one, oldest first.
+pub fn dependents(db: &Connection, id: TaskId) -> rusqlite::Result<Vec<String>> {
+    let mut query = db.prepare_cached(
+        "SELECT id FROM tasks JOIN task_dependencies ON task = sequence WHERE on_task = ?1
+         ORDER BY sequence",
+    )?;
+    let rows = query.query_map([id.to_string()], |row| row.get(0))?;
+    rows.collect()
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    Ok(Record {
+        sequence: row.get(0)?,
+        task: body(row, 1)?,
+        title: row.get(2)?,
+        instruction: row.get(3)?,
+        intent: row.get(4)?,
+    })
+}
+
+fn body(row: &Row<'_>, column: usize) -> rusqlite::Result<Task> {
+    let bytes = row.get_ref(column)?.as_blob()?;
+    serde_json::from_slice(bytes).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Blob,
+            Box::new(error),
+        )
+    })
+}
+
+fn packed(task: &Task) -> rusqlite::Result<Vec<u8>> {
+    serde_json::to_vec(task)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
