@@ -15,6 +15,14 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Prints a line beside the answer, so that programs that read the answer do not meet it.
+pub(crate) fn notice(text: &str) -> Result<(), Failure> {
+    let mut stderr = std::io::stderr().lock();
+    stderr.write_all(text.as_bytes())?;
+    stderr.write_all(b"\n")?;
+    Ok(())
+}
+
 /// Prints a value as one line of JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(&serde_json::to_string(value)?)

@@ -13,9 +13,10 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use vivarium_chassis::ca::Ca;
+use vivarium_chassis::client::{Connect, TlsConnect};
 use vivarium_chassis::clock::SystemClock;
 use vivarium_chassis::config::{Origins, Shared};
-use vivarium_chassis::identity::Name;
+use vivarium_chassis::identity::{Holder, Name};
 use vivarium_chassis::task::Tasks;
 use vivarium_chassis::{Peers, Refusal, Service, World};
 use vivarium_types::Clock;
@@ -25,6 +26,7 @@ use crate::failure::{Failure, chain};
 use crate::render;
 
 mod child;
+mod furnish;
 mod lock;
 mod signin;
 pub(crate) mod socket;
@@ -45,6 +47,7 @@ pub(crate) async fn up(root: &Path, json: bool) -> Result<(), Failure> {
         )
     })?;
     let _lock = lock::take(&world)?;
+    furnish::world(&world)?;
     let origins = Origins::of_process(&world.config());
     let shared: Shared = origins.load("shared").map_err(Refusal::from)?;
     let binaries = binaries()?;
@@ -58,31 +61,55 @@ pub(crate) async fn up(root: &Path, json: bool) -> Result<(), Failure> {
 
     let stop = CancellationToken::new();
     let tasks = Tasks::new(stop.clone());
-    let reporter = Peers::operator(&world, OPERATOR).ok();
+    let reporter = reporter(&world, &shared);
     let children = Children::new(&world, binaries, listeners, reporter);
     children.start(&tasks);
     renew(&tasks, authority, children.clone());
     let stopped = CancellationToken::new();
     socket::serve(&world, &shared, children.clone(), stopped.clone(), &tasks)?;
 
-    children.all_ready().await;
-    let link = signin::link(&world, &shared)?;
-    if json {
-        render::json(&serde_json::json!({"panel": link, "services": children.report()}))?;
-    } else {
-        render::line(&format!("the world {} is up\n", world.root().display()))?;
-        render::line(&format!("  open the panel   {link}"))?;
-        render::line(
-            "                   (works once, within 10 minutes; another: vivarium status --link)",
-        )?;
-        render::line("  stop             Ctrl-C, or vivarium down\n")?;
+    let ending = wait(&stopped);
+    tokio::pin!(ending);
+    let ready = tokio::select! {
+        () = children.all_ready() => true,
+        ended = &mut ending => {
+            ended?;
+            false
+        }
+    };
+    if ready {
+        welcome(&world, &shared, &children, json)?;
+        ending.await?;
     }
-    wait(&stopped).await?;
     children.stop().await;
     stop.cancel();
     tasks.finish(TASKS_TIMEOUT).await;
     socket::remove(&world);
     if json { Ok(()) } else { render::line("stopped") }
+}
+
+/// What a person needs to know of a world that is up.
+fn welcome(world: &World, shared: &Shared, children: &Children, json: bool) -> Result<(), Failure> {
+    let link = signin::link(world, shared)?;
+    if json {
+        return render::json(&serde_json::json!({"panel": link, "services": children.report()}));
+    }
+    render::line(&format!("the world {} is up\n", world.root().display()))?;
+    render::line(&format!("  open the panel   {link}"))?;
+    render::line(
+        "                   (works once, within 10 minutes; another: vivarium status --link)",
+    )?;
+    render::line("  stop             Ctrl-C, or vivarium down\n")
+}
+
+/// The supervisor's own way to the queue, to report a child's end.
+fn reporter(world: &World, shared: &Shared) -> Option<Peers> {
+    let name = Name::Supervisor;
+    let holder = Holder::load(&world.identity(&name), &name).map(Arc::new);
+    let holder = holder.inspect_err(|error| log("ends will not be reported", error)).ok()?;
+    let connector: Arc<dyn Connect> = Arc::new(TlsConnect::new(shared));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Some(Peers::new(&holder, &connector, &clock, &shared.limits))
 }
 
 /// Until a signal or the word `down`.

@@ -1,1 +1,8 @@
-//! Under construction.
+//! What tests share: worlds of real processes, and what they are asked.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "what tests share fails as tests do: by a panic"
+)]
+
+pub mod process;

@@ -1,5 +1,7 @@
 //! `vivarium down`, `status`, `restart`: talking to the supervisor, and through it to the world.
 
+use std::time::Duration;
+
 use serde_json::json;
 use vivarium_chassis::{Service, World};
 use vivarium_proto::queue::v1 as pb;
@@ -10,8 +12,15 @@ use crate::failure::Failure;
 use crate::render;
 use crate::supervisor::socket::{self, Answer, Question};
 
+/// How often `down` looks whether the supervisor has gone.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 pub(super) async fn down(console: &Console) -> Result<(), Failure> {
     ask(&console.world, &Question::Stop).await?;
+    // The supervisor takes its socket away as the last thing it does.
+    while ask(&console.world, &Question::Status).await.is_ok() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
     if console.json {
         return render::json(&json!({"stopped": true}));
     }

@@ -22,6 +22,7 @@ use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
 
 use super::log;
 use crate::console::request_id;
+use crate::render;
 
 /// The first file descriptor that a process takes as an inherited listener.
 const LISTEN_FD_FIRST: i32 = 3;
@@ -277,6 +278,7 @@ impl Keeper {
                         wait = BACK_OFF_MIN;
                     }
                     tracing::warn!(service = self.service.name(), exit, "a service ended");
+                    self.tell(&exit);
                     exit
                 }
             };
@@ -295,6 +297,21 @@ impl Keeper {
                 state.phase = Phase::Starting;
                 state.restarts += 1;
             });
+        }
+    }
+
+    /// Tells the person at the terminal, with the last word of the service itself.
+    fn tell(&self, exit: &str) {
+        let name = self.service.name();
+        let log = self.children.shared.world.logs().join(format!("{name}.log"));
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let last = text.lines().rfind(|line| line.starts_with("error: ")).unwrap_or_default();
+        let line = format!("{name} ended ({exit}) and is started again: see {}", log.display());
+        let told = render::notice(&line).and_then(|()| {
+            if last.is_empty() { Ok(()) } else { render::notice(&format!("  {last}")) }
+        });
+        if told.is_err() {
+            tracing::debug!("nobody reads what the supervisor says");
         }
     }
 

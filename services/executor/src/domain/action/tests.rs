@@ -99,8 +99,8 @@ fn the_published_schema_names_the_same_fields() {
             message.field.iter().map(prost_types::FieldDescriptorProto::name).collect();
         // Each published field with a value of a wrong type is named by the parser; a field that the
         // parser does not know is named as such.
-        let wrong_type: String =
-            published.iter().map(|field| format!(",\"{field}\":{{}}")).collect();
+        let wrong_type =
+            published.iter().map(|field| format!(",\"{field}\":{{}}")).collect::<Vec<_>>().concat();
         let found = faults(
             &format!("{{\"do\":\"{}\"{wrong_type}}}", choice.name())
                 .as_str()

@@ -1,0 +1,212 @@
+//! A world of real processes: its own folder, its own ports, real mTLS, the real supervisor.
+//!
+//! Nothing here knows more than a user does: it starts `vivarium up`, runs `vivarium` commands and
+//! reads what they print. A world that a failing test leaves behind stays on disk and is named.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long a condition may take to come true before the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a condition is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The services, as `vivarium status` names them.
+pub const SERVICES: [&str; 5] = ["queue", "executor", "society", "review", "gateway"];
+
+/// A running world.
+#[derive(Debug)]
+pub struct World {
+    root: PathBuf,
+    supervisor: Option<Child>,
+    environment: Vec<(String, String)>,
+    /// Where the panel is served.
+    pub panel: SocketAddr,
+    /// The one-time link that `vivarium up` printed.
+    pub link: String,
+}
+
+impl World {
+    /// Starts a fresh world and waits until it is up.
+    pub fn start() -> Self {
+        let root = tempfile::tempdir().expect("a temporary folder can be made").keep();
+        Self::start_at(root, &[])
+    }
+
+    /// Starts a world in `root` with further variables in its environment.
+    pub fn start_at(root: PathBuf, variables: &[(&str, &str)]) -> Self {
+        let (addresses, panel) = addresses();
+        let mut environment = addresses;
+        environment.extend(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+        let mut world = Self { root, supervisor: None, environment, panel, link: String::new() };
+        world.up();
+        world
+    }
+
+    /// Starts the supervisor of a stopped or killed world again.
+    pub fn up(&mut self) {
+        let mut command = self.command(&["--json", "up"]);
+        let log = std::fs::File::create(self.root.join("supervisor.log")).expect("a log opens");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("`cargo build --bins` built vivarium");
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("its first line can be read");
+        let Ok(told) = serde_json::from_str::<Value>(&line) else {
+            let log = std::fs::read_to_string(self.root.join("supervisor.log"));
+            panic!("the world did not come up: {line}{}", log.unwrap_or_default());
+        };
+        told["panel"].as_str().expect("it prints a link").clone_into(&mut self.link);
+        self.supervisor = Some(child);
+    }
+
+    /// The world's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The supervisor's process id.
+    pub fn supervisor(&self) -> u32 {
+        self.supervisor.as_ref().expect("the world is up").id()
+    }
+
+    /// Runs a `vivarium` command.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("vivarium runs")
+    }
+
+    /// Runs a command that must succeed, with `--json`, and reads its answer.
+    pub fn ask(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[&["--json"], arguments].concat());
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "vivarium {arguments:?}: {told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        serde_json::from_str(&told).expect("--json prints JSON")
+    }
+
+    /// Process ids of the running services, by name.
+    pub fn pids(&self) -> Vec<(String, u32)> {
+        let status = self.ask(&["status"]);
+        let services = status["services"].as_array().expect("a list of services");
+        services
+            .iter()
+            .filter_map(|service| {
+                let pid = u32::try_from(service["pid"].as_u64()?).ok()?;
+                Some((service["service"].as_str()?.to_owned(), pid))
+            })
+            .collect()
+    }
+
+    /// The process id of one service.
+    pub fn pid(&self, service: &str) -> Option<u32> {
+        self.pids().into_iter().find(|(name, _)| name == service).map(|(_, pid)| pid)
+    }
+
+    /// Kills the supervisor without a word.
+    pub fn kill_supervisor(&mut self) {
+        if let Some(mut child) = self.supervisor.take() {
+            child.kill().expect("it can be killed");
+            child.wait().expect("it can be waited for");
+        }
+    }
+
+    /// Ends the world as Ctrl-C does, and gives the supervisor's exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        let mut child = self.supervisor.take()?;
+        signal(child.id(), "INT");
+        let mut code = None;
+        wait_until("the supervisor has ended", || {
+            code = child.try_wait().expect("it can be waited for");
+            code.is_some()
+        });
+        code.and_then(|status| status.code())
+    }
+
+    /// A `vivarium` command of this world.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("vivarium"));
+        command.arg("--world").arg(&self.root).args(arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.env_remove("VIVARIUM_WORLD");
+        command
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop();
+        if std::thread::panicking() {
+            say(&format!("the world of the failed test stays in {}", self.root.display()));
+        } else if let Err(error) = std::fs::remove_dir_all(&self.root) {
+            say(&format!("{} stays: {error}", self.root.display()));
+        }
+    }
+}
+
+/// Where the programs lie: beside the test's own folder.
+pub fn program(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a test has a path");
+    let folder = own.ancestors().find(|folder| folder.join("vivarium").is_file());
+    folder.expect("`cargo build --bins` built the programs").join(name)
+}
+
+/// Sends a signal to one process.
+pub fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    assert!(sent.is_ok(), "kill can be run");
+}
+
+/// Whether a process is alive: a zombie is not.
+pub fn alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.starts_with(" Z"))
+}
+
+/// Waits until a condition holds; fails when it does not within half a minute.
+#[track_caller]
+#[expect(clippy::disallowed_methods, reason = "a test of processes waits by the machine's clock")]
+pub fn wait_until(what: &str, mut met: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !met() {
+        assert!(begun.elapsed() < PATIENCE, "never came true: {what}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Free ports for every listener of a world, as its settings name them.
+fn addresses() -> (Vec<(String, String)>, SocketAddr) {
+    // Held together, so that no two are the same; let go of before the supervisor binds them.
+    let held: Vec<TcpListener> = (0..=SERVICES.len())
+        .map(|_| TcpListener::bind("127.0.0.1:0").expect("a port is free"))
+        .collect();
+    let address = |index: usize| held[index].local_addr().expect("it is bound");
+    let mut variables: Vec<(String, String)> = SERVICES
+        .iter()
+        .enumerate()
+        .map(|(index, name)| (variable(name), address(index).to_string()))
+        .collect();
+    let panel = address(SERVICES.len());
+    variables.push((variable("panel"), panel.to_string()));
+    (variables, panel)
+}
+
+fn variable(name: &str) -> String {
+    format!("VIVARIUM_SHARED__ADDRESSES__{}", name.to_uppercase())
+}
+
+#[expect(clippy::print_stderr, reason = "a test tells the person who runs it")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}
