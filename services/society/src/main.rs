@@ -1,4 +1,4 @@
-//! The society process. Its domain is under construction: it answers health alone, so that a world
+//! Under construction. The society process answers health alone until its domain lands, so that a world
 //! can start with all of its processes.
 
 use std::convert::Infallible;
