@@ -1,3 +1,21 @@
-//! Under construction.
+//! The control panel. This file only mounts the page; everything else is below.
+//!
+//! Reading order: [`state`] (what is known, pure) → [`api`] (the only way to the world) → [`live`]
+//! (the two together, in signals) → [`app`] (shell and routes) → [`pages`] → [`parts`].
 
-fn main() {}
+mod api;
+mod app;
+mod format;
+mod live;
+#[cfg(feature = "mock")]
+mod mock;
+mod pages;
+mod parts;
+mod state;
+
+fn main() {
+    if let Ok(Some(opening)) = leptos::prelude::document().query_selector("#boot") {
+        opening.remove();
+    }
+    leptos::mount::mount_to_body(app::app);
+}

@@ -31,6 +31,8 @@ pub struct Config {
     /// How long a lease that was returned for want of budget waits before the next attempt.
     #[serde(with = "span")]
     pub budget_wait: Duration,
+    /// Providers of language models.
+    pub model: crate::model::Config,
 }
 
 impl Default for Config {
@@ -44,6 +46,7 @@ impl Default for Config {
             budget_world_total_micro_usd: 5_000_000,
             no_provider_wait: Duration::from_mins(1),
             budget_wait: Duration::from_mins(5),
+            model: crate::model::Config::default(),
         }
     }
 }
@@ -73,5 +76,31 @@ impl Settings for Config {
         ] {
             wrong.bounded(key, amount, 0..=1_000_000_000_000);
         }
+        self.model.check(wrong);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use vivarium_chassis::config::Origins;
+
+    use super::*;
+
+    #[test]
+    fn the_worlds_own_file_says_the_defaults() {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../world/config"));
+        let config: Config = Origins::given(folder, []).load("executor").expect("it loads");
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_named() {
+        let config = Config { slots: 0, budget_call_micro_usd: -1, ..Config::default() };
+        let mut wrong = Violations::new();
+        config.check(&mut wrong);
+        let fields: Vec<_> = wrong.found().iter().map(|v| v.field.as_str()).collect();
+        assert_eq!(fields, ["slots", "budget_call_micro_usd"]);
     }
 }

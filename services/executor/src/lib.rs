@@ -3,7 +3,7 @@
 //! Nothing is sent to a model that is not reserved on disk first; what residents may do is a closed
 //! list; a halt stops everything at once. Nothing here decides whether work is accepted.
 //!
-//! Reading order: [`domain`] → [`lease`] → [`runner`] → [`cycle`] → [`providers`] → [`policy`] →
+//! Reading order: [`domain`] → [`lease`] → [`runner`] → [`cycle`] → [`providers`] → [`model`] → [`policy`] →
 //! [`rpc`] → [`follow`] → [`views`]; beside them [`halt`], [`keys`], [`output`].
 
 pub mod config;
@@ -14,6 +14,7 @@ pub mod halt;
 pub mod keys;
 pub mod lease;
 pub mod metrics;
+pub mod model;
 pub mod output;
 pub mod policy;
 pub mod providers;
@@ -22,6 +23,7 @@ pub mod runner;
 pub mod views;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use vivarium_chassis::{Deps, Refusal, Service, Services};
@@ -43,11 +45,17 @@ use cycle::limits::Actions;
 use domain::{Command, State};
 use keys::Keys;
 use metrics::Counters;
+use model::PriceTable;
+use model::openai::KeySource;
 use output::Hub;
 use policy::Policy;
 use providers::Providers;
 use rpc::Floor;
 use runner::Runner;
+
+/// Between two looks at providers that cannot be used.
+const LOOK_PAUSE_MIN: Duration = Duration::from_secs(2);
+const LOOK_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Why the executor cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -70,14 +78,33 @@ pub enum Error {
 pub async fn build(config: Config, deps: Deps) -> Result<Services, Error> {
     let store = Sqlite::at(&deps.world.ledger("executor"))?;
     let sealing = KeyFile::at(&deps.world.ledgers().join("executor-keys.db"))?;
-    build_on(store, sealing, Providers::new(), config, deps).await
+    let keys = keys_of(&deps)?;
+    let providers = providers_of(&config, &keys, &deps);
+    build_on(store, sealing, (keys, providers), config, deps).await
+}
+
+/// The keys of a world's providers.
+pub fn keys_of(deps: &Deps) -> Result<Arc<Keys>, Error> {
+    Keys::open(&deps.world.keys().join("providers")).map(Arc::new).map_err(Error::Keys)
+}
+
+/// The providers of the configuration. Without a price file nothing that costs money is called.
+fn providers_of(config: &Config, keys: &Arc<Keys>, deps: &Deps) -> Providers {
+    let prices = PriceTable::read(&deps.world.rules().join("prices.toml"));
+    let prices = prices.unwrap_or_else(|error| {
+        tracing::error!(%error, "no prices: only what is free is called");
+        PriceTable::default()
+    });
+    let keys = Arc::clone(keys);
+    let source: KeySource = Arc::new(move |name: &str| keys.of(name));
+    Providers::of(&config.model, prices, &source, &deps.world, &deps.tasks)
 }
 
 /// Makes the service over any store and any providers.
 pub async fn build_on(
     store: impl Store,
     sealing: KeyFile,
-    providers: Providers,
+    (keys, providers): (Arc<Keys>, Providers),
     config: Config,
     mut deps: Deps,
 ) -> Result<Services, Error> {
@@ -90,11 +117,10 @@ pub async fn build_on(
     let signer: Arc<dyn Signer> = Arc::new(HeadSigner(deps.signer.clone()));
     let (ledger, running) =
         Ledger::open(store, parts, Some(signer), Options::default(), abort_on_fault())?;
-    let keys = Arc::new(Keys::open(&deps.world.keys().join("providers")).map_err(Error::Keys)?);
     let engine = engine(&ledger, providers, config, &mut deps)?;
     let floor = Floor { ledger: ledger.clone(), clock: Arc::clone(&deps.clock) };
     recover(&engine, &floor, &keys).await?;
-    start(&engine, &deps);
+    start(&engine, &keys, &deps);
     deps.tasks.spawn("hold the ledger", Guard::new(ledger.clone(), running).hold());
     let budgets = rpc::budgets::Budgets::new(floor.clone(), engine.config.limits());
     let cycles = rpc::cycles::Cycles::new(floor.clone(), Arc::clone(&engine.hub));
@@ -150,7 +176,8 @@ async fn recover(engine: &Engine, floor: &Floor, keys: &Keys) -> Result<(), Erro
 }
 
 /// Starts what runs beside the methods.
-fn start(engine: &Arc<Engine>, deps: &Deps) {
+fn start(engine: &Arc<Engine>, keys: &Arc<Keys>, deps: &Deps) {
+    deps.tasks.spawn("look at providers", look_after(Arc::clone(engine), Arc::clone(keys)));
     let halted = match halt::Watcher::new(&deps.world.halt_file()) {
         Ok(watcher) => {
             let present = watcher.present();
@@ -172,6 +199,37 @@ fn start(engine: &Arc<Engine>, deps: &Deps) {
     let runner = Runner::new(Arc::clone(engine), queue, deps.tasks.clone(), slots, halted);
     deps.tasks.spawn_vital("run leases", runner.run());
     follow::start(&engine.ledger, deps);
+}
+
+/// Looks at the providers at the start, when a key or a consent changed, when a call failed, and from
+/// time to time while one of them cannot be used.
+async fn look_after(engine: Arc<Engine>, keys: Arc<Keys>) {
+    let mut changes = keys.changes();
+    let mut pause = LOOK_PAUSE_MIN;
+    loop {
+        changes.mark_unchanged();
+        let seen = engine.providers.look().await;
+        let all_well = seen.iter().all(|health| health.healthy);
+        for health in seen {
+            let submission =
+                Submission::new(Actor::rule("provider_look"), Command::NoteHealth(health));
+            if let Err(error) = engine.ledger.submit(submission).await {
+                tracing::debug!(%error, "a look at a provider was not recorded");
+                return;
+            }
+        }
+        pause = if all_well { LOOK_PAUSE_MAX } else { (pause * 2).min(LOOK_PAUSE_MAX) };
+        tokio::select! {
+            news = changes.changed() => {
+                if news.is_err() {
+                    return;
+                }
+                pause = LOOK_PAUSE_MIN;
+            }
+            () = engine.providers.look_wanted() => pause = LOOK_PAUSE_MIN,
+            () = tokio::time::sleep(pause), if !all_well => {}
+        }
+    }
 }
 
 /// Signs this ledger's head with the service's own key.

@@ -24,7 +24,9 @@ pub mod sse;
 mod http;
 mod wire;
 
-pub use chat::{CallContext, Caps, ChatEvent, ChatRequest, Finish, Message, Output, Provider, Role};
+pub use chat::{
+    CallContext, Caps, ChatEvent, ChatRequest, Finish, Message, Output, Provider, Role,
+};
 pub use config::Config;
 pub use error::{Failure, ModelError, Phase};
 pub use openai::OpenAi;

@@ -4,46 +4,32 @@
 //! consented to, then the embedded model. Without any, the world runs and model tasks wait.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use vivarium_types::MicroUsd;
+use futures::StreamExt as _;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use vivarium_chassis::task::Tasks;
+use vivarium_chassis::{World, clock};
+use vivarium_types::Reason;
 
 use crate::domain::provider::{Class, Consent, Health, Kind};
 use crate::lease::FailureClass;
+use crate::model::chat::Usage;
+use crate::model::config::EMBEDDED;
+use crate::model::embedded::Embedded;
+use crate::model::openai::KeySource;
+use crate::model::price::Tier;
+use crate::model::{
+    self, CallContext, ChatEvent, ChatRequest, Failure, Message, ModelError, OpenAi, Price,
+    PriceTable, Profile, Provider, notice, probe,
+};
 
-/// Who says a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The world's rules.
-    System,
-    /// What the resident is told.
-    User,
-    /// What the model said.
-    Assistant,
-}
-
-impl Role {
-    /// The word of the chat interface.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::User => "user",
-            Self::Assistant => "assistant",
-        }
-    }
-}
-
-/// One message of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// Who says it.
-    pub role: Role,
-    /// What.
-    pub text: String,
-}
+/// How freely models choose their words where no profile says so, in thousandths.
+const TEMPERATURE_PERMILLE: u32 = 200;
+/// Why a noticed local server is not used yet.
+const NEEDS_CONSENT: &str = "MODEL_NEEDS_CONSENT";
 
 /// What a model is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +47,8 @@ pub struct Ask {
 pub struct Spoken {
     /// The text.
     pub text: String,
-    /// Input and output tokens, as the provider reports them.
-    pub usage: Option<(u64, u64)>,
+    /// What was used.
+    pub usage: Usage,
     /// The provider's word why it ended.
     pub finish_reason: String,
     /// From sending to the first piece.
@@ -107,33 +93,29 @@ impl Trouble {
     }
 }
 
-/// What takes pieces of text as they come.
-pub type Pieces<'a> = &'a (dyn Fn(&str) + Send + Sync);
-
-/// A way to one provider.
-#[async_trait]
-pub trait Voice: fmt::Debug + Send + Sync + 'static {
-    /// Asks `model` and gives its text piece by piece. Dropping the future cancels the call.
-    async fn speak(&self, model: &str, ask: Ask, pieces: Pieces<'_>) -> Result<Spoken, Trouble>;
-}
-
-/// What a model costs, in micro-dollars for a million model tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Price {
-    /// Of the prompt.
-    pub input: u64,
-    /// Of the completion.
-    pub output: u64,
-}
-
-impl Price {
-    /// The cost of this many model tokens, rounded up.
-    pub fn cost(self, input_tokens: u64, output_tokens: u64) -> MicroUsd {
-        let sum = u128::from(input_tokens) * u128::from(self.input)
-            + u128::from(output_tokens) * u128::from(self.output);
-        MicroUsd::new(i64::try_from(sum.div_ceil(1_000_000)).unwrap_or(i64::MAX))
+impl From<ModelError> for Trouble {
+    fn from(error: ModelError) -> Self {
+        let failure = error.failure();
+        let class = match failure {
+            Failure::Transient | Failure::NoProvider | Failure::Stopped => FailureClass::Transient,
+            Failure::RateLimited => FailureClass::RateLimited,
+            Failure::InputTooLarge => FailureClass::InputTooLarge,
+            Failure::Internal => FailureClass::Internal,
+        };
+        Self {
+            reached: error.may_have_cost(),
+            cut_off: failure == Failure::Stopped,
+            unusable: failure == Failure::NoProvider,
+            class,
+            reason: error.reason().name().to_owned(),
+            retry_after: error.retry_after(),
+            message: error.to_string(),
+        }
     }
 }
+
+/// What takes pieces of text as they come.
+pub type Pieces<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// A provider of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +136,7 @@ pub struct Listed {
     pub needs_consent: bool,
 }
 
-/// A model of a provider, with what is known of it.
+/// A model of a provider whose models are given one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     /// Its name at the provider.
@@ -184,21 +166,81 @@ pub struct Chosen {
     pub price: Price,
     /// Whether its critiques may decide.
     pub may_judge: bool,
-    voice: Arc<dyn Voice>,
+    temperature_permille: u32,
+    call_limit: Option<Duration>,
+    way: Arc<dyn Provider>,
+    look: Arc<Notify>,
 }
 
 impl Chosen {
-    /// Asks the model.
+    /// Asks the model. Dropping the future ends the call.
     pub async fn speak(&self, ask: Ask, pieces: Pieces<'_>) -> Result<Spoken, Trouble> {
-        self.voice.speak(&self.model, ask, pieces).await
+        let Ask { messages, max_tokens, limit } = ask;
+        let mut request = ChatRequest::new(self.model.clone(), messages, max_tokens);
+        request.temperature_permille = self.temperature_permille;
+        let request_hash = request.hash();
+        let limit = self.call_limit.map_or(limit, |own| own.min(limit));
+        let cancel = CancellationToken::new();
+        let _ended = cancel.clone().drop_guard();
+        let began = clock::instant();
+        let mut events = self.way.stream(request, CallContext::within(limit, cancel));
+        let mut spoken = Spoken {
+            text: String::new(),
+            usage: Usage { estimated: true, ..Usage::default() },
+            finish_reason: String::new(),
+            first_token: None,
+            request_hash,
+            tries: 1,
+        };
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(ChatEvent::Started { tries, .. }) => spoken.tries = tries,
+                Ok(ChatEvent::Delta(piece)) => {
+                    spoken.first_token.get_or_insert_with(|| clock::instant() - began);
+                    spoken.text.push_str(&piece);
+                    pieces(&piece);
+                }
+                Ok(ChatEvent::ToolDelta { .. }) => {}
+                Ok(ChatEvent::Usage(usage)) => spoken.usage = usage,
+                Ok(ChatEvent::Finished(finish)) => {
+                    finish.word().clone_into(&mut spoken.finish_reason)
+                }
+                Err(error) => {
+                    let trouble = Trouble::from(error);
+                    tracing::info!(
+                        provider = self.provider,
+                        model = self.model,
+                        reason = trouble.reason,
+                        message = trouble.message,
+                        "a model call failed"
+                    );
+                    if trouble.unusable || !trouble.reached {
+                        self.look.notify_one();
+                    }
+                    return Err(trouble);
+                }
+            }
+        }
+        Ok(spoken)
     }
+}
+
+/// How a provider's models and prices are known.
+#[derive(Debug)]
+enum Models {
+    /// They were given one by one.
+    Given(Vec<Offer>),
+    /// A server's, as its profile and the price file say.
+    Http(OpenAi),
+    /// The embedded one, with the length of its answers.
+    Embedded(Embedded, u32),
 }
 
 #[derive(Debug)]
 struct Entry {
     listed: Listed,
-    offers: Vec<Offer>,
-    voice: Arc<dyn Voice>,
+    models: Models,
+    way: Arc<dyn Provider>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -207,12 +249,25 @@ struct Seen {
     consent: Consent,
 }
 
+/// A model with what a call of it needs.
+struct Found {
+    model: String,
+    price: Price,
+    completion_tokens: u32,
+    window_tokens: u32,
+    temperature_permille: u32,
+    call_limit: Option<Duration>,
+}
+
 /// All providers, in the order in which they are tried.
 #[derive(Debug, Default)]
 pub struct Providers {
     entries: Vec<Entry>,
-    /// Written by probes and by the human's word.
+    prices: PriceTable,
+    /// Written by looks and by the human's word.
     seen: Mutex<BTreeMap<String, Seen>>,
+    /// Asks for another look at the providers.
+    look: Arc<Notify>,
 }
 
 impl Providers {
@@ -221,10 +276,36 @@ impl Providers {
         Self::default()
     }
 
+    /// The providers of the configuration.
+    pub fn of(
+        config: &model::Config,
+        prices: PriceTable,
+        keys: &KeySource,
+        world: &World,
+        tasks: &Tasks,
+    ) -> Self {
+        let mut profiles = config.profiles();
+        let mut providers = Self { prices, ..Self::default() };
+        for name in &config.order {
+            if name == EMBEDDED {
+                let settings = config.embedded.clone();
+                let embedded = Embedded::new(world.clone(), settings, tasks.clone());
+                let completion_tokens = config.embedded.completion_tokens;
+                providers.entries.push(embedded_entry(embedded, completion_tokens));
+            } else if let Some(at) = profiles.iter().position(|profile| profile.name == *name) {
+                match OpenAi::new(profiles.remove(at), Arc::clone(keys)) {
+                    Ok(client) => providers.entries.push(http_entry(client)),
+                    Err(error) => tracing::error!(%error, provider = name, "it is left out"),
+                }
+            }
+        }
+        providers
+    }
+
     /// Adds a provider behind those that are there.
     #[must_use]
-    pub fn with(mut self, listed: Listed, offers: Vec<Offer>, voice: Arc<dyn Voice>) -> Self {
-        self.entries.push(Entry { listed, offers, voice });
+    pub fn with(mut self, listed: Listed, offers: Vec<Offer>, way: Arc<dyn Provider>) -> Self {
+        self.entries.push(Entry { listed, models: Models::Given(offers), way });
         self
     }
 
@@ -233,7 +314,7 @@ impl Providers {
         self.entries.iter().map(|entry| entry.listed.clone()).collect()
     }
 
-    /// Takes what a probe saw.
+    /// Takes what a look saw.
     pub fn probed(&self, health: Health) {
         let name = health.provider.clone();
         self.seen().entry(name).or_default().health = Some(health);
@@ -242,12 +323,29 @@ impl Providers {
     /// Takes the human's word.
     pub fn consented(&self, provider: &str, consent: Consent) {
         self.seen().entry(provider.to_owned()).or_default().consent = consent;
+        self.look.notify_one();
     }
 
-    /// The first usable provider that has the wanted model, or any model if none is wanted; the
-    /// error says why there is none.
-    #[expect(clippy::unused_async, reason = "a provider may have to be woken first")]
-    pub async fn choose(&self, wanted: &str) -> Result<Chosen, String> {
+    /// Resolves when another look at the providers is wanted.
+    pub async fn look_wanted(&self) {
+        self.look.notified().await;
+    }
+
+    /// Looks at every provider and takes what it sees. Asks no model anything.
+    pub async fn look(&self) -> Vec<Health> {
+        let mut all = Vec::new();
+        for entry in &self.entries {
+            let consent = self.seen().get(&entry.listed.name).map(|seen| seen.consent);
+            let Some(health) = entry.look(consent.unwrap_or_default()).await else { continue };
+            self.probed(health.clone());
+            all.push(health);
+        }
+        all
+    }
+
+    /// The first usable provider that has the wanted model, or a model of this tier if none is
+    /// wanted; the error says why there is none.
+    pub fn choose(&self, wanted: &str, tier: Tier) -> Result<Chosen, String> {
         let seen = self.seen();
         let mut why = "MODEL_NO_PROVIDER".to_owned();
         for entry in &self.entries {
@@ -257,14 +355,12 @@ impl Providers {
             if entry.listed.needs_consent && !consent.given {
                 continue;
             }
-            let default = if health.model.is_empty() { &entry.listed.model } else { &health.model };
-            let wanted = if wanted.is_empty() { default.as_str() } else { wanted };
-            let named = |offer: &&Offer| {
-                offer.model == wanted || offer.aliases.iter().any(|alias| alias == wanted)
-            };
-            let Some(offer) = entry.offers.iter().find(named) else {
-                "MODEL_UNKNOWN".clone_into(&mut why);
-                continue;
+            let found = match entry.find(wanted, tier, &health, &self.prices) {
+                Ok(found) => found,
+                Err(reason) => {
+                    reason.name().clone_into(&mut why);
+                    continue;
+                }
             };
             let judges = match (entry.listed.class, entry.listed.needs_consent) {
                 (Class::Embedded, _) => false,
@@ -274,12 +370,15 @@ impl Providers {
             return Ok(Chosen {
                 provider: entry.listed.name.clone(),
                 class: entry.listed.class,
-                model: offer.model.clone(),
-                window_tokens: health.window_tokens,
-                completion_tokens: offer.completion_tokens,
-                price: offer.price,
+                model: found.model,
+                window_tokens: found.window_tokens,
+                completion_tokens: found.completion_tokens,
+                price: found.price,
                 may_judge: judges,
-                voice: Arc::clone(&entry.voice),
+                temperature_permille: found.temperature_permille,
+                call_limit: found.call_limit,
+                way: Arc::clone(&entry.way),
+                look: Arc::clone(&self.look),
             });
         }
         Err(why)
@@ -290,6 +389,149 @@ impl Providers {
     }
 }
 
+fn http_entry(client: OpenAi) -> Entry {
+    let profile = client.profile();
+    let listed = Listed {
+        name: profile.name.clone(),
+        kind: profile.kind.recorded(),
+        class: profile.class,
+        model: profile.model.clone(),
+        base_url: profile.base_url.to_string(),
+        takes_key: profile.key.is_some(),
+        needs_consent: profile.needs_consent,
+    };
+    let way = Arc::new(client.clone());
+    Entry { listed, models: Models::Http(client), way }
+}
+
+fn embedded_entry(embedded: Embedded, completion_tokens: u32) -> Entry {
+    let listed = Listed {
+        name: EMBEDDED.to_owned(),
+        kind: Kind::Embedded,
+        class: Class::Embedded,
+        model: String::new(),
+        base_url: String::new(),
+        takes_key: false,
+        needs_consent: false,
+    };
+    let way = Arc::new(embedded.clone());
+    Entry { listed, models: Models::Embedded(embedded, completion_tokens), way }
+}
+
+impl Entry {
+    /// What can be seen of it; nothing of one whose models were given.
+    async fn look(&self, consent: Consent) -> Option<Health> {
+        let (model, window_tokens, why_not) = match &self.models {
+            Models::Given(_) => return None,
+            Models::Embedded(embedded, _) => match embedded.look() {
+                Ok(installed) => {
+                    let window_tokens = embedded.window_tokens(&installed);
+                    (installed.name, window_tokens, String::new())
+                }
+                Err(error) => (String::new(), 0, error.reason().name().to_owned()),
+            },
+            Models::Http(client) if self.listed.needs_consent && !consent.given => {
+                let noticed = notice::ollama(client.profile()).await;
+                let why_not = if noticed.is_some() { NEEDS_CONSENT } else { "MODEL_UNREACHABLE" };
+                let model = noticed.and_then(|noticed| noticed.models.into_iter().next());
+                (model.unwrap_or_default(), 0, why_not.to_owned())
+            }
+            Models::Http(client) => match probe::probe(client).await {
+                Ok(seen) => (seen.model, seen.window_tokens, String::new()),
+                Err(error) => (String::new(), 0, error.reason().name().to_owned()),
+            },
+        };
+        Some(Health {
+            provider: self.listed.name.clone(),
+            kind: self.listed.kind,
+            class: self.listed.class,
+            model: if model.is_empty() { self.listed.model.clone() } else { model },
+            window_tokens,
+            healthy: why_not.is_empty(),
+            why_not,
+            base_url: self.listed.base_url.clone(),
+        })
+    }
+
+    /// The wanted model, or the one that stands for a tier.
+    fn find(
+        &self,
+        wanted: &str,
+        tier: Tier,
+        health: &Health,
+        prices: &PriceTable,
+    ) -> Result<Found, Reason> {
+        let default = if health.model.is_empty() { &self.listed.model } else { &health.model };
+        match &self.models {
+            Models::Given(offers) => {
+                let wanted = if wanted.is_empty() { default.as_str() } else { wanted };
+                let named = |offer: &&Offer| {
+                    offer.model == wanted || offer.aliases.iter().any(|alias| alias == wanted)
+                };
+                let offer = offers.iter().find(named).ok_or(Reason::ModelUnknown)?;
+                Ok(Found {
+                    model: offer.model.clone(),
+                    price: offer.price,
+                    completion_tokens: offer.completion_tokens,
+                    window_tokens: health.window_tokens,
+                    temperature_permille: TEMPERATURE_PERMILLE,
+                    call_limit: None,
+                })
+            }
+            Models::Embedded(embedded, completion_tokens) => {
+                let installed = embedded.look().map_err(|error| error.reason())?;
+                if !wanted.is_empty() && wanted != installed.name {
+                    return Err(Reason::ModelUnknown);
+                }
+                Ok(Found {
+                    price: Price::FREE,
+                    completion_tokens: *completion_tokens,
+                    window_tokens: embedded.window_tokens(&installed),
+                    temperature_permille: TEMPERATURE_PERMILLE,
+                    call_limit: None,
+                    model: installed.name,
+                })
+            }
+            Models::Http(client) => {
+                find_priced(client.profile(), wanted, tier, (default, health.window_tokens), prices)
+            }
+        }
+    }
+}
+
+fn find_priced(
+    profile: &Profile,
+    wanted: &str,
+    tier: Tier,
+    (default, window_tokens): (&str, u32),
+    prices: &PriceTable,
+) -> Result<Found, Reason> {
+    let of_tier = || prices.of(&profile.name).find(|row| row.tier == tier);
+    let model = match (wanted, tier) {
+        ("", Tier::Small) => default.to_owned(),
+        ("", Tier::Large) => of_tier().map_or_else(|| default.to_owned(), |row| row.name.clone()),
+        (wanted, _) => prices
+            .find(&profile.name, wanted)
+            .map_or_else(|| wanted.to_owned(), |row| row.name.clone()),
+    };
+    let row = prices.find(&profile.name, &model);
+    if !wanted.is_empty() && row.is_none() && model != default {
+        return Err(Reason::ModelUnknown);
+    }
+    let price = prices.price(profile, &model).map_err(|_| Reason::ModelPriceUnknown)?;
+    let caps = [profile.completion_tokens_max, row.map_or(0, |row| row.completion_tokens_max)];
+    let cap = caps.into_iter().filter(|cap| *cap > 0).min().unwrap_or(u32::MAX);
+    let windows = [window_tokens, row.map_or(0, |row| row.window_tokens)];
+    Ok(Found {
+        price,
+        completion_tokens: profile.completion_tokens.min(cap),
+        window_tokens: windows.into_iter().filter(|window| *window > 0).min().unwrap_or(0),
+        temperature_permille: profile.temperature_permille,
+        call_limit: profile.call_limit,
+        model,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,10 +539,21 @@ mod tests {
     #[derive(Debug)]
     struct Mute;
 
-    #[async_trait]
-    impl Voice for Mute {
-        async fn speak(&self, _: &str, _: Ask, _: Pieces<'_>) -> Result<Spoken, Trouble> {
-            Err(Trouble::cut_off("MUTE"))
+    impl Provider for Mute {
+        fn caps(&self) -> model::Caps {
+            model::Caps {
+                class: Class::Remote,
+                local: true,
+                window_tokens: 0,
+                completion_tokens_max: 0,
+                parallel_calls: 1,
+                json_schema: false,
+                tools: false,
+            }
+        }
+
+        fn stream(&self, _: ChatRequest, _: CallContext) -> model::chat::Events {
+            futures::stream::empty().boxed()
         }
     }
 
@@ -335,32 +588,41 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn the_first_usable_provider_in_order_is_chosen() {
+    #[test]
+    fn the_first_usable_provider_in_order_is_chosen() {
         let providers = Providers::new()
             .with(listed("key", Class::Remote, false), offer("m"), Arc::new(Mute))
             .with(listed("local", Class::Remote, true), offer("m"), Arc::new(Mute))
             .with(listed("embedded", Class::Embedded, false), offer("m"), Arc::new(Mute));
-        assert_eq!(providers.choose("").await.err().as_deref(), Some("MODEL_NO_PROVIDER"));
+        assert_eq!(providers.choose("", Tier::Small).err().as_deref(), Some("MODEL_NO_PROVIDER"));
         for name in ["local", "embedded"] {
             providers.probed(health(name, true));
         }
-        let chosen = providers.choose("").await.expect("there is one");
+        let chosen = providers.choose("", Tier::Small).expect("there is one");
         assert_eq!((chosen.provider.as_str(), chosen.may_judge), ("embedded", false));
         providers.consented("local", Consent { given: true, may_judge: false });
-        let chosen = providers.choose("m-alias").await.expect("there is one");
+        let chosen = providers.choose("m-alias", Tier::Small).expect("there is one");
         assert_eq!((chosen.provider.as_str(), chosen.may_judge), ("local", false));
         providers.probed(health("key", true));
-        let chosen = providers.choose("").await.expect("there is one");
+        let chosen = providers.choose("", Tier::Small).expect("there is one");
         assert_eq!((chosen.provider.as_str(), chosen.may_judge), ("key", true));
-        assert_eq!(providers.choose("other").await.err().as_deref(), Some("MODEL_UNKNOWN"));
+        assert_eq!(providers.choose("other", Tier::Small).err().as_deref(), Some("MODEL_UNKNOWN"));
     }
 
     #[test]
-    fn a_cost_is_rounded_up() {
-        let price = Price { input: 50_000, output: 80_000 };
-        assert_eq!(price.cost(1, 0), MicroUsd::new(1));
-        assert_eq!(price.cost(1_000_000, 1_000_000), MicroUsd::new(130_000));
-        assert_eq!(Price::default().cost(u64::MAX, u64::MAX), MicroUsd::ZERO);
+    fn a_model_is_found_by_tier_alias_or_name_and_never_without_a_price() {
+        let prices = include_str!("../../../world/rules/prices.toml");
+        let prices = PriceTable::parse(prices).expect("it reads");
+        let profile = &model::Config::default().profiles()[0];
+        let find = |wanted, tier| {
+            let default = ("llama-3.1-8b-instant", 0);
+            find_priced(profile, wanted, tier, default, &prices).map(|found| found.model)
+        };
+        assert_eq!(find("", Tier::Small).as_deref(), Ok("llama-3.1-8b-instant"));
+        assert_eq!(find("", Tier::Large).as_deref(), Ok("llama-3.3-70b-versatile"));
+        assert_eq!(find("20b", Tier::Small).as_deref(), Ok("openai/gpt-oss-20b"));
+        assert_eq!(find("gpt-9", Tier::Small), Err(Reason::ModelUnknown));
+        let unpriced = find_priced(profile, "", Tier::Small, ("new-model", 0), &prices);
+        assert_eq!(unpriced.err(), Some(Reason::ModelPriceUnknown));
     }
 }

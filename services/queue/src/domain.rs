@@ -430,8 +430,23 @@ impl Queue {
         self.taken.iter().find(|taken| taken.lease == held.lease && taken.token == held.token)
     }
 
-    /// Why a task does not run now; `None` when it runs, is final, or waits for a person.
+    /// Why each of these tasks does not run now; `None` when it runs, is final, or waits for a person.
+    pub fn wait_reasons(
+        &self,
+        tasks: impl IntoIterator<Item = TaskId>,
+        now: Timestamp,
+    ) -> Vec<Option<WaitReason>> {
+        // One plan serves them all: it says what is free at this moment.
+        let plan = Plan::new(self, now);
+        tasks.into_iter().map(|id| self.wait_reason_in(&plan, id, now)).collect()
+    }
+
+    /// Why one task does not run now.
     pub fn wait_reason(&self, id: TaskId, now: Timestamp) -> Option<WaitReason> {
+        self.wait_reason_in(&Plan::new(self, now), id, now)
+    }
+
+    fn wait_reason_in(&self, plan: &Plan<'_>, id: TaskId, now: Timestamp) -> Option<WaitReason> {
         let task = self.tasks.get(&id)?;
         match task.state {
             State::Blocked => {
@@ -446,7 +461,7 @@ impl Queue {
                 Wait::Returned(event::ReturnedFor::Rate) => WaitReason::Rate,
                 Wait::Returned(event::ReturnedFor::NoProvider) => WaitReason::NoProvider,
             }),
-            State::Ready => Some(self.wait_reason_of_ready(task, now)),
+            State::Ready => Some(self.wait_reason_of_ready(plan, task, now)),
             State::Leased
             | State::InReview
             | State::AwaitingHuman
@@ -457,12 +472,11 @@ impl Queue {
         }
     }
 
-    fn wait_reason_of_ready(&self, task: &Task, now: Timestamp) -> WaitReason {
+    fn wait_reason_of_ready(&self, plan: &Plan<'_>, task: &Task, now: Timestamp) -> WaitReason {
         if self.world.halted() {
             return WaitReason::Halted;
         }
         let Some(next_start) = self.world.next_start() else { return WaitReason::Paused };
-        let plan = Plan::new(self, now);
         if let Some(obstacle) = plan.obstacle(task) {
             return obstacle;
         }
@@ -771,3 +785,6 @@ fn ended(event: &Event) -> Option<(LeaseId, Option<SubmissionId>)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,20 +3,6 @@
 //! Nothing starts without a lease, and a lease is an event on disk before anybody hears of it.
 //!
 //! Reading order: [`domain`] → [`rpc`] → [`follow`] → [`views`].
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    clippy::format_push_string,
-    clippy::struct_field_names,
-    clippy::should_implement_trait,
-    clippy::wrong_self_convention,
-    clippy::trivially_copy_pass_by_ref,
-    clippy::needless_pass_by_value,
-    clippy::too_many_arguments,
-    clippy::unused_self,
-    clippy::useless_conversion,
-    clippy::infinite_loop,
-    reason = "the service is under construction: each of these is paid before it is called done"
-)]
 
 pub mod config;
 pub mod domain;

@@ -85,18 +85,12 @@ impl Desk {
 
     /// Why each of these tasks does not run now.
     async fn wait_reasons(&self, records: &[Record]) -> Result<Vec<Option<WaitReason>>, Refusal> {
-        let open: Vec<_> = records
-            .iter()
-            .map(|record| (!record.task.state.is_final()).then(|| record.task.id()))
-            .collect();
-        if open.iter().all(Option::is_none) {
+        if !records.iter().any(|record| record.task.waits()) {
             return Ok(vec![None; records.len()]);
         }
+        let tasks: Vec<_> = records.iter().map(|record| record.task.id()).collect();
         let now = self.ledger.now();
-        let asked = self.ledger.ask(move |queue| {
-            let reason = |id: Option<_>| queue.wait_reason(id?, now);
-            open.into_iter().map(reason).collect()
-        });
+        let asked = self.ledger.ask(move |queue| queue.wait_reasons(tasks, now));
         asked.await.map_err(refusal)
     }
 
@@ -123,7 +117,7 @@ fn position(sequence: u64) -> Position {
     Position { ledger: "queue".to_owned(), sequence }
 }
 
-/// A number at which two moments of one file compare: for answers that carry one.
+/// A moment in an answer.
 fn wire_time(moment: Timestamp) -> vivarium_proto::wkt::Timestamp {
     crate::domain::event::write::moment(moment)
 }

@@ -208,6 +208,30 @@ reasons! {
         "the key does not have 16 to 256 printable characters" "copy the key again";
     ModelProviderUnknown "MODEL_PROVIDER_UNKNOWN" NotFound
         "the configuration has no provider {provider}" "list the providers with `vivarium key status`";
+    ModelKeyMissing "MODEL_KEY_MISSING" Precondition
+        "no key is set for the provider {provider}" "set it with `vivarium key set`";
+    ModelKeyRefused "MODEL_KEY_REFUSED" Precondition
+        "the provider {provider} does not accept the key" "set a valid key with `vivarium key set`";
+    ModelUnreachable "MODEL_UNREACHABLE" Unavailable
+        "the provider {provider} does not answer" "look whether it runs and can be reached from here";
+    ModelRateLimited "MODEL_RATE_LIMITED" Exhausted
+        "the provider {provider} asks to wait" "nothing to do: the call comes again by itself";
+    ModelContextOverflow "MODEL_CONTEXT_OVERFLOW" Precondition
+        "the prompt does not fit the window of {model}" "shorten the task, or use a model with a larger window";
+    ModelRequestRefused "MODEL_REQUEST_REFUSED" Internal
+        "the provider {provider} refuses the request" "look at the provider's words in the executor's log";
+    ModelTimedOut "MODEL_TIMED_OUT" Unavailable
+        "the model took too long" "nothing to do: the call comes again by itself";
+    ModelUpstreamFailed "MODEL_UPSTREAM_FAILED" Unavailable
+        "the provider {provider} failed" "nothing to do: the call comes again by itself";
+    ModelAnswerBroken "MODEL_ANSWER_BROKEN" Unavailable
+        "the answer of the provider {provider} cannot be read" "look whether its address leads to a chat completions interface";
+    ModelFileMissing "MODEL_FILE_MISSING" Precondition
+        "no model has been fetched" "run `vivarium model fetch`";
+    ModelEngineMissing "MODEL_ENGINE_MISSING" Precondition
+        "the engine of the embedded model has not been fetched" "run `vivarium model fetch`";
+    ModelEngineFailed "MODEL_ENGINE_FAILED" Precondition
+        "the engine of the embedded model does not work" "look at the executor's log, then run `vivarium model fetch` again";
     BudgetSpent "BUDGET_SPENT" Exhausted
         "the budget of {scope} does not allow this call" "raise the budget or wait for the next spend day";
     SafetyRefused "SAFETY_REFUSED" Denied

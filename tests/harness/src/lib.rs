@@ -5,4 +5,5 @@
     reason = "what tests share fails as tests do: by a panic"
 )]
 
+pub mod model_server;
 pub mod process;

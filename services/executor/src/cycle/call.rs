@@ -11,11 +11,11 @@ use crate::domain::action;
 use crate::domain::budget::Wish;
 use crate::domain::call::{Called, Outcome, Owner, Usage};
 use crate::domain::cycle::Kind;
-use crate::domain::provider::Class;
 use crate::domain::{Command, NotCalled, Rejection};
 use crate::lease::{FailureClass, Grant, Held};
+use crate::model::Message;
 use crate::output::Source;
-use crate::providers::{Ask, Chosen, Message, Spoken, Trouble};
+use crate::providers::{Ask, Chosen, Spoken, Trouble};
 
 /// Where tests kill the process between a reservation and its settlement.
 const RESERVED_NOT_SETTLED: &str = "reserved-not-settled";
@@ -170,16 +170,23 @@ fn called(
         calls: 1,
         estimated: true,
     };
-    let reported = spoken.as_ref().ok().and_then(|spoken| spoken.usage);
-    let usage = reported.map_or(worst, |(input_tokens, output_tokens)| Usage {
-        input_tokens,
-        output_tokens,
-        calls: 1,
-        estimated: false,
+    // What the provider did not report itself settles at its worst case.
+    let told = spoken.as_ref().ok().map(|spoken| spoken.usage);
+    let reported = told.filter(|usage| !usage.estimated);
+    let cost = reported.map_or(wish.worst_case, |usage| {
+        chosen.price.cost(usage.input_tokens, usage.output_tokens)
     });
-    let cost = match reported {
-        Some((input, output)) => chosen.price.cost(input, output),
-        None => wish.worst_case,
+    let free = wish.worst_case == MicroUsd::ZERO;
+    let usage = match told.filter(|usage| free || !usage.estimated) {
+        Some(told) => Usage {
+            input_tokens: told.input_tokens,
+            output_tokens: told.output_tokens,
+            calls: 1,
+            estimated: told.estimated,
+        },
+        // A wild guess about what costs nothing would only mislead.
+        None if free => Usage { calls: 1, estimated: true, ..Usage::default() },
+        None => worst,
     };
     let (outcome, failure) = match spoken {
         Ok(_) => (Outcome::Answered, String::new()),
@@ -195,12 +202,8 @@ fn called(
         provider: wish.provider.clone(),
         class: Some(chosen.class),
         model: wish.model.clone(),
-        usage: match (chosen.class, reported) {
-            // A small model's tokens cost nothing; a wild guess would only mislead.
-            (Class::Embedded, None) => Usage { calls: 1, estimated: true, ..Usage::default() },
-            (Class::Embedded | Class::Remote, _) => usage,
-        },
-        cost: if cost > MicroUsd::ZERO { cost } else { MicroUsd::ZERO },
+        usage,
+        cost,
         request_hash: said.map(|said| said.request_hash.clone()).unwrap_or_default(),
         response: None,
         finish_reason: said.map(|said| said.finish_reason.clone()).unwrap_or_default(),

@@ -12,7 +12,9 @@ use crate::domain::critique::{Critique, Missing, REMARKS_MAX, SCORE_MAX, Scores}
 use crate::domain::cycle::{Fragment, Kind, Label, Slot, Started};
 use crate::domain::provider::Class;
 use crate::lease::{Evidence, FailureClass, Finish, Grant, Held, How, Outcome};
-use crate::providers::{Chosen, Message, Role};
+use crate::model::price::Tier;
+use crate::model::{Message, Role};
+use crate::providers::Chosen;
 use crate::rpc::peers::Refused;
 use crate::rpc::peers::review::Submission;
 
@@ -78,6 +80,11 @@ impl Engine {
         self.close(grant, tally, outcome).await
     }
 
+    /// A large model, if the review budget allows it.
+    fn critic(&self) -> Result<Chosen, String> {
+        self.providers.choose("", Tier::Large).or_else(|_| self.providers.choose("", Tier::Small))
+    }
+
     async fn judge(
         &self,
         grant: &Grant,
@@ -85,7 +92,7 @@ impl Engine {
         submission: SubmissionId,
         tally: &mut Tally,
     ) -> Result<(Judged, Chosen, String), Exit> {
-        let chosen = self.providers.choose("").await.map_err(Exit::NoProvider)?;
+        let chosen = self.critic().map_err(Exit::NoProvider)?;
         let work = tokio::select! {
             biased;
             () = held.stopped() => return Err(Exit::Stopped),

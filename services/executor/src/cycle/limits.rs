@@ -66,6 +66,8 @@ pub struct Offered {
 pub struct Actions {
     /// Limits of one cycle.
     pub limits: Limits,
+    /// Words that make a task a hard one.
+    pub hard_words: Vec<String>,
     /// What is offered, in this order.
     #[serde(rename = "action")]
     pub offered: Vec<Offered>,
@@ -75,6 +77,15 @@ impl Actions {
     /// Reads the file below `folder`.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         Ok(toml::from_str(&std::fs::read_to_string(folder.join(FILE))?)?)
+    }
+
+    /// How hard a text sounds: a tenth of its words, 2 for each hard word in it, 5 for a long text.
+    pub fn complexity(&self, text: &str) -> usize {
+        let folded = text.to_lowercase();
+        let words: Vec<&str> = folded.split(|c: char| !c.is_alphanumeric()).collect();
+        let hard = self.hard_words.iter().filter(|hard| words.contains(&hard.as_str())).count();
+        let long = if text.chars().count() > 800 { 5 } else { 0 };
+        words.iter().filter(|word| !word.is_empty()).count() / 10 + 2 * hard + long
     }
 
     /// The list of actions for a briefing.
@@ -98,6 +109,15 @@ pub(super) fn of_the_world() -> Actions {
 mod tests {
     use super::*;
     use crate::domain::action;
+
+    #[test]
+    fn complexity_counts_words_hard_words_and_length() {
+        let actions = of_the_world();
+        assert_eq!(actions.complexity(""), 0);
+        assert_eq!(actions.complexity("Analyse, compare, design and evaluate"), 8);
+        assert_eq!(actions.complexity("Write a short poem"), 0);
+        assert_eq!(actions.complexity(&"word ".repeat(200)), 25);
+    }
 
     #[test]
     fn every_action_that_is_offered_can_be_read() {

@@ -2,7 +2,7 @@
 
 use super::briefing::{Briefing, Piece};
 use crate::domain::cycle::Slot;
-use crate::providers::{Message, Role};
+use crate::model::{Message, Role};
 
 /// The messages of step 1.
 pub(crate) fn first(briefing: &Briefing) -> Vec<Message> {

@@ -20,7 +20,9 @@ pub(crate) enum Read {
 pub(crate) fn read(text: &str) -> Read {
     let text = unfenced(text.trim());
     if !text.starts_with(['{', '[']) {
-        return Read::Prose(text.to_owned());
+        // No text of the world holds control characters; a model's stray one must not cost its work.
+        let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+        return Read::Prose(text.chars().filter(plain).collect());
     }
     match action::parse(text) {
         Ok(reply) => Read::Object(reply),
@@ -71,6 +73,7 @@ mod tests {
         assert!(matches!(read("{\"actions\": [oops"), Read::Broken(_)));
         assert!(matches!(read("[1]"), Read::Broken(_)));
         assert_eq!(read("  "), Read::Prose(String::new()));
+        assert_eq!(read("a\u{0}\r\nb\u{1b}"), Read::Prose("a\nb".to_owned()));
     }
 
     #[test]

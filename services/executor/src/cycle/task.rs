@@ -16,13 +16,17 @@ use crate::domain::preflight::{Decided, Outcome as Preflight};
 use crate::domain::provider::Class;
 use crate::domain::{Command, Rejection};
 use crate::lease::{Evidence, FailureClass, Finish, Grant, Held, How, Outcome, TaskKind};
+use crate::model::price::Tier;
+use crate::model::{Message, Role};
 use crate::policy::Part;
-use crate::providers::{Chosen, Message, Role};
+use crate::providers::Chosen;
 use crate::rpc::peers::Refused;
 use crate::rpc::peers::society::Asked;
 
 /// Most characters of an answer.
 const ANSWER_LENGTH_MAX: usize = 4_000;
+/// The highest complexity that a small model is asked for.
+const COMPLEXITY_SMALL_MAX: usize = 8;
 
 /// What a cycle knows of itself.
 struct Cycle<'a> {
@@ -47,7 +51,7 @@ impl Engine {
             let exit = Exit::failed(FailureClass::Internal, "a task without a resident");
             return self.unstarted(exit, held);
         };
-        let chosen = match self.providers.choose(&grant.task.model).await {
+        let chosen = match self.providers.choose(&grant.task.model, self.tier(grant)) {
             Ok(chosen) => chosen,
             Err(why) => return self.unstarted(Exit::NoProvider(why), held),
         };
@@ -100,6 +104,15 @@ impl Engine {
         };
         self.hub.end(grant.cycle);
         self.close(grant, cycle.tally, outcome).await
+    }
+
+    /// Which of a provider's models a task calls for: plain work goes to the small ones, and one tier
+    /// up after a rejection.
+    fn tier(&self, grant: &Grant) -> Tier {
+        let task = &grant.task;
+        let complexity = self.actions.complexity(&format!("{} {}", task.title, task.instruction));
+        let small = complexity <= COMPLEXITY_SMALL_MAX && task.feedback.is_empty();
+        if small { Tier::Small } else { Tier::Large }
     }
 
     fn unstarted(&self, exit: Exit, held: &Held) -> Finish {

@@ -297,7 +297,10 @@ pub fn parse(text: &str) -> Result<Reply, String> {
     let recorded = record(&object);
     let note = match object.remove("note") {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(note)) => note.chars().take(NOTE_LENGTH_MAX).collect(),
+        Some(Value::String(note)) => {
+            let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+            note.chars().filter(plain).take(NOTE_LENGTH_MAX).collect()
+        }
         Some(_) => return Err("`note` must be a text".to_owned()),
     };
     let done = match object.remove("done") {

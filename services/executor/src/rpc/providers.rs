@@ -13,6 +13,7 @@ use super::{Floor, convert, position, reached, refusal};
 use crate::domain::provider::{Consent, mask};
 use crate::domain::{Command, State};
 use crate::keys::Keys;
+use crate::model::price::Tier;
 use crate::providers::{Listed, Providers as Registry};
 
 /// The service over the ledger, the keys and the providers.
@@ -51,7 +52,7 @@ impl Providers {
             names.iter().map(known).collect::<Vec<_>>()
         });
         let known = known.await.map_err(refusal)?;
-        let chosen = self.registry.choose("").await.ok().map(|chosen| chosen.provider);
+        let chosen = self.registry.choose("", Tier::Small).ok().map(|chosen| chosen.provider);
         let all = listed.iter().zip(known).map(|(listed, (health, consent))| {
             let has_key = self.keys.of(&listed.name).is_some();
             let chosen = chosen.as_ref() == Some(&listed.name);

@@ -13,6 +13,9 @@ use super::retry::{self, Class, Policy};
 use super::task::{Awaits, Task};
 use super::{Queue, Rejection};
 
+/// The executor's word for the budget of the task itself.
+const OWN_SCOPE: &str = "task";
+
 /// How a runner says an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -122,7 +125,10 @@ impl Queue {
             }
             Outcome::Returned { why, scope, retry_after } => {
                 let retry = cx.now() + retry::returned_delay(retry_after);
-                vec![Event::AttemptReturned { end, why, scope, retry }]
+                // Shared scopes are renewed by time; a task's own is raised by a person alone.
+                let own = why == ReturnedFor::Budget && scope == OWN_SCOPE;
+                let returned = Event::AttemptReturned { end, why, scope, retry };
+                std::iter::once(returned).chain(own.then(|| awaits(Awaits::Budget))).collect()
             }
             Outcome::Blocked { rule, held, hash } => {
                 let message = format!("the safety rule {rule} blocks it");

@@ -170,8 +170,10 @@ impl World {
 
     /// The moment from which the pace allows the next start; `None` when only a person does.
     pub fn next_start(&self) -> Option<Timestamp> {
+        if self.halted() {
+            return None;
+        }
         match self.pace {
-            _ if self.halted() => None,
             Pace::Paused => None,
             Pace::Step if self.steps_left == 0 => None,
             Pace::Step => Some(Timestamp::EPOCH),

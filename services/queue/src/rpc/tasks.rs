@@ -232,8 +232,7 @@ fn request_key(method: &'static str, wire: &pb::AddTasksRequest) -> RequestKey {
     let mut sorted = Vec::new();
     for task in &mut plain.tasks {
         let metadata: BTreeMap<_, _> = std::mem::take(&mut task.metadata).into_iter().collect();
-        let pairs = metadata.into_iter().map(|(key, value)| [key, value].map(Some));
-        sorted.push(pairs.flatten().flatten().collect::<Vec<_>>());
+        sorted.push(metadata.into_iter().flat_map(|(key, value)| [key, value]).collect());
     }
     // The pairs travel in a field that the digest covers and nothing else reads.
     plain.tasks.extend(
@@ -295,19 +294,19 @@ impl Watcher {
     }
 
     async fn changes(&mut self, changed: BTreeSet<TaskId>) -> Result<Vec<pb::Task>, Refusal> {
-        let (filter, sent) = (self.filter.clone(), self.sent.clone());
+        let filter = self.filter.clone();
         let query = self.desk.ledger.view(move |db| {
-            let mut records = Vec::new();
+            let mut found = Vec::new();
             for id in changed {
                 let Some(record) = views::find(db, &id.to_string())? else { continue };
-                let known = sent.contains(&record.sequence);
-                if known || views::matches(db, &filter, record.sequence)? {
-                    records.push(record);
-                }
+                let fits = views::matches(db, &filter, record.sequence)?;
+                found.push((record, fits));
             }
-            Ok(records)
+            Ok(found)
         });
-        let records = query.await.map_err(broken)?;
+        let found = query.await.map_err(broken)?.into_iter();
+        let told = found.filter(|(record, fits)| *fits || self.sent.contains(&record.sequence));
+        let records = told.map(|(record, _)| record).collect();
         self.show(records).await
     }
 

@@ -162,11 +162,11 @@ fn outcome(outcome: &Outcome) -> pb::finish_attempt::Outcome {
     use pb::finish_attempt::Outcome as Wire;
     match outcome {
         Outcome::Finished(evidence) => Wire::Finished(finished(evidence)),
-        Outcome::Declined { reason } => Wire::Declined(pb::Declined { reason: reason.clone() }),
+        Outcome::Declined { reason } => Wire::Declined(pb::Declined { reason: plain(reason) }),
         Outcome::Waits { letter } => Wire::Waits(pb::Waits { letter_id: letter.to_string() }),
         Outcome::Failed { class, message, retry_after } => Wire::Failed(pb::Failed {
             failure_class: failure_class(*class).into(),
-            message: message.chars().take(MESSAGE_LENGTH_MAX).collect(),
+            message: plain(message).chars().take(MESSAGE_LENGTH_MAX).collect(),
             retry_after: retry_after.map(span),
         }),
         Outcome::Returned { reason, scope, retry_after } => Wire::Returned(pb::Returned {
@@ -190,8 +190,8 @@ fn finished(evidence: &Evidence) -> pb::Finished {
         hash: staged.digest.to_vec(),
     });
     pb::Finished {
-        summary: evidence.summary.clone(),
-        answer: evidence.answer.clone(),
+        summary: plain(&evidence.summary),
+        answer: plain(&evidence.answer),
         documents: documents.collect(),
         how: evidence.how.word().to_owned(),
         steps: evidence.steps,
@@ -199,6 +199,11 @@ fn finished(evidence: &Evidence) -> pb::Finished {
         model: evidence.model.clone(),
         model_embedded: evidence.embedded,
     }
+}
+
+/// Without the control characters that a file or a model may hold and no text of the world may.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 const fn failure_class(class: FailureClass) -> pb::FailureClass {

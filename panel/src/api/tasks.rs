@@ -1,0 +1,261 @@
+//! Adding, reading and steering tasks.
+
+use vivarium_proto::queue::v1 as pb;
+
+use super::{Answer, Method, call, unary, wire};
+use crate::state::form::Asked;
+use crate::state::task::{Attempt, Kind, State, Task};
+use crate::state::{Page, Position};
+
+const ADD: Method = unary("/vivarium.queue.v1.TaskService/AddTasks");
+const GET: Method = unary("/vivarium.queue.v1.TaskService/GetTask");
+const LIST: Method = unary("/vivarium.queue.v1.TaskService/ListTasks");
+const CANCEL: Method = unary("/vivarium.queue.v1.TaskService/CancelTask");
+const PAUSE: Method = unary("/vivarium.queue.v1.TaskService/PauseTask");
+const RESUME: Method = unary("/vivarium.queue.v1.TaskService/ResumeTask");
+const REQUEUE: Method = unary("/vivarium.queue.v1.TaskService/RequeueTask");
+
+#[cfg(test)]
+pub(super) const METHODS: &[Method] = &[ADD, GET, LIST, CANCEL, PAUSE, RESUME, REQUEUE];
+
+/// A page of tasks and how many there are by state.
+pub(crate) type Listed = (Page<Task>, Vec<(State, u64)>);
+
+/// Adds a task. Answers where, and its id.
+pub(crate) async fn add(request_id: String, asked: Asked) -> Answer<(Position, String)> {
+    let Asked { text, priority, budget_max, depends_on, constraints, tags } = asked;
+    let spec = pb::TaskSpec {
+        key: text.key,
+        title: text.title,
+        instruction: text.instruction,
+        constraints,
+        kind: kind_to_wire(text.kind).into(),
+        target: text.target,
+        depends_on,
+        priority: Some(priority),
+        budget_min_micro_usd: Some(budget_max.min(50_000)),
+        budget_max_micro_usd: Some(budget_max),
+        resident_id: text.resident,
+        tags,
+        ..pb::TaskSpec::default()
+    };
+    let request = pb::AddTasksRequest { request_id, tasks: vec![spec] };
+    let answer: pb::AddTasksResponse = call(ADD, &request).await?;
+    let id = answer.task_ids.into_iter().next().unwrap_or_default();
+    Ok((wire::position(answer.position), id))
+}
+
+/// One task by id or key.
+pub(crate) async fn get(task: &str) -> Answer<Task> {
+    let request = pb::GetTaskRequest { task: task.to_owned(), ..pb::GetTaskRequest::default() };
+    let answer: pb::GetTaskResponse = call(GET, &request).await?;
+    Ok(self::task(answer.task.unwrap_or_default()))
+}
+
+/// A page of tasks, newest first.
+pub(crate) async fn list(
+    states: &[State],
+    text: &str,
+    page_size: u32,
+    page_token: String,
+) -> Answer<Listed> {
+    let filter = pb::TaskFilter {
+        states: states.iter().map(|state| state_to_wire(*state).into()).collect(),
+        text: text.to_owned(),
+        ..pb::TaskFilter::default()
+    };
+    let request = pb::ListTasksRequest {
+        filter: Some(filter),
+        page_size,
+        page_token,
+        ..pb::ListTasksRequest::default()
+    };
+    let answer: pb::ListTasksResponse = call(LIST, &request).await?;
+    let counts = answer.counts.iter().map(|count| (state(count.state()), count.count)).collect();
+    let rows = answer.tasks.into_iter().map(task).collect();
+    Ok((Page { rows, next: answer.next_page_token }, counts))
+}
+
+/// Cancels a task for good.
+pub(crate) async fn cancel(request_id: String, task: String, reason: String) -> Answer<Position> {
+    let request = pb::CancelTaskRequest { request_id, task, reason };
+    let answer: pb::CancelTaskResponse = call(CANCEL, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
+/// Sets a task aside.
+pub(crate) async fn pause(request_id: String, task: String) -> Answer<Position> {
+    let request = pb::PauseTaskRequest { request_id, task };
+    let answer: pb::PauseTaskResponse = call(PAUSE, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
+/// Takes a task up again.
+pub(crate) async fn resume(request_id: String, task: String) -> Answer<Position> {
+    let request = pb::ResumeTaskRequest { request_id, task };
+    let answer: pb::ResumeTaskResponse = call(RESUME, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
+/// Opens a failed task again, or frees one that stands still.
+pub(crate) async fn requeue(request_id: String, task: String) -> Answer<Position> {
+    let request = pb::RequeueTaskRequest { request_id, task };
+    let answer: pb::RequeueTaskResponse = call(REQUEUE, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
+fn task(wire: pb::Task) -> Task {
+    let (state, kind) = (state(wire.state()), wire.spec.as_ref().map(pb::TaskSpec::kind));
+    let (wait, wait_is_for_you) = wait(wire.wait_reason());
+    let local = wire.spec.as_ref().is_some_and(|spec| spec.mode() == pb::TaskMode::Local);
+    let spec = wire.spec.unwrap_or_default();
+    let failed = !wire.failure_class.is_empty();
+    let intent = [
+        ("Constraints", spec.constraints),
+        ("Preferences", spec.preferences),
+        ("Must not happen", spec.anti_goals),
+        ("Command", if local { vec![spec.command.join(" ")] } else { Vec::new() }),
+    ];
+    Task {
+        id: wire.task_id,
+        key: spec.key,
+        title: spec.title,
+        instruction: spec.instruction,
+        intent: intent.into_iter().filter(|(_, lines)| !lines.is_empty()).collect(),
+        kind: kind.map_or(Kind::Docs, self::kind),
+        local,
+        target: spec.target,
+        priority: spec.priority.unwrap_or(5),
+        budget_max: spec.budget_max_micro_usd.unwrap_or_default(),
+        cost: wire.cost_micro_usd,
+        state,
+        wait,
+        wait_is_for_you,
+        awaits: wire.awaits,
+        submitter: wire.submitter,
+        added: wire::moment(wire.added_time),
+        changed: wire::moment(wire.changed_time),
+        start: wire::some_moment(wire.start_time),
+        attempt_count: wire.attempt_count,
+        rejection_count: wire.rejection_count,
+        attempts: wire.attempts.into_iter().map(attempt).collect(),
+        feedback: wire.feedback,
+        failure: failed.then_some((wire.failure_class, wire.failure_message)),
+        dependencies: wire.dependency_ids,
+        dependents: wire.dependent_ids,
+        resident: spec.resident_id,
+        tags: spec.tags,
+        submission: wire.submission_id,
+    }
+}
+
+fn attempt(wire: pb::Attempt) -> Attempt {
+    Attempt {
+        number: wire.number,
+        cycle: wire.cycle_id,
+        resident: wire.resident_id,
+        start: wire::moment(wire.start_time),
+        end: wire::some_moment(wire.end_time),
+        outcome: wire.outcome,
+        failure_class: wire.failure_class,
+        cost: wire.cost_micro_usd,
+        submission: wire.submission_id,
+    }
+}
+
+const fn kind(wire: pb::TaskKind) -> Kind {
+    match wire {
+        pb::TaskKind::Unspecified | pb::TaskKind::Docs => Kind::Docs,
+        pb::TaskKind::Plan => Kind::Plan,
+        pb::TaskKind::Answer => Kind::Answer,
+    }
+}
+
+const fn kind_to_wire(kind: Kind) -> pb::TaskKind {
+    match kind {
+        Kind::Docs => pb::TaskKind::Docs,
+        Kind::Plan => pb::TaskKind::Plan,
+        Kind::Answer => pb::TaskKind::Answer,
+    }
+}
+
+const fn state(wire: pb::TaskState) -> State {
+    match wire {
+        pb::TaskState::Unspecified => State::Unknown,
+        pb::TaskState::Proposed => State::Proposed,
+        pb::TaskState::Blocked => State::Blocked,
+        pb::TaskState::Queued => State::Queued,
+        pb::TaskState::Ready => State::Ready,
+        pb::TaskState::Leased => State::Working,
+        pb::TaskState::Split => State::Split,
+        pb::TaskState::InReview => State::InReview,
+        pb::TaskState::AwaitingHuman => State::AwaitingHuman,
+        pb::TaskState::Requeued => State::Requeued,
+        pb::TaskState::Paused => State::Paused,
+        pb::TaskState::Approved => State::Approved,
+        pb::TaskState::Failed => State::Failed,
+        pb::TaskState::Cancelled => State::Cancelled,
+    }
+}
+
+const fn state_to_wire(state: State) -> pb::TaskState {
+    match state {
+        State::Unknown => pb::TaskState::Unspecified,
+        State::Proposed => pb::TaskState::Proposed,
+        State::Blocked => pb::TaskState::Blocked,
+        State::Queued => pb::TaskState::Queued,
+        State::Ready => pb::TaskState::Ready,
+        State::Working => pb::TaskState::Leased,
+        State::Split => pb::TaskState::Split,
+        State::InReview => pb::TaskState::InReview,
+        State::AwaitingHuman => pb::TaskState::AwaitingHuman,
+        State::Requeued => pb::TaskState::Requeued,
+        State::Paused => pb::TaskState::Paused,
+        State::Approved => pb::TaskState::Approved,
+        State::Failed => pb::TaskState::Failed,
+        State::Cancelled => pb::TaskState::Cancelled,
+    }
+}
+
+/// Why a task does not run, and whether that is for a person to change.
+const fn wait(wire: pb::WaitReason) -> (&'static str, bool) {
+    match wire {
+        pb::WaitReason::Unspecified => ("", false),
+        pb::WaitReason::Halted => ("The world is halted", false),
+        pb::WaitReason::Paused => ("The world is paused, or waits for a step", false),
+        pb::WaitReason::Pace => ("The pace allows the next start in a moment", false),
+        pb::WaitReason::RestDay => ("Today is the day of rest", false),
+        pb::WaitReason::NotBefore => ("Its start lies ahead", false),
+        pb::WaitReason::BackOff => ("It waits a little after a failure", false),
+        pb::WaitReason::Dependency => ("A task it depends on is not approved yet", false),
+        pb::WaitReason::DependencyFailed => ("A task it depends on failed or was cancelled", true),
+        pb::WaitReason::Budget => ("A budget does not allow its least amount", false),
+        pb::WaitReason::Rate => ("The model provider asks to wait", false),
+        pb::WaitReason::Exclusive => ("A task that runs alone goes first", false),
+        pb::WaitReason::ConcurrencyKey => ("Another task holds the same place", false),
+        pb::WaitReason::Specialization => ("Nobody has the skill it asks for", false),
+        pb::WaitReason::ResidentBusy => ("Everybody who may take it is at work", false),
+        pb::WaitReason::NoResident => ("Nobody may take it", false),
+        pb::WaitReason::NoProvider => ("No language model is usable", false),
+        pb::WaitReason::NoRunner => ("No runner has a free place", false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_that_can_be_asked_for_comes_back_as_itself() {
+        for known in State::ALL {
+            assert_eq!(state(state_to_wire(known)), known);
+        }
+    }
+
+    #[test]
+    fn a_task_without_a_spec_is_still_a_task() {
+        let wire = pb::Task { task_id: "tsk_1".into(), ..pb::Task::default() };
+        let read = task(wire);
+        assert_eq!((read.id.as_str(), read.priority, read.failure), ("tsk_1", 5, None));
+    }
+}

@@ -1,0 +1,35 @@
+//! A dialog in front of the page: the browser's own, so that focus and Escape behave.
+
+use leptos::html;
+use leptos::prelude::*;
+
+use super::icon::icon;
+
+/// A dialog that is there while `open` is true.
+pub(crate) fn dialog(
+    title: &'static str,
+    open: RwSignal<bool>,
+    body: impl Fn() -> AnyView + Send + 'static,
+) -> AnyView {
+    let node = NodeRef::<html::Dialog>::new();
+    Effect::new(move |_| {
+        let (open, Some(dialog)) = (open.get(), node.get()) else { return };
+        if open && !dialog.open() {
+            // It fails only if the dialog is not in the page, and then there is nothing to show.
+            drop(dialog.show_modal());
+        } else if !open && dialog.open() {
+            dialog.close();
+        }
+    });
+    let close = move |_| open.set(false);
+    view! {
+        <dialog class="dialog" node_ref=node aria-label=title on:close=close>
+            <div class="dialog-head">
+                <h2>{title}</h2>
+                <button type="button" class="icon-button" aria-label="Close" on:click=close>{icon("close")}</button>
+            </div>
+            <div class="dialog-body">{move || open.get().then(&body)}</div>
+        </dialog>
+    }
+    .into_any()
+}

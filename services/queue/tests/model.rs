@@ -1,0 +1,570 @@
+//! No history of commands, times and breaks leads the queue out of its invariants.
+//!
+//! A small reference follows the log alone: who holds what, which tasks are over, what the controls
+//! forbid. The queue's own state is asked only for what a caller could see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use vivarium_ledger::aggregate::Claimed;
+use vivarium_ledger::{Aggregate, Context, Meta, TextRef};
+use vivarium_queue::domain::add::Proposal;
+use vivarium_queue::domain::control::Hello;
+use vivarium_queue::domain::event::{Event, ReturnedFor, Work};
+use vivarium_queue::domain::finish::Outcome;
+use vivarium_queue::domain::lease::Held;
+use vivarium_queue::domain::retry::{ATTEMPTS_MAX, Class};
+use vivarium_queue::domain::runner::Times;
+use vivarium_queue::domain::steer::Verdict;
+use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec, State};
+use vivarium_queue::domain::world::Pace;
+use vivarium_queue::domain::{Command, Queue};
+use vivarium_types::ids::{Id as _, InstanceId, LeaseId, ResidentId, TaskId};
+use vivarium_types::source::Hash;
+use vivarium_types::{Actor, IdSource, MicroUsd, Timestamp};
+
+const RESIDENTS: u128 = 3;
+const SLOTS: u32 = 4;
+
+/// One thing that somebody does. Numbers pick among what is there.
+#[derive(Debug, Clone)]
+enum Op {
+    Add { priority: u8, alone: bool, key: bool, local: bool, pin: Option<u8>, after: Option<u8> },
+    Finish { lease: u8, how: u8 },
+    FinishLate { lease: u8 },
+    Verdict { task: u8, accepted: bool, content: u8 },
+    Cancel { task: u8 },
+    Pause { task: u8 },
+    Resume { task: u8 },
+    Requeue { task: u8 },
+    Beat,
+    Wait { seconds: u16 },
+    Credit,
+    Halt,
+    EndHalt,
+    Pace { pace: u8 },
+    Step,
+    NewStart { keep: u8 },
+    Exit,
+    Disconnect,
+    Restart,
+    Resident { number: u8, active: bool },
+    Provider { usable: bool },
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let flag = any::<bool>;
+    prop_oneof![
+        6 => (0..10_u8, prop::bool::weighted(0.1), prop::bool::weighted(0.2),
+              prop::bool::weighted(0.2), prop::option::weighted(0.2, 0..4_u8),
+              prop::option::weighted(0.2, any::<u8>()))
+            .prop_map(|(priority, alone, key, local, pin, after)| {
+                Op::Add { priority, alone, key, local, pin, after }
+            }),
+        6 => (any::<u8>(), any::<u8>()).prop_map(|(lease, how)| Op::Finish { lease, how }),
+        1 => any::<u8>().prop_map(|lease| Op::FinishLate { lease }),
+        5 => (any::<u8>(), flag(), 0..3_u8)
+            .prop_map(|(task, accepted, content)| Op::Verdict { task, accepted, content }),
+        1 => any::<u8>().prop_map(|task| Op::Cancel { task }),
+        1 => any::<u8>().prop_map(|task| Op::Pause { task }),
+        1 => any::<u8>().prop_map(|task| Op::Resume { task }),
+        2 => any::<u8>().prop_map(|task| Op::Requeue { task }),
+        4 => Just(Op::Beat),
+        6 => (0..90_u16).prop_map(|seconds| Op::Wait { seconds }),
+        5 => Just(Op::Credit),
+        1 => Just(Op::Halt),
+        2 => Just(Op::EndHalt),
+        2 => (0..6_u8).prop_map(|pace| Op::Pace { pace }),
+        1 => Just(Op::Step),
+        1 => any::<u8>().prop_map(|keep| Op::NewStart { keep }),
+        1 => Just(Op::Exit),
+        1 => Just(Op::Disconnect),
+        1 => Just(Op::Restart),
+        1 => (1..4_u8, flag()).prop_map(|(number, active)| Op::Resident { number, active }),
+        1 => prop::bool::weighted(0.8).prop_map(|usable| Op::Provider { usable }),
+    ]
+}
+
+/// What the log alone says.
+#[derive(Debug, Default)]
+struct Reference {
+    added: BTreeSet<TaskId>,
+    over: BTreeMap<TaskId, State>,
+    live: BTreeMap<LeaseId, (TaskId, Option<ResidentId>)>,
+    ended: Vec<Held>,
+    attempts: BTreeMap<TaskId, u32>,
+    last_token: u64,
+    last_start: Option<Timestamp>,
+    halted: bool,
+    pace: Option<Pace>,
+    steps_left: u32,
+    control_epoch: u64,
+    day: u64,
+    world_time_us: i64,
+}
+
+impl Reference {
+    fn take(&mut self, event: &Event, meta: &Meta, before: &Queue) {
+        match event {
+            Event::TaskAdded(added) => assert!(self.added.insert(added.task), "added once"),
+            Event::LeaseGranted(granted) => {
+                assert!(!self.halted, "a halted world grants nothing");
+                assert!(meta.sequence > self.last_token, "tokens ascend");
+                self.last_token = meta.sequence;
+                self.check_pace(meta.time);
+                let (task, resident) = (granted.task, granted.resident);
+                assert!(!self.over.contains_key(&task), "what is over is not granted");
+                for (other_task, other_resident) in self.live.values() {
+                    assert_ne!(*other_task, task, "one live lease a task");
+                    assert!(resident.is_none() || *other_resident != resident, "one a resident");
+                }
+                let number = self.attempts.entry(task).or_default();
+                *number += 1;
+                assert_eq!(*number, granted.attempt_number, "attempts count up");
+                check_order(before, granted.task);
+                check_exclusion(before, granted.task);
+                self.live.insert(granted.lease, (task, resident));
+            }
+            Event::AttemptFinished(done) => self.end(done.end.lease),
+            Event::AttemptDeclined { end, .. }
+            | Event::AttemptWaits { end, .. }
+            | Event::AttemptFailed { end, .. }
+            | Event::AttemptReturned { end, .. }
+            | Event::AttemptBlocked { end, .. }
+            | Event::AttemptHalted { end, .. }
+            | Event::AttemptRevoked { end, .. } => self.end(end.lease),
+            Event::TaskApproved(approved) => self.finish(approved.task, State::Approved),
+            Event::TaskCancelled { task, .. } => self.finish(*task, State::Cancelled),
+            Event::HaltSet { control_epoch, .. } => {
+                self.halted = true;
+                self.raise(*control_epoch);
+            }
+            Event::Resumed { control_epoch, .. } => {
+                self.halted = false;
+                self.raise(*control_epoch);
+            }
+            Event::PaceSet { control_epoch, pace, .. } => {
+                self.pace = Some(*pace);
+                self.steps_left = 0;
+                self.raise(*control_epoch);
+            }
+            Event::StepsBought { control_epoch, steps_left } => {
+                self.steps_left = *steps_left;
+                self.raise(*control_epoch);
+            }
+            Event::DayStarted(day) => {
+                assert_eq!(day.day, self.day + 1, "days come in order, once");
+                self.day = day.day;
+            }
+            Event::WorldTimeNoted { world_time_us } => {
+                assert!(*world_time_us > self.world_time_us, "world time moves forward");
+                self.world_time_us = *world_time_us;
+            }
+            _ => {}
+        }
+    }
+
+    fn check_pace(&mut self, now: Timestamp) {
+        match self.pace.unwrap_or(Pace::Wait(2)) {
+            Pace::Paused => panic!("a paused world starts nothing"),
+            Pace::Step => {
+                self.steps_left = self.steps_left.checked_sub(1).expect("each start is bought");
+            }
+            Pace::Wait(seconds) => {
+                let apart = self
+                    .last_start
+                    .is_none_or(|last| now.since(last) >= Duration::from_secs(u64::from(seconds)));
+                assert!(apart, "two starts lie the pace apart");
+            }
+        }
+        self.last_start = Some(now);
+    }
+
+    fn end(&mut self, lease: LeaseId) {
+        assert!(self.live.remove(&lease).is_some(), "a lease ends once");
+    }
+
+    fn finish(&mut self, task: TaskId, state: State) {
+        assert!(self.over.insert(task, state).is_none(), "what is over stays as it is");
+    }
+
+    fn raise(&mut self, control_epoch: u64) {
+        assert!(control_epoch > self.control_epoch, "the control epoch never falls");
+        self.control_epoch = control_epoch;
+    }
+}
+
+/// No plain task that is ready comes before the one that is granted: by priority, then by age.
+fn check_order(queue: &Queue, granted: TaskId) {
+    let ageing = queue.world_time_us() >= 600_000_000;
+    let plain = |spec: &Spec| {
+        spec.mode == Mode::Llm
+            && spec.resident.is_none()
+            && spec.concurrency_key.is_none()
+            && spec.parallel_safe
+    };
+    let chosen = &queue.tasks[&granted];
+    assert_eq!(chosen.state, State::Ready, "only what is ready is granted");
+    if ageing || !plain(chosen.spec()) {
+        return;
+    }
+    let key = |task: &vivarium_queue::domain::task::Task| {
+        (std::cmp::Reverse(task.spec().priority), task.ready_since, task.id())
+    };
+    for other in queue.tasks.values() {
+        let same = plain(other.spec()) && other.declined.is_empty() && chosen.declined.is_empty();
+        if other.state == State::Ready && same && other.series_cost == MicroUsd::ZERO {
+            assert!(key(other) >= key(chosen), "{:?} comes before {:?}", other.id(), granted);
+        }
+    }
+}
+
+fn check_exclusion(queue: &Queue, granted: TaskId) {
+    let alone = |task: TaskId| {
+        let spec = queue.tasks[&task].spec();
+        !spec.parallel_safe && spec.concurrency_key.is_none()
+    };
+    let running: Vec<TaskId> = queue.leases.values().map(|lease| lease.granted.task).collect();
+    assert!(!alone(granted) || running.is_empty(), "it runs alone");
+    assert!(!running.iter().any(|task| alone(*task)), "nothing beside what runs alone");
+    if let Some(key) = &queue.tasks[&granted].spec().concurrency_key {
+        let same = |task: &&TaskId| queue.tasks[*task].spec().concurrency_key.as_ref() == Some(key);
+        assert!(running.iter().filter(same).count() < 2, "a key of two has never three");
+    }
+}
+
+struct Model {
+    queue: Queue,
+    reference: Reference,
+    log: Vec<(Event, Meta)>,
+    ids: IdSource,
+    now: Timestamp,
+    instance: u128,
+    stream: u64,
+}
+
+impl Model {
+    fn new() -> Self {
+        let mut model = Self {
+            queue: Queue::default(),
+            reference: Reference::default(),
+            log: Vec::new(),
+            ids: IdSource::seeded(7),
+            now: Timestamp::from_millis(1_795_406_400_000),
+            instance: 0,
+            stream: 0,
+        };
+        model.turn(|queue| queue.start(Times::default()));
+        for number in 1..=RESIDENTS {
+            model.resident(number, true);
+        }
+        model.hello(Vec::new());
+        model
+    }
+
+    fn step(&mut self, op: Op) {
+        match op {
+            Op::Add { priority, alone, key, local, pin, after } => {
+                let depends_on = after.and_then(|pick| self.task(pick));
+                let spec = Spec {
+                    priority,
+                    parallel_safe: !alone,
+                    concurrency_key: key.then(|| "k".to_owned()),
+                    mode: if local { Mode::Local } else { Mode::Llm },
+                    resident: pin.map(|pin| ResidentId::from_number(u128::from(pin))),
+                    depends_on: depends_on.into_iter().map(|task| task.to_string()).collect(),
+                    on_failure: match priority % 3 {
+                        0 => OnFailure::Hold,
+                        1 => OnFailure::Cancel,
+                        _ => OnFailure::RunAnyway,
+                    },
+                    ..spec()
+                };
+                let proposals =
+                    vec![Proposal { spec, title: text(), instruction: text(), intent: None }];
+                self.run(Command::Add { proposals, open_max: 100 });
+            }
+            Op::Finish { lease, how } => {
+                if let Some(held) = self.lease(lease) {
+                    self.end(held, how);
+                }
+            }
+            Op::FinishLate { lease } => {
+                let ended = &self.reference.ended;
+                let Some(held) = ended.get(usize::from(lease) % ended.len().max(1)).copied() else {
+                    return;
+                };
+                let before = self.log.len();
+                self.end(held, 0);
+                let ends = self.log[before..].iter();
+                let stolen = ends.filter(|(event, _)| matches!(event, Event::AttemptFinished(_)));
+                assert_eq!(stolen.count(), 0, "a late finish changes nothing");
+            }
+            Op::Verdict { task, accepted, content } => self.verdict(task, accepted, content),
+            Op::Cancel { task } => {
+                self.steer(task, |task| Command::Cancel { task, reason: None });
+            }
+            Op::Pause { task } => self.steer(task, |task| Command::Pause { task }),
+            Op::Resume { task } => self.steer(task, |task| Command::ResumeTask { task }),
+            Op::Requeue { task } => self.steer(task, |task| Command::Requeue { task }),
+            Op::Beat => {
+                let (held, instance) = (self.all_held(), InstanceId::from_number(self.instance));
+                self.turn(move |queue| drop(queue.beat(instance, &held)));
+            }
+            Op::Wait { seconds } => self.advance(Duration::from_secs(u64::from(seconds))),
+            Op::Credit => {
+                let stream = self.stream;
+                self.turn(move |queue| queue.credit("executor", stream, SLOTS));
+            }
+            Op::Halt => self.run(Command::SetHalt { reason: text() }),
+            Op::EndHalt => self.run(Command::EndHalt { reason: text() }),
+            Op::Pace { pace } => {
+                let pace = match pace {
+                    0 => Pace::Paused,
+                    1 => Pace::Step,
+                    2 => Pace::Wait(7),
+                    _ => Pace::Wait(0),
+                };
+                self.run(Command::SetPace { pace, reason: None });
+            }
+            Op::Step => self.run(Command::Step { count: 2 }),
+            Op::NewStart { keep } => {
+                let held = self.all_held().into_iter().enumerate();
+                let kept = held.filter(|(at, _)| keep >> (at % 8) & 1 == 1).map(|(_, held)| held);
+                self.hello(kept.collect());
+            }
+            Op::Exit => self.turn(|queue| queue.exited("executor")),
+            Op::Disconnect => {
+                let stream = self.stream;
+                self.turn(move |queue| queue.disconnect("executor", stream));
+            }
+            Op::Restart => {
+                let bytes = postcard::to_stdvec(&self.queue).expect("a state is bytes");
+                self.queue = postcard::from_bytes(&bytes).expect("and reads back");
+                self.turn(|queue| queue.start(Times::default()));
+            }
+            Op::Resident { number, active } => self.resident(u128::from(number), active),
+            Op::Provider { usable } => self.run(Command::NoteProvider { usable }),
+        }
+    }
+
+    fn verdict(&mut self, pick: u8, accepted: bool, content: u8) {
+        let Some(task) = self.task(pick) else { return };
+        let Some(submission) = self.queue.tasks.get(&task).and_then(|task| task.submission) else {
+            return;
+        };
+        self.run(Command::Verdict(Verdict {
+            submission,
+            task,
+            accepted,
+            confidence_permille: 0,
+            feedback: Vec::new(),
+            content_hash: Some(Hash([content; 32])),
+        }));
+    }
+
+    fn end(&mut self, held: Held, how: u8) {
+        let outcome = match how % 12 {
+            0..=5 => Outcome::Finished(Work { how: "finished".into(), ..Work::default() }),
+            6 => Outcome::Declined(text()),
+            7 => Outcome::Waits("let_1".into()),
+            8 => Outcome::Returned {
+                why: ReturnedFor::Rate,
+                scope: String::new(),
+                retry_after: None,
+            },
+            9 => Outcome::Blocked { rule: "r".into(), held: how > 128, hash: Hash::default() },
+            10 => Outcome::Halted,
+            _ => Outcome::Failed {
+                class: Class::Transient,
+                message: String::new(),
+                retry_after: None,
+            },
+        };
+        self.run(Command::Finish {
+            held,
+            instance: InstanceId::from_number(self.instance),
+            cost: MicroUsd::ZERO,
+            outcome: Box::new(outcome),
+        });
+    }
+
+    fn hello(&mut self, resumes: Vec<Held>) {
+        self.instance += 1;
+        self.stream += 1;
+        let (instance, stream) = (InstanceId::from_number(self.instance), self.stream);
+        self.run(Command::Hello(Hello {
+            runner: "executor".into(),
+            instance,
+            slots: SLOTS,
+            resumes,
+            runners_max: 1,
+        }));
+        self.turn(move |queue| {
+            queue.connect("executor", instance, stream);
+            queue.credit("executor", stream, SLOTS);
+        });
+    }
+
+    fn resident(&mut self, number: u128, active: bool) {
+        let resident = ResidentId::from_number(number);
+        self.run(Command::NoteResident { resident, active, words: Vec::new() });
+    }
+
+    fn steer(&mut self, pick: u8, command: impl Fn(String) -> Command) {
+        if let Some(task) = self.task(pick) {
+            self.run(command(task.to_string()));
+        }
+    }
+
+    fn task(&self, pick: u8) -> Option<TaskId> {
+        let added = &self.reference.added;
+        added.iter().nth(usize::from(pick) % added.len().max(1)).copied()
+    }
+
+    fn all_held(&self) -> Vec<Held> {
+        let leases = self.queue.leases.iter();
+        leases.map(|(id, lease)| Held { lease: *id, token: lease.token }).collect()
+    }
+
+    fn lease(&self, pick: u8) -> Option<Held> {
+        let held = self.all_held();
+        held.get(usize::from(pick) % held.len().max(1)).copied()
+    }
+
+    /// A command; a refusal changes nothing.
+    fn run(&mut self, command: Command) {
+        self.queue.tick(self.now);
+        let actor = Actor::Operator("test".into());
+        let facts = BTreeMap::<String, Claimed>::new();
+        let next = self.log.len() as u64 + 1;
+        let cx = Context::new(self.now, &actor, next, &mut self.ids, &facts);
+        if let Ok(events) = self.queue.decide(command, &cx) {
+            self.accept(&actor, events);
+        }
+        self.settle();
+    }
+
+    fn turn(&mut self, change: impl FnOnce(&mut Queue)) {
+        self.queue.tick(self.now);
+        change(&mut self.queue);
+        self.settle();
+    }
+
+    fn advance(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(wake) = self.queue.next_wake().filter(|wake| *wake <= end) {
+            self.now = wake;
+            self.turn(|_| {});
+        }
+        self.now = end;
+        self.turn(|_| {});
+    }
+
+    fn settle(&mut self) {
+        let own = Actor::service("queue");
+        let facts = BTreeMap::<String, Claimed>::new();
+        for _ in 0..64 {
+            let next = self.log.len() as u64 + 1;
+            let cx = Context::new(self.now, &own, next, &mut self.ids, &facts);
+            let events = self.queue.after_batch(&cx);
+            if events.is_empty() {
+                return self.check();
+            }
+            self.accept(&own, events);
+        }
+        panic!("after_batch goes round in a circle");
+    }
+
+    fn accept(&mut self, actor: &Actor, events: Vec<Event>) {
+        for event in events {
+            let sequence = self.log.len() as u64 + 1;
+            let meta = Meta { sequence, time: self.now, actor: actor.clone() };
+            self.reference.take(&event, &meta, &self.queue);
+            if let Event::LeaseGranted(granted) = &event {
+                self.reference.ended.retain(|held| held.lease != granted.lease);
+            }
+            let before = self.all_held();
+            self.queue.apply(&event, &meta);
+            let gone =
+                before.into_iter().filter(|held| !self.queue.leases.contains_key(&held.lease));
+            self.reference.ended.extend(gone);
+            self.log.push((event, meta));
+        }
+    }
+
+    fn check(&self) {
+        let (queue, reference) = (&self.queue, &self.reference);
+        let wake = queue.next_wake();
+        assert!(wake.is_none_or(|wake| wake > self.now), "a wake lies ahead: {wake:?}");
+        let live: BTreeSet<LeaseId> = reference.live.keys().copied().collect();
+        assert_eq!(queue.leases.keys().copied().collect::<BTreeSet<_>>(), live);
+        let counted: u64 = queue.counts.values().sum();
+        assert_eq!(counted, reference.added.len() as u64, "each task is in exactly one state");
+        for task in &reference.added {
+            let state = queue.state_of(*task);
+            let over = reference.over.get(task);
+            assert!(over.is_none_or(|over| *over == state), "what is over stays as it is");
+            let leased = reference.live.values().any(|(held, _)| held == task);
+            assert_eq!(state == State::Leased, leased, "leased means one live lease");
+        }
+        for task in queue.tasks.values() {
+            assert!(task.counted <= ATTEMPTS_MAX, "attempts have a limit");
+            let waits = queue.wait_reason(task.id(), self.now).is_some();
+            assert_eq!(waits, task.waits(), "what waits says why: {:?}", task.state);
+        }
+    }
+
+    fn check_replay(&self) {
+        let mut replayed = Queue::default();
+        for (event, meta) in &self.log {
+            replayed.apply(event, meta);
+        }
+        let bytes = |queue: &Queue| postcard::to_stdvec(queue).expect("a state is bytes");
+        assert_eq!(bytes(&replayed), bytes(&self.queue), "the log alone makes the state");
+    }
+}
+
+fn text() -> TextRef {
+    TextRef { id: "txt".into(), hash: Hash::default(), length: 0, sealed: false }
+}
+
+fn spec() -> Spec {
+    Spec {
+        key: None,
+        kind: Kind::Docs,
+        mode: Mode::Llm,
+        command: Vec::new(),
+        target: None,
+        depends_on: Vec::new(),
+        on_failure: OnFailure::Hold,
+        priority: 5,
+        parallel_safe: true,
+        concurrency_key: None,
+        concurrency_limit: 2,
+        not_before: None,
+        deadline: None,
+        budget_min: MicroUsd::ZERO,
+        budget_max: MicroUsd::ZERO,
+        model: None,
+        resident: None,
+        bonus_tokens: 0,
+        run_limit: Duration::from_mins(15),
+        tags: Vec::new(),
+        rest_day_ok: true,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_history_breaks_the_invariants(ops in prop::collection::vec(op(), 1..120)) {
+        let mut model = Model::new();
+        for op in ops {
+            model.step(op);
+        }
+        model.check_replay();
+    }
+}

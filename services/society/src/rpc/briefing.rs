@@ -1,0 +1,332 @@
+//! Society's part of a briefing: who the resident is, its letters, memories, rooms and wallet, each
+//! with its source and its label.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use tonic::{Request, Response, Status};
+use vivarium_chassis::{Caller, Refusal, Violations};
+use vivarium_proto::executor::v1::{CycleKind, FragmentSlot, TrustLabel};
+use vivarium_proto::social::v1 as pb;
+use vivarium_proto::social::v1::briefing_service_server::BriefingService;
+use vivarium_types::Reason;
+use vivarium_types::ids::{ResidentId, TaskId};
+
+use super::{Door, convert, position, resident_not_found};
+use crate::domain::day::{Day, Use};
+use crate::domain::event::{identity, write};
+use crate::domain::identity::Identity;
+use crate::domain::resident::Resident;
+use crate::domain::room::Author;
+use crate::domain::wallet::Account;
+use crate::domain::{Label, Society, memory};
+use crate::views::{letters, memories, messages};
+
+/// Most characters of one part.
+const PART_LENGTH_MAX: usize = 4_000;
+/// Most letters and mentions of one briefing.
+const LETTERS_MAX: u32 = 12;
+const MENTIONS_MAX: u32 = 4;
+/// Rooms, and newest unread messages of each, and characters of each message.
+const ROOMS_MAX: usize = 6;
+const MESSAGES_MAX: u32 = 4;
+const MESSAGE_LENGTH: usize = 180;
+/// Memories of a briefing, for a large and for a small window.
+const MEMORIES: u32 = 5;
+const MEMORIES_TERSE: u32 = 2;
+const WEEKDAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+/// What a cycle of a kind is shown besides who the resident is.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each part is shown or not, alone")]
+struct Wants {
+    wallet: bool,
+    collaboration: bool,
+    mail: bool,
+    memories: bool,
+    rooms: bool,
+}
+
+/// What the state knows of the one who is briefed.
+#[derive(Debug)]
+struct Known {
+    resident: Resident,
+    free: i64,
+    journal: i64,
+    today: Day,
+    left: Vec<(&'static str, u32)>,
+    collaboration: Option<String>,
+    rooms: Vec<String>,
+    read_through: u64,
+    handles: BTreeMap<ResidentId, String>,
+    words: bool,
+}
+
+impl Known {
+    fn of(society: &Society, who: ResidentId) -> Option<Self> {
+        let resident = society.residents.get(who)?.clone();
+        let uses = [Use::Post, Use::Remember, Use::Recall, Use::Letter, Use::Journal];
+        let left = uses.map(|what| (what.action(), society.quotas.left(who, what, &society.rules)));
+        let handles = society.residents.all().map(|one| (one.resident, one.handle.clone()));
+        Some(Self {
+            free: society.wallets.balance(Account::Free(who)),
+            journal: society.wallets.balance(Account::Journal(who)),
+            today: society.today,
+            left: left.into(),
+            collaboration: society.collaboration.as_ref().map(|text| text.id.clone()),
+            rooms: society.rooms.all().into_iter().map(|(name, _)| name.clone()).collect(),
+            read_through: society.mail.read_through(who),
+            handles: handles.collect(),
+            words: society.memories.count(who) > 0,
+            resident,
+        })
+    }
+
+    fn called(&self, author: Author) -> String {
+        match author {
+            Author::Human => "the human".to_owned(),
+            Author::Society => "the runtime".to_owned(),
+            Author::Resident(who) => {
+                self.handles.get(&who).cloned().unwrap_or_else(|| who.to_string())
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl BriefingService for Door {
+    async fn get_briefing(
+        &self,
+        request: Request<pb::GetBriefingRequest>,
+    ) -> Result<Response<pb::GetBriefingResponse>, Status> {
+        let lease = Caller::of(&request).lease.clone();
+        let wire = request.into_inner();
+        let mut wrong = Violations::new();
+        let who: Option<ResidentId> = wrong.parse("resident_id", &wire.resident_id);
+        let task: Option<TaskId> = wrong.parse_optional("task_id", &wire.task_id);
+        let wants = wants(&mut wrong, wire.kind);
+        let query = match wire.query.as_str() {
+            "" => None,
+            text => Some(convert::query(&mut wrong, "query", text, (1, 4_000))),
+        };
+        let count = match (wire.memory_count, wire.terse) {
+            (0, false) => MEMORIES,
+            (0, true) => MEMORIES_TERSE,
+            (count, _) => wrong.bounded("memory_count", count, 1..=12).unwrap_or(1),
+        };
+        let who = wrong.done(who)?;
+        if lease.is_some_and(|lease| lease.resident != Some(who)) {
+            let refused = Refusal::new(Reason::AuthNotPermitted).with("caller", "another's lease");
+            return Err(refused.with("method", "the briefing of a resident").into());
+        }
+        self.reached(wire.min_position).await?;
+        let at = self.ledger.committed();
+        let known = self.ask(move |society| Known::of(society, who)).await?;
+        let known = known.ok_or_else(|| resident_not_found(&wire.resident_id))?;
+        let words = self.text(&known.resident.identity.id).await?;
+        let words = identity::of_json(&words).map_err(Refusal::fault)?;
+        let mut answer = pb::GetBriefingResponse {
+            name: words.name.clone(),
+            handle: known.resident.handle.clone(),
+            free_tokens: known.free,
+            journal_tokens: known.journal,
+            position: Some(position(at)),
+            ..pb::GetBriefingResponse::default()
+        };
+        answer.fragments.push(persona(&known, &words, wire.terse));
+        if wants.wallet && !wire.terse {
+            answer.fragments.push(wallet(&known, at));
+        }
+        if wants.collaboration {
+            answer.fragments.extend(self.collaboration(&known, at).await?);
+        }
+        if wants.mail {
+            let task = task.map(|task| task.to_string()).unwrap_or_default();
+            self.mail_parts(&known, task, &mut answer).await?;
+        }
+        if wants.memories && known.words {
+            self.memory_parts(who, query, count, &mut answer).await?;
+        }
+        if wants.rooms && !wire.terse {
+            self.room_parts(&known, &mut answer).await?;
+        }
+        Ok(Response::new(answer))
+    }
+}
+
+impl Door {
+    async fn collaboration(&self, known: &Known, at: u64) -> Result<Option<pb::Fragment>, Refusal> {
+        let Some(id) = &known.collaboration else { return Ok(None) };
+        let text = format!("The human's standing request to all: {}", self.text(id).await?);
+        Ok(Some(part("collaboration", at, TrustLabel::Operator, FragmentSlot::Data, &text)))
+    }
+
+    /// Unread letters of the human, answers about the task, and messages that name the resident.
+    async fn mail_parts(
+        &self,
+        known: &Known,
+        task: String,
+        answer: &mut pb::GetBriefingResponse,
+    ) -> Result<(), Refusal> {
+        let (who, behind, about) = (known.resident.resident, known.read_through, task.clone());
+        let (found, naming) = self
+            .view(move |db| {
+                let letters = letters::to_resident(db, who, &about, LETTERS_MAX)?;
+                Ok((letters, messages::naming(db, who, behind, MENTIONS_MAX)?))
+            })
+            .await?;
+        for letter in found {
+            let text = self.text(&letter.text_id).await?;
+            let answers = !task.is_empty() && letter.task == task;
+            let slot = if answers { FragmentSlot::Instruction } else { FragmentSlot::Data };
+            let what = if letter.reply_to.is_empty() { "Letter" } else { "Answer" };
+            let text = format!("{what} of the human to you, day {}: {text}", letter.day);
+            let part = part("mail", letter.sequence, TrustLabel::Operator, slot, &text);
+            answer.fragments.push(pb::Fragment { private: true, ..part });
+            if letter.opened.is_none() {
+                answer.letter_ids.push(letter.letter.to_string());
+            }
+        }
+        for message in naming {
+            let by = known.called(message.author);
+            let text = format!("{by} named you in {}: {}", message.room, message.text);
+            let label = match message.author {
+                Author::Human => TrustLabel::Operator,
+                Author::Resident(_) | Author::Society => TrustLabel::Peer,
+            };
+            answer.fragments.push(part("mail", message.sequence, label, FragmentSlot::Data, &text));
+        }
+        Ok(())
+    }
+
+    async fn memory_parts(
+        &self,
+        who: ResidentId,
+        query: Option<Vec<String>>,
+        count: u32,
+        answer: &mut pb::GetBriefingResponse,
+    ) -> Result<(), Refusal> {
+        let ids = self.recalled(who, query.filter(|words| !words.is_empty()), count).await?;
+        let found = self.view(move |db| memories::these(db, &ids)).await?;
+        for found in found.into_iter().filter(|found| found.state == memory::State::Live) {
+            let (kind, day) = (found.kind.word(), found.day);
+            let text = format!("You remember ({kind}, day {day}): {}", found.text);
+            let label = write::label(found.label.max(Label::Own));
+            let slot = FragmentSlot::Data;
+            answer.fragments.push(part("memories", found.sequence, label, slot, &text));
+            answer.memory_ids.push(found.memory.to_string());
+        }
+        Ok(())
+    }
+
+    /// The newest unread messages of the rooms, the oldest of each first.
+    async fn room_parts(
+        &self,
+        known: &Known,
+        answer: &mut pb::GetBriefingResponse,
+    ) -> Result<(), Refusal> {
+        let mut told = 0;
+        for room in &known.rooms {
+            let (named, who) = (room.clone(), known.resident.resident);
+            let behind = known.read_through;
+            let unread = self
+                .view(move |db| messages::unread(db, &named, who, behind, MESSAGES_MAX))
+                .await?;
+            let Some(newest) = unread.first().map(|message| message.sequence) else { continue };
+            let mut text = format!("New in {room}:");
+            for message in unread.iter().rev() {
+                let words: String = message.text.chars().take(MESSAGE_LENGTH).collect();
+                let (id, by) = (message.message, known.called(message.author));
+                // Writing to a string cannot fail.
+                let _infallible = write!(text, "\n- {id} {by}: {words}");
+            }
+            let label = TrustLabel::Peer;
+            answer.fragments.push(part("rooms", newest, label, FragmentSlot::Data, &text));
+            told += 1;
+            if told == ROOMS_MAX {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wants(wrong: &mut Violations, kind: i32) -> Wants {
+    let all = Wants { wallet: true, collaboration: true, mail: true, memories: true, rooms: true };
+    match CycleKind::try_from(kind) {
+        Ok(CycleKind::Task | CycleKind::FreeTime) => all,
+        Ok(CycleKind::Mail) => Wants { rooms: false, ..all },
+        Ok(CycleKind::Social) => Wants { collaboration: false, ..all },
+        Ok(CycleKind::Reflection) => Wants { memories: true, ..Wants::default() },
+        Ok(CycleKind::Ballot) => Wants { mail: true, ..Wants::default() },
+        Ok(CycleKind::Unspecified | CycleKind::Critique | CycleKind::Local) | Err(_) => {
+            wrong.add("kind", "must be a kind of cycle that a resident has");
+            Wants::default()
+        }
+    }
+}
+
+fn part(
+    section: &str,
+    sequence: u64,
+    label: TrustLabel,
+    slot: FragmentSlot,
+    text: &str,
+) -> pb::Fragment {
+    pb::Fragment {
+        section: section.to_owned(),
+        source: format!("society:{sequence}"),
+        label: label.into(),
+        slot: slot.into(),
+        text: text.chars().take(PART_LENGTH_MAX).collect(),
+        private: false,
+    }
+}
+
+fn persona(known: &Known, words: &Identity, terse: bool) -> pb::Fragment {
+    let Resident { resident, handle, sessions, .. } = &known.resident;
+    let mut text = format!("You are {} ({handle}, {resident}).", words.name);
+    let mut say = |what: &str, said: &str| {
+        if !said.is_empty() {
+            // Writing to a string cannot fail.
+            let _infallible = write!(text, "\n{what}{said}");
+        }
+    };
+    say("", &words.identity_statement);
+    say("How you talk: ", &words.communication_style);
+    say("Traits: ", &words.personality_traits.join(", "));
+    say("Values: ", &words.core_values.join(", "));
+    if !terse {
+        say("", &words.summary);
+        for (name, said) in words.mutable.fields() {
+            let mut name = name.replace('_', " ");
+            if let Some(first) = name.get_mut(..1) {
+                first.make_ascii_uppercase();
+            }
+            say(&format!("{name}: "), said);
+        }
+        let level = known.resident.level();
+        say("", &format!("Level {level}, {sessions} sessions."));
+    }
+    part("identity", known.resident.changed, TrustLabel::Own, FragmentSlot::Persona, &text)
+}
+
+fn wallet(known: &Known, at: u64) -> pb::Fragment {
+    let Day { day, week, weekday, rest_day } = known.today;
+    let name = usize::try_from(weekday).ok().and_then(|day| WEEKDAYS.get(day.checked_sub(1)?));
+    let date = match name {
+        Some(name) => format!("Day {day}, {name} of week {week}"),
+        None => "Before the first day".to_owned(),
+    };
+    let rest = if rest_day { ", a day of rest" } else { "" };
+    let left: Vec<String> =
+        known.left.iter().map(|(action, left)| format!("{action} {left}")).collect();
+    let text = format!(
+        "{date}{rest}. Your wallet: {} free tokens, {} for journals. Left today: {}.",
+        known.free,
+        known.journal,
+        left.join(", ")
+    );
+    part("wallet", at, TrustLabel::System, FragmentSlot::Data, &text)
+}

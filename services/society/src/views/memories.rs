@@ -1,0 +1,283 @@
+//! Memories of every state, with full-text search over those that have words.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use vivarium_ledger::view::TextLookup;
+use vivarium_ledger::{Meta, View};
+use vivarium_types::Timestamp;
+use vivarium_types::ids::{MemoryId, ResidentId};
+
+use super::{Slice, any_of, apart, joined, moment, optional, parsed};
+use crate::domain::memory::{self, CANDIDATES_MAX, Kind, State};
+use crate::domain::{Event, Label, Society};
+
+/// One row for each memory.
+#[derive(Debug)]
+pub struct Memories;
+
+/// A memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "it is called as in the contract")]
+pub struct Memory {
+    /// The row that first held it: its place in lists.
+    pub first: u64,
+    /// The row that holds it now.
+    pub sequence: u64,
+    /// Which.
+    pub memory: MemoryId,
+    /// Whose.
+    pub resident: ResidentId,
+    /// What kind.
+    pub kind: Kind,
+    /// The words; empty when forgotten.
+    pub text: String,
+    /// The text's id.
+    pub text_id: String,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// 1 to 5.
+    pub importance: u32,
+    /// Ids of what it is about.
+    pub about: Vec<String>,
+    /// Where it comes from.
+    pub source: String,
+    /// How far it is to be trusted.
+    pub label: Label,
+    /// The day.
+    pub day: u64,
+    /// When it was kept last.
+    pub time: Timestamp,
+    /// What it replaced.
+    pub supersedes: String,
+    /// Whether it can be recalled.
+    pub state: State,
+}
+
+/// Which memories a page holds.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Whose.
+    pub resident: ResidentId,
+    /// In these states.
+    pub states: Vec<State>,
+    /// With all of these words; empty for all.
+    pub words: Vec<String>,
+}
+
+impl View<Society> for Memories {
+    fn name(&self) -> &'static str {
+        "memories"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn create(&self, db: &Connection) -> rusqlite::Result<()> {
+        db.execute_batch(
+            "DROP TABLE IF EXISTS memories;
+             DROP TABLE IF EXISTS memory_words;
+             CREATE TABLE memories (
+               first INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, id TEXT NOT NULL UNIQUE,
+               resident TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
+               text_id TEXT NOT NULL, tags TEXT NOT NULL, importance INTEGER NOT NULL,
+               about TEXT NOT NULL, source TEXT NOT NULL, label TEXT NOT NULL,
+               day INTEGER NOT NULL, time INTEGER NOT NULL, supersedes TEXT NOT NULL,
+               state TEXT NOT NULL);
+             CREATE INDEX memories_by_resident ON memories (resident, first);
+             CREATE VIRTUAL TABLE memory_words USING fts5(
+               text, tokenize = \"unicode61 remove_diacritics 2\");
+             -- What is forgotten leaves the index at once, not at some later merge.
+             INSERT INTO memory_words (memory_words, rank) VALUES ('secure-delete', 1);",
+        )
+    }
+
+    fn project(
+        &self,
+        db: &Connection,
+        event: &Event,
+        meta: &Meta,
+        texts: &dyn TextLookup,
+    ) -> rusqlite::Result<()> {
+        if let Event::MemoryKept(kept) = event {
+            keep(db, kept, meta, texts)?;
+            if let Some(old) = kept.supersedes {
+                set_state(db, old, State::Superseded)?;
+            }
+        } else if let Event::MemoryForgotten { memory, .. } = event {
+            set_state(db, *memory, State::Forgotten)?;
+            let id = memory.to_string();
+            db.prepare_cached(
+                "DELETE FROM memory_words WHERE rowid = (SELECT first FROM memories WHERE id = ?1)",
+            )?
+            .execute([&id])?;
+            db.prepare_cached("UPDATE memories SET text = '' WHERE id = ?1")?.execute([&id])?;
+        } else if let Event::MemoryArchived { memory, .. } = event {
+            set_state(db, *memory, State::Archived)?;
+        }
+        Ok(())
+    }
+}
+
+fn keep(
+    db: &Connection,
+    kept: &memory::Kept,
+    meta: &Meta,
+    texts: &dyn TextLookup,
+) -> rusqlite::Result<()> {
+    let (id, now) = (kept.memory.to_string(), meta.time.as_micros());
+    let again = db
+        .prepare_cached("UPDATE memories SET sequence = ?2, day = ?3, time = ?4 WHERE id = ?1")?
+        .execute((&id, meta.sequence, kept.day, now))?;
+    if again > 0 {
+        return Ok(());
+    }
+    let text = texts.text(&kept.text.id).unwrap_or_default();
+    db.prepare_cached(
+        "INSERT INTO memories VALUES (:sequence, :sequence, :id, :resident, :kind, :text, :text_id,
+           :tags, :importance, :about, :source, :label, :day, :time, :supersedes, :state)",
+    )?
+    .execute(named_params! {
+        ":sequence": meta.sequence,
+        ":id": id,
+        ":resident": kept.resident.to_string(),
+        ":kind": kept.kind.word(),
+        ":text": text,
+        ":text_id": kept.text.id,
+        ":tags": joined(&kept.tags),
+        ":importance": kept.importance,
+        ":about": joined(&kept.about),
+        ":source": kept.source,
+        ":label": label_word(kept.label),
+        ":day": kept.day,
+        ":time": now,
+        ":supersedes": optional(kept.supersedes),
+        ":state": word(kept.state),
+    })?;
+    if !text.is_empty() {
+        db.prepare_cached("INSERT INTO memory_words (rowid, text) VALUES (?1, ?2)")?
+            .execute((meta.sequence, text))?;
+    }
+    Ok(())
+}
+
+fn set_state(db: &Connection, memory: MemoryId, state: State) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE memories SET state = ?2 WHERE id = ?1")?
+        .execute((memory.to_string(), word(state)))?;
+    Ok(())
+}
+
+/// A page, newest first.
+pub fn page(db: &Connection, wanted: &Wanted, slice: Slice) -> rusqlite::Result<Vec<Memory>> {
+    let states: Vec<&str> = wanted.states.iter().map(|state| word(*state)).collect();
+    let words = super::all_of(&wanted.words);
+    let mut query = db.prepare_cached(
+        "SELECT * FROM memories
+         WHERE resident = ?1 AND first < ?2 AND instr(?3, ' ' || state || ' ') > 0
+           AND (?4 = '' OR first IN (SELECT rowid FROM memory_words WHERE memory_words MATCH ?4))
+         ORDER BY first DESC LIMIT ?5",
+    )?;
+    let who = wanted.resident.to_string();
+    query.query_map((who, slice.before, joined(&states), words, slice.limit), read)?.collect()
+}
+
+/// One memory.
+pub fn find(db: &Connection, memory: &str) -> rusqlite::Result<Option<Memory>> {
+    let mut query = db.prepare_cached("SELECT * FROM memories WHERE id = ?1")?;
+    query.query_row([memory], read).optional()
+}
+
+/// These memories, in this order; those that are not there are left out.
+pub fn these(db: &Connection, memories: &[MemoryId]) -> rusqlite::Result<Vec<Memory>> {
+    let found = memories.iter().map(|memory| find(db, &memory.to_string()));
+    Ok(found.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+/// Live memories of a resident that hold any of the words, best match first.
+pub fn matching(
+    db: &Connection,
+    resident: ResidentId,
+    words: &[String],
+) -> rusqlite::Result<Vec<MemoryId>> {
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = db.prepare_cached(
+        "SELECT m.id FROM memory_words w JOIN memories m ON m.first = w.rowid
+         WHERE memory_words MATCH ?1 AND m.resident = ?2 AND m.state = 'live'
+         ORDER BY w.rank, m.first DESC LIMIT ?3",
+    )?;
+    let limit = u32::try_from(CANDIDATES_MAX).unwrap_or(u32::MAX);
+    let rows =
+        query.query_map((any_of(words), resident.to_string(), limit), |row| parsed(row, "id"))?;
+    rows.collect()
+}
+
+/// Live memories of one kind whose length allows them to be twins of a text of `length` characters.
+pub fn possible_twins(
+    db: &Connection,
+    resident: ResidentId,
+    kind: Kind,
+    length: usize,
+) -> rusqlite::Result<Vec<(MemoryId, String)>> {
+    let mut query = db.prepare_cached(
+        "SELECT id, text FROM memories WHERE resident = ?1 AND kind = ?2 AND state = 'live'
+           AND length(text) BETWEEN ?3 AND ?4",
+    )?;
+    let (who, kind) = (resident.to_string(), kind.word());
+    // White space is collapsed before texts are compared, so the bounds are wide.
+    let rows = query.query_map((who, kind, length / 2, length * 2 + 16), |row| {
+        Ok((parsed(row, "id")?, row.get("text")?))
+    })?;
+    rows.collect()
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Memory> {
+    let (kind, label, state): (String, String, String) =
+        (row.get("kind")?, row.get("label")?, row.get("state")?);
+    let (tags, about): (String, String) = (row.get("tags")?, row.get("about")?);
+    Ok(Memory {
+        first: row.get("first")?,
+        sequence: row.get("sequence")?,
+        memory: parsed(row, "id")?,
+        resident: parsed(row, "resident")?,
+        kind: Kind::of_word(&kind).unwrap_or(Kind::Fact),
+        text: row.get("text")?,
+        text_id: row.get("text_id")?,
+        tags: apart(&tags),
+        importance: row.get("importance")?,
+        about: apart(&about),
+        source: row.get("source")?,
+        label: LABELS.into_iter().find(|one| label_word(*one) == label).unwrap_or(Label::Web),
+        day: row.get("day")?,
+        time: moment(row, "time")?,
+        supersedes: row.get("supersedes")?,
+        state: STATES.into_iter().find(|one| word(*one) == state).unwrap_or(State::Quarantined),
+    })
+}
+
+const STATES: [State; 5] =
+    [State::Live, State::Superseded, State::Archived, State::Quarantined, State::Forgotten];
+
+const fn word(state: State) -> &'static str {
+    match state {
+        State::Live => "live",
+        State::Superseded => "superseded",
+        State::Archived => "archived",
+        State::Quarantined => "quarantined",
+        State::Forgotten => "forgotten",
+    }
+}
+
+const LABELS: [Label; 6] =
+    [Label::System, Label::Operator, Label::Own, Label::Peer, Label::Tool, Label::Web];
+
+const fn label_word(label: Label) -> &'static str {
+    match label {
+        Label::System => "system",
+        Label::Operator => "operator",
+        Label::Own => "own",
+        Label::Peer => "peer",
+        Label::Tool => "tool",
+        Label::Web => "web",
+    }
+}
