@@ -5,5 +5,7 @@
     reason = "what tests share fails as tests do: by a panic"
 )]
 
+pub mod answers;
+pub mod history;
 pub mod model_server;
 pub mod process;

@@ -257,7 +257,8 @@ async fn chat(
         && asked.authorization != format!("Bearer {key}")
     {
         shared.ended(asked.number, Call::Answered);
-        let error = json!({"error": {"message": "Invalid API Key", "type": "authentication_error"}});
+        let error =
+            json!({"error": {"message": "Invalid API Key", "type": "authentication_error"}});
         return (StatusCode::UNAUTHORIZED, Json(error)).into_response();
     }
     let reply = script.reply(&asked);

@@ -1,7 +1,7 @@
 //! A world of real processes: its own folder, its own ports, real mTLS, the real supervisor.
 //!
 //! Nothing here knows more than a user does: it starts `vivarium up`, runs `vivarium` commands and
-//! reads what they print. A world that a failing test leaves behind stays on disk and is named.
+//! reads what they print, or calls a service as an operator's program does. A world that a failing test leaves behind stays on disk and is named.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -10,6 +10,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use vivarium_chassis::{Peers, World as Folder};
+
+use crate::model_server::{Asked, ModelServer, Script};
 
 /// How long a condition may take to come true before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,12 +22,67 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The services, as `vivarium status` names them.
 pub const SERVICES: [&str; 5] = ["queue", "executor", "society", "review", "gateway"];
 
+/// A scripted model server that runs beside the test.
+#[derive(Debug)]
+pub struct Model {
+    server: ModelServer,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Model {
+    /// Starts a server that answers from a script.
+    pub fn start(script: Script) -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+        let server = runtime.block_on(ModelServer::start(script));
+        Self { server, runtime }
+    }
+
+    /// The executor's settings that make this the only language model, trusted as a `class`.
+    pub fn settings(&self, class: &str) -> String {
+        let base_url = self.server.base_url();
+        format!(
+            r#"
+            budget_resident_day_micro_usd = 100_000_000
+            budget_review_day_micro_usd = 100_000_000
+            budget_world_day_micro_usd = 100_000_000
+            budget_world_total_micro_usd = 100_000_000
+            no_provider_wait = "1s"
+            [model]
+            order = ["scripted"]
+            [model.provider.scripted]
+            kind = "openai_compatible"
+            class = "{class}"
+            base_url = "{base_url}"
+            key = ""
+            model = "scripted"
+            window_tokens = 32768
+            calls_per_minute = 60000
+            parallel_calls = 64
+            input_micro_usd = 100000
+            output_micro_usd = 200000
+            "#
+        )
+    }
+
+    /// Waits until the requests are as `wanted`.
+    pub fn wait_until(&self, wanted: impl Fn(&[Asked]) -> bool) {
+        self.runtime.block_on(self.server.wait_until(wanted));
+    }
+}
+
+impl std::ops::Deref for Model {
+    type Target = ModelServer;
+
+    fn deref(&self) -> &ModelServer {
+        &self.server
+    }
+}
+
 /// A running world.
 #[derive(Debug)]
 pub struct World {
     root: PathBuf,
     supervisor: Option<Child>,
-    environment: Vec<(String, String)>,
     /// Where the panel is served.
     pub panel: SocketAddr,
     /// The one-time link that `vivarium up` printed.
@@ -32,18 +90,33 @@ pub struct World {
 }
 
 impl World {
-    /// Starts a fresh world and waits until it is up.
+    /// Starts a fresh world without a language model and waits until it is up.
     pub fn start() -> Self {
-        let root = tempfile::tempdir().expect("a temporary folder can be made").keep();
-        Self::start_at(root, &[])
+        Self::start_with(&[])
     }
 
-    /// Starts a world in `root` with further variables in its environment.
-    pub fn start_at(root: PathBuf, variables: &[(&str, &str)]) -> Self {
+    /// Starts a fresh world whose only language model is this one. Its critiques decide.
+    pub fn start_on(model: &Model) -> Self {
+        Self::start_with(&[("executor", &model.settings("remote"))])
+    }
+
+    /// Starts a fresh world whose only language model is this one. Its critiques only advise, so a
+    /// person decides.
+    pub fn start_advised_by(model: &Model) -> Self {
+        Self::start_with(&[("executor", &model.settings("embedded"))])
+    }
+
+    /// Starts a fresh world with these settings, by the name of their file.
+    pub fn start_with(settings: &[(&str, &str)]) -> Self {
+        let root = tempfile::tempdir().expect("a temporary folder can be made").keep();
         let (addresses, panel) = addresses();
-        let mut environment = addresses;
-        environment.extend(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
-        let mut world = Self { root, supervisor: None, environment, panel, link: String::new() };
+        let config = root.join("config");
+        std::fs::create_dir(&config).expect("a folder can be made");
+        for (name, text) in settings.iter().chain([&("shared", addresses.as_str())]) {
+            let file = config.join(name).with_extension("toml");
+            std::fs::write(file, text).expect("settings can be written");
+        }
+        let mut world = Self { root, supervisor: None, panel, link: String::new() };
         world.up();
         world
     }
@@ -96,6 +169,18 @@ impl World {
         serde_json::from_str(&told).expect("--json prints JSON")
     }
 
+    /// Calls services as an operator's program does.
+    ///
+    /// # Panics
+    /// If the world was never up.
+    pub fn call<T>(&self, calling: impl AsyncFnOnce(Peers) -> T) -> T {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+        runtime.block_on(async {
+            let peers = Peers::operator(&Folder::at(&self.root), "cli");
+            calling(peers.expect("the operator has an identity")).await
+        })
+    }
+
     /// Process ids of the running services, by name.
     pub fn pids(&self) -> Vec<(String, u32)> {
         let status = self.ask(&["status"]);
@@ -138,7 +223,6 @@ impl World {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("vivarium"));
         command.arg("--world").arg(&self.root).args(arguments);
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env_remove("VIVARIUM_WORLD");
         command
     }
@@ -186,24 +270,18 @@ pub fn wait_until(what: &str, mut met: impl FnMut() -> bool) {
 }
 
 /// Free ports for every listener of a world, as its settings name them.
-fn addresses() -> (Vec<(String, String)>, SocketAddr) {
+fn addresses() -> (String, SocketAddr) {
     // Held together, so that no two are the same; let go of before the supervisor binds them.
     let held: Vec<TcpListener> = (0..=SERVICES.len())
         .map(|_| TcpListener::bind("127.0.0.1:0").expect("a port is free"))
         .collect();
     let address = |index: usize| held[index].local_addr().expect("it is bound");
-    let mut variables: Vec<(String, String)> = SERVICES
-        .iter()
-        .enumerate()
-        .map(|(index, name)| (variable(name), address(index).to_string()))
-        .collect();
     let panel = address(SERVICES.len());
-    variables.push((variable("panel"), panel.to_string()));
-    (variables, panel)
-}
-
-fn variable(name: &str) -> String {
-    format!("VIVARIUM_SHARED__ADDRESSES__{}", name.to_uppercase())
+    let lines = SERVICES.iter().enumerate();
+    let lines = lines.map(|(index, name)| format!("{name} = \"{}\"", address(index)));
+    let lines: Vec<String> = lines.collect();
+    let settings = format!("[addresses]\npanel = \"{panel}\"\n{}\n", lines.join("\n"));
+    (settings, panel)
 }
 
 #[expect(clippy::print_stderr, reason = "a test tells the person who runs it")]

@@ -16,7 +16,9 @@ impl Browser {
     fn of(world: &World) -> Self {
         // A second call finds the provider installed; both are well.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let builder = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        // Connections are not kept: one that a restart closes is not what these tests are about.
+        let builder = Client::builder().no_proxy().pool_max_idle_per_host(0);
+        let builder = builder.redirect(reqwest::redirect::Policy::none());
         let client = builder.timeout(Duration::from_secs(10)).build().expect("a client is built");
         Self { client, base: format!("http://{}", world.panel) }
     }

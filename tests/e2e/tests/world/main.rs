@@ -1,5 +1,11 @@
 //! A world of real processes, used as a person uses it.
 
 mod door;
+mod halt;
+mod input;
+mod kills;
 mod lifecycle;
 mod record;
+mod restart;
+mod verdicts;
+mod way;

@@ -101,7 +101,8 @@ fn steps(asked: &Asked, reply: &Reply) -> Vec<Step> {
     let mut steps = vec![Step::Wait(Duration::from_millis(reply.first_delay_ms))];
     let mut frames = vec![delta(asked, &json!({"role": "assistant", "content": null}), None)];
     let pieces = reply.pieces(asked);
-    let sent = if fails_midway(reply.fault) { reply.fault_after.min(pieces.len()) } else { pieces.len() };
+    let sent =
+        if fails_midway(reply.fault) { reply.fault_after.min(pieces.len()) } else { pieces.len() };
     for piece in &pieces[..sent] {
         frames.push(delta(asked, &json!({"content": piece}), None));
     }
@@ -112,7 +113,8 @@ fn steps(asked: &Asked, reply: &Reply) -> Vec<Step> {
         Fault::EndEarly => {}
         Fault::DoneEarly => frames.push("data: [DONE]\n\n".to_owned()),
         Fault::ErrorEvent => {
-            let error = json!({"error": {"message": "it broke", "type": "server_error", "code": 500}});
+            let error =
+                json!({"error": {"message": "it broke", "type": "server_error", "code": 500}});
             frames.push(format!("data: {error}\n\n"));
         }
         Fault::BadJson => frames.push("data: {\"choices\": [\n\n".to_owned()),
@@ -123,7 +125,8 @@ fn steps(asked: &Asked, reply: &Reply) -> Vec<Step> {
         Fault::None | Fault::NoDone | Fault::StaysOpen | Fault::Whole => {
             frames.push(delta(asked, &json!({}), Some(&reply.finish_reason)));
             if reply.usage {
-                let usage = json!({"model": asked.model, "choices": [], "usage": usage(asked, reply)});
+                let usage =
+                    json!({"model": asked.model, "choices": [], "usage": usage(asked, reply)});
                 frames.push(format!("data: {usage}\n\n"));
             }
             if reply.fault != Fault::NoDone {

@@ -1,0 +1,168 @@
+//! The way of a task: from the adding to a published document, a wage and a post.
+
+use vivarium_chassis::Service;
+use vivarium_harness::answers;
+use vivarium_harness::history::History;
+use vivarium_harness::model_server::Script;
+use vivarium_harness::process::{Model, World, wait_until};
+use vivarium_proto::identity::v1 as identity;
+use vivarium_proto::identity::v1::wallet_service_client::WalletServiceClient;
+use vivarium_proto::queue::v1 as queue;
+use vivarium_proto::queue::v1::task_service_client::TaskServiceClient;
+use vivarium_proto::review::v1 as review;
+use vivarium_proto::review::v1::review_service_client::ReviewServiceClient;
+use vivarium_proto::social::v1 as social;
+use vivarium_proto::social::v1::library_service_client::LibraryServiceClient;
+use vivarium_proto::social::v1::room_service_client::RoomServiceClient;
+
+/// The state of a task, as `vivarium show` tells it.
+pub(crate) fn state(world: &World, task: &str) -> String {
+    let shown = world.ask(&["show", task]);
+    let state = shown["task"]["state"].as_str().expect("a task has a state");
+    state.trim_start_matches("TASK_STATE_").to_lowercase()
+}
+
+/// Adds a task on the command line.
+pub(crate) fn add(world: &World, instruction: &str) -> String {
+    let added = world.ask(&["add", instruction]);
+    added["taskIds"][0].as_str().expect("an id is printed").to_owned()
+}
+
+/// Adds tasks as a program does.
+pub(crate) fn add_many(world: &World, request_id: &str, instructions: &[String]) -> Vec<String> {
+    let task = |instruction: &String| queue::TaskSpec {
+        instruction: instruction.clone(),
+        ..Default::default()
+    };
+    let tasks = instructions.iter().map(task).collect();
+    let request = queue::AddTasksRequest { request_id: request_id.to_owned(), tasks };
+    let added = world.call(async |peers| {
+        TaskServiceClient::new(peers.to(Service::Queue).calls()).add_tasks(request).await
+    });
+    added.expect("they are added").into_inner().task_ids
+}
+
+/// Waits until a task is in a state.
+#[track_caller]
+pub(crate) fn wait_for(world: &World, task: &str, wanted: &str) {
+    wait_until(&format!("{task} is {wanted}"), || state(world, task) == wanted);
+}
+
+fn messages(world: &World, room: &str) -> Vec<social::Message> {
+    let request = social::ListMessagesRequest { room: room.to_owned(), ..Default::default() };
+    let listed = world.call(async |peers| {
+        RoomServiceClient::new(peers.to(Service::Society).calls()).list_messages(request).await
+    });
+    listed.expect("the room is there").into_inner().messages
+}
+
+fn documents(world: &World, task: &str) -> Vec<social::LibraryDocument> {
+    let request = social::ListDocumentsRequest { task_id: task.to_owned(), ..Default::default() };
+    let listed = world.call(async |peers| {
+        LibraryServiceClient::new(peers.to(Service::Society).calls()).list_documents(request).await
+    });
+    listed.expect("the library is there").into_inner().documents
+}
+
+fn wages(world: &World) -> Vec<identity::Entry> {
+    let request = identity::ListEntriesRequest { page_size: 1_000, ..Default::default() };
+    let listed = world.call(async |peers| {
+        WalletServiceClient::new(peers.to(Service::Society).calls()).list_entries(request).await
+    });
+    let postings = listed.expect("there are postings").into_inner().postings;
+    let entries = postings.into_iter().filter_map(|posting| posting.entry);
+    entries.filter(|entry| entry.business_key.starts_with("wage:")).collect()
+}
+
+fn approve(world: &World, task: &str) {
+    let submission = task.to_owned();
+    let read = review::GetSubmissionRequest { submission: submission.clone(), min_position: None };
+    let approved = world.call(async |peers| {
+        let mut reviews = ReviewServiceClient::new(peers.to(Service::Review).calls());
+        let read = reviews.get_submission(read).await?.into_inner().submission.unwrap_or_default();
+        let request = review::ApproveSubmissionRequest {
+            request_id: format!("approve-{task}"),
+            submission,
+            payload_hash: read.payload_hash,
+            ..Default::default()
+        };
+        reviews.approve_submission(request).await
+    });
+    approved.expect("it is approved");
+}
+
+#[test]
+fn a_task_goes_from_the_adding_to_a_published_document_a_wage_and_a_post() {
+    let model = Model::start(Script::answering(answers::diligent));
+    let world = World::start_advised_by(&model);
+    world.ask(&["pace", "0"]);
+    let by_hand = add(&world, "Describe the tides of a small harbour");
+    let by_program = add_many(&world, "one", &["Describe the winds of a small harbour".to_owned()]);
+    let by_program = by_program.first().expect("one was added").clone();
+    for task in [&by_hand, &by_program] {
+        wait_for(&world, task, "awaiting_human");
+        assert_eq!(documents(&world, task), [], "nothing is public before the approval");
+    }
+    world.ask(&["approve", &by_hand]);
+    approve(&world, &by_program);
+    for task in [&by_hand, &by_program] {
+        wait_for(&world, task, "approved");
+        wait_until("it is published", || documents(&world, task).len() == 1);
+        let document = documents(&world, task).remove(0);
+        assert!(document.cost_micro_usd > 0, "{document:?}");
+        let file = world.root().join("library").join(&document.path);
+        wait_until("the file lies in the library", || file.is_file());
+        let text = std::fs::read_to_string(&file).expect("it is text");
+        for line in
+            ["author: res_", &format!("task: {task}"), "decided_by: human", "cost_micro_usd: "]
+        {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        wait_until("town_hall knows", || {
+            messages(&world, "town_hall").iter().any(|message| message.task_id == *task)
+        });
+    }
+    wait_until("both are paid", || wages(&world).len() == 2);
+    let history = History::read(world.root());
+    assert_eq!(history.breaches(), [""; 0]);
+    assert_eq!(history.owed(), [""; 0]);
+    assert_eq!(world.ask(&["audit", "verify"])["sound"], true);
+}
+
+#[test]
+fn a_task_that_depends_on_another_waits_for_its_approval() {
+    let model = Model::start(Script::answering(answers::diligent));
+    let world = World::start_advised_by(&model);
+    world.ask(&["pace", "0"]);
+    let first = add(&world, "Describe the soil of a small garden");
+    let second = world.ask(&["add", "Describe the plants of a small garden", "--after", &first]);
+    let second = second["taskIds"][0].as_str().expect("an id").to_owned();
+    wait_for(&world, &first, "awaiting_human");
+    assert_eq!(state(&world, &second), "blocked");
+    world.ask(&["approve", &first]);
+    wait_for(&world, &second, "awaiting_human");
+}
+
+#[test]
+fn a_cancelled_task_is_never_run() {
+    let model = Model::start(Script::answering(answers::diligent));
+    let world = World::start_advised_by(&model);
+    world.ask(&["pace", "paused"]);
+    let task = add(&world, "Describe the walls of a small house");
+    world.ask(&["cancel", &task]);
+    world.ask(&["pace", "0"]);
+    let other = add(&world, "Describe the roof of a small house");
+    wait_for(&world, &other, "awaiting_human");
+    assert_eq!(state(&world, &task), "cancelled");
+    assert!(model.asked().iter().all(|asked| !answers::task(asked).contains("walls")));
+}
+
+#[test]
+fn without_a_model_a_task_waits_and_says_for_what() {
+    let world = World::start_with(&[("executor", "[model]\norder = []\n")]);
+    world.ask(&["pace", "0"]);
+    let task = add(&world, "Describe a day without a model");
+    wait_until("it says why it waits", || {
+        world.ask(&["show", &task])["task"]["waitReason"] == "WAIT_REASON_NO_PROVIDER"
+    });
+}

@@ -1,0 +1,326 @@
+//! What must be true of every world's record, whatever was killed on the way.
+//!
+//! The record is read as anybody can read it: with SQLite, from the files. The checks know the
+//! contract's events and nothing of the code that made them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+
+/// One event of a ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Its place in the ledger.
+    pub sequence: u64,
+    /// What happened, such as `lease_granted`.
+    pub kind: String,
+    /// The event's own fields.
+    pub event: Value,
+}
+
+impl Row {
+    /// A field that is text; empty when it is not there.
+    pub fn word(&self, field: &str) -> &str {
+        self.event[field].as_str().unwrap_or_default()
+    }
+}
+
+/// The record of a world.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// Rows by ledger.
+    pub ledgers: BTreeMap<String, Vec<Row>>,
+}
+
+impl History {
+    /// Reads the record of the world at `root`, running or not.
+    pub fn read(root: &Path) -> Self {
+        let ledgers = ["queue", "executor", "society", "review"];
+        let ledgers = ledgers.map(|name| (name.to_owned(), rows(root, name)));
+        Self { ledgers: ledgers.into() }
+    }
+
+    /// The rows of one ledger.
+    pub fn of(&self, ledger: &str) -> &[Row] {
+        self.ledgers.get(ledger).map_or(&[], Vec::as_slice)
+    }
+
+    /// How often something happened.
+    pub fn count(&self, ledger: &str, kind: &str) -> usize {
+        self.of(ledger).iter().filter(|row| row.kind == kind).count()
+    }
+
+    /// Every rule that the record breaks, in words; empty is well.
+    pub fn breaches(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (ledger, rows) in &self.ledgers {
+            for (row, wanted) in rows.iter().zip(1..) {
+                if row.sequence != wanted {
+                    found.push(format!("{ledger}: {wanted} is missing, {} follows", row.sequence));
+                    break;
+                }
+            }
+        }
+        self.leases(&mut found);
+        self.ends(&mut found);
+        self.money(&mut found);
+        self.works(&mut found);
+        found
+    }
+
+    /// One live lease a task and a resident; tokens ascend; nothing is granted in a halt.
+    fn leases(&self, found: &mut Vec<String>) {
+        let mut live: BTreeMap<String, (String, String)> = BTreeMap::new();
+        let mut halted = false;
+        for row in self.of("queue") {
+            match row.kind.as_str() {
+                "halt_set" => halted = true,
+                "resumed" => halted = false,
+                "lease_granted" => {
+                    if halted {
+                        found.push(format!("queue {}: granted in a halt", row.sequence));
+                    }
+                    let holds = (work(row).to_owned(), row.word("residentId").to_owned());
+                    for (lease, other) in &live {
+                        let same = |one: &str, two: &str| !one.is_empty() && one == two;
+                        if same(&other.0, &holds.0) || same(&other.1, &holds.1) {
+                            found.push(format!("queue {}: {lease} was live", row.sequence));
+                        }
+                    }
+                    live.insert(row.word("leaseId").to_owned(), holds);
+                }
+                kind if kind.starts_with("attempt_") || kind == "critique_ended" => {
+                    let lease = row.word("leaseId");
+                    if live.remove(lease).is_none() && !lease.is_empty() {
+                        found.push(format!(
+                            "queue {}: {lease} ended and was not live",
+                            row.sequence
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A task ends once; what is over is neither granted nor ended again until it is reopened.
+    fn ends(&self, found: &mut Vec<String>) {
+        let mut over: BTreeSet<&str> = BTreeSet::new();
+        let mut known: BTreeSet<&str> = BTreeSet::new();
+        for row in self.of("queue") {
+            let task = row.word("taskId");
+            match row.kind.as_str() {
+                "task_added" => {
+                    known.insert(task);
+                }
+                "task_approved" | "task_failed" | "task_cancelled" if !over.insert(task) => {
+                    found.push(format!("queue {}: {task} ended twice", row.sequence));
+                }
+                "task_reopened" => {
+                    over.remove(task);
+                }
+                "lease_granted" if over.contains(task) => {
+                    found.push(format!("queue {}: {task} was over", row.sequence));
+                }
+                "lease_granted" if !known.contains(task) => {
+                    found.push(format!("queue {}: {task} was never added", row.sequence));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Each reservation is settled or let go once, and nothing is settled that was not reserved.
+    fn money(&self, found: &mut Vec<String>) {
+        let mut open: BTreeSet<&str> = BTreeSet::new();
+        for row in self.of("executor") {
+            let reservation = row.word("reservationId");
+            match row.kind.as_str() {
+                "budget_reserved" => {
+                    open.insert(reservation);
+                }
+                "model_called" | "reservation_released" if !open.remove(reservation) => {
+                    found.push(format!("executor {}: {reservation} was not open", row.sequence));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What was approved was submitted, is published once and paid once.
+    fn works(&self, found: &mut Vec<String>) {
+        let submitted: BTreeSet<&str> = self
+            .of("queue")
+            .iter()
+            .filter(|row| row.kind == "attempt_finished")
+            .map(|row| row.word("submissionId"))
+            .collect();
+        let mut verdicts = BTreeSet::new();
+        for row in self.of("review").iter().filter(|row| row.kind == "verdict_reached") {
+            let submission = row.word("submissionId");
+            if !verdicts.insert(submission) {
+                found.push(format!("review {}: {submission} was judged twice", row.sequence));
+            }
+            if !submitted.contains(submission) {
+                found.push(format!("review {}: {submission} was not submitted", row.sequence));
+            }
+        }
+        let mut published = BTreeSet::new();
+        let mut keys = BTreeSet::new();
+        for row in self.of("society") {
+            if row.kind == "document_published" && !published.insert(row.word("documentId")) {
+                found.push(format!("society {}: it was published before", row.sequence));
+            }
+            let key = row.event["entry"]["businessKey"].as_str().unwrap_or_default();
+            if row.kind == "tokens_moved" && !keys.insert(key) {
+                found.push(format!("society {}: {key} was paid before", row.sequence));
+            }
+        }
+    }
+
+    /// What is missing of the consequences of approvals: documents and wages. Empty once all
+    /// followers have caught up.
+    pub fn owed(&self) -> Vec<String> {
+        let society = self.of("society");
+        let paid: BTreeSet<&str> = society
+            .iter()
+            .filter_map(|row| row.event["entry"]["businessKey"].as_str()?.strip_prefix("wage:"))
+            .collect();
+        let published: BTreeSet<&str> = society
+            .iter()
+            .filter(|row| row.kind == "document_published")
+            .map(|row| row.word("taskId"))
+            .collect();
+        let approved = self.of("queue").iter().filter(|row| row.kind == "task_approved");
+        let mut owed = Vec::new();
+        for task in approved.map(|row| row.word("taskId")) {
+            if !paid.contains(task) {
+                owed.push(format!("{task} is not paid"));
+            }
+            if !published.contains(task) {
+                owed.push(format!("{task} is not published"));
+            }
+        }
+        owed
+    }
+}
+
+/// What a lease is for: a task, or the critique of a submission.
+fn work(row: &Row) -> &str {
+    match row.word("submissionId") {
+        "" => row.word("taskId"),
+        submission => submission,
+    }
+}
+
+fn rows(root: &Path, ledger: &str) -> Vec<Row> {
+    let path = root.join("mutable").join("ledgers").join(format!("{ledger}.db"));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags).expect("a ledger opens for reading");
+    let mut read = db
+        .prepare("SELECT sequence, kind, payload FROM events ORDER BY sequence")
+        .expect("a ledger has events");
+    let row = |row: &rusqlite::Row<'_>| {
+        let payload: Vec<u8> = row.get(2)?;
+        let whole: Value = serde_json::from_slice(&payload).expect("an event is JSON");
+        let fields = whole.as_object().and_then(|fields| fields.values().next().cloned());
+        Ok(Row { sequence: row.get(0)?, kind: row.get(1)?, event: fields.unwrap_or_default() })
+    };
+    let rows = read.query_map([], row).expect("a ledger can be read");
+    rows.map(|row| row.expect("a row reads")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// One task, from its adding to its wage.
+    fn sound() -> History {
+        let mut history = History::default();
+        let task = "t1";
+        let granted = json!({"leaseId": "l1", "taskId": task, "residentId": "r1"});
+        let finished = json!({"leaseId": "l1", "taskId": task, "submissionId": "s1"});
+        push(&mut history, "queue", "task_added", json!({"taskId": task}));
+        push(&mut history, "queue", "lease_granted", granted);
+        push(&mut history, "queue", "attempt_finished", finished);
+        push(&mut history, "queue", "task_approved", json!({"taskId": task}));
+        push(&mut history, "executor", "budget_reserved", json!({"reservationId": "b1"}));
+        push(&mut history, "executor", "model_called", json!({"reservationId": "b1"}));
+        push(&mut history, "review", "verdict_reached", json!({"submissionId": "s1"}));
+        let document = json!({"documentId": "d1", "taskId": task});
+        push(&mut history, "society", "document_published", document);
+        let wage = json!({"entry": {"businessKey": "wage:t1"}});
+        push(&mut history, "society", "tokens_moved", wage);
+        history
+    }
+
+    fn push(history: &mut History, ledger: &str, kind: &str, event: Value) {
+        let rows = history.ledgers.entry(ledger.to_owned()).or_default();
+        rows.push(Row { sequence: rows.len() as u64 + 1, kind: kind.to_owned(), event });
+    }
+
+    #[test]
+    fn a_sound_record_breaks_nothing_and_owes_nothing() {
+        assert_eq!(sound().breaches(), [""; 0]);
+        assert_eq!(sound().owed(), [""; 0]);
+    }
+
+    #[test]
+    fn every_lost_event_is_found() {
+        for (ledger, rows) in sound().ledgers {
+            for at in 0..rows.len() - 1 {
+                let mut lossy = sound();
+                lossy.ledgers.get_mut(&ledger).expect("it is there").remove(at);
+                assert!(!lossy.breaches().is_empty(), "{ledger} {at} was not missed");
+            }
+        }
+        // The last row of a ledger is missed by what it owes.
+        let mut lossy = sound();
+        lossy.ledgers.get_mut("society").expect("it is there").pop();
+        assert_eq!(lossy.owed(), ["t1 is not paid"]);
+    }
+
+    #[test]
+    fn what_happens_twice_is_found() {
+        for (ledger, kind, event, told) in [
+            ("queue", "task_approved", json!({"taskId": "t1"}), "ended twice"),
+            ("queue", "lease_granted", json!({"leaseId": "l2", "taskId": "t1"}), "was over"),
+            ("queue", "attempt_finished", json!({"leaseId": "l1"}), "was not live"),
+            ("executor", "model_called", json!({"reservationId": "b1"}), "was not open"),
+            ("review", "verdict_reached", json!({"submissionId": "s1"}), "judged twice"),
+            ("society", "document_published", json!({"documentId": "d1"}), "published before"),
+            (
+                "society",
+                "tokens_moved",
+                json!({"entry": {"businessKey": "wage:t1"}}),
+                "paid before",
+            ),
+        ] {
+            let mut twice = sound();
+            push(&mut twice, ledger, kind, event);
+            let breaches = twice.breaches();
+            assert!(breaches.iter().any(|breach| breach.contains(told)), "{told}: {breaches:?}");
+        }
+    }
+
+    #[test]
+    fn two_live_leases_and_a_grant_in_a_halt_are_found() {
+        let mut history = History::default();
+        for task in ["t1", "t2"] {
+            push(&mut history, "queue", "task_added", json!({"taskId": task}));
+        }
+        let granted =
+            |lease: &str, task: &str| json!({"leaseId": lease, "taskId": task, "residentId": "r"});
+        push(&mut history, "queue", "lease_granted", granted("l1", "t1"));
+        push(&mut history, "queue", "lease_granted", granted("l2", "t2"));
+        push(&mut history, "queue", "attempt_halted", json!({"leaseId": "l1"}));
+        push(&mut history, "queue", "attempt_halted", json!({"leaseId": "l2"}));
+        push(&mut history, "queue", "halt_set", json!({}));
+        push(&mut history, "queue", "lease_granted", granted("l3", "t1"));
+        assert_eq!(history.breaches(), ["queue 4: l1 was live", "queue 8: granted in a halt"]);
+    }
+}
