@@ -492,7 +492,7 @@ impl<A: Aggregate> Writer<A> {
         if nothing && !due {
             return Ok(());
         }
-        planted::point(planted::DECIDED_NOT_COMMITTED);
+        planted::point(planted::DECIDED_NOT_COMMITTED, &turn.rows);
         let reader = self.store.reader();
         let texts = BatchTexts { fresh: &turn.texts, stored: &*reader };
         let views = &self.views;
@@ -515,7 +515,7 @@ impl<A: Aggregate> Writer<A> {
         };
         self.store.append(&batch)?;
         self.unkept_since = None;
-        planted::point(planted::COMMITTED_NOT_ANSWERED);
+        planted::point(planted::COMMITTED_NOT_ANSWERED, &turn.rows);
         let erasures = std::mem::take(&mut turn.erasures);
         self.erase(&erasures)?;
         self.house_keeping(turn.now);

@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// The file that names a planted point, in a world's folder.
+const CRASH_AT: &str = "crash-at";
+
 /// The services, as `vivarium status` names them.
 pub const SERVICES: [&str; 5] = ["queue", "executor", "society", "review", "gateway"];
 
@@ -106,9 +109,26 @@ impl World {
         Self::start_with(&[("executor", &model.settings("embedded"))])
     }
 
+    /// Starts a fresh world on a language model, in which the first process that comes to this planted
+    /// point ends there, once.
+    pub fn start_crashing(model: &Model, point: &str) -> Self {
+        let root = tempfile::tempdir().expect("a temporary folder can be made").keep();
+        std::fs::write(root.join(CRASH_AT), point).expect("a file can be written");
+        Self::start_in(root, &[("executor", &model.settings("remote"))])
+    }
+
+    /// Whether the planted point was reached.
+    pub fn has_crashed(&self) -> bool {
+        !self.root.join(CRASH_AT).exists()
+    }
+
     /// Starts a fresh world with these settings, by the name of their file.
     pub fn start_with(settings: &[(&str, &str)]) -> Self {
         let root = tempfile::tempdir().expect("a temporary folder can be made").keep();
+        Self::start_in(root, settings)
+    }
+
+    fn start_in(root: PathBuf, settings: &[(&str, &str)]) -> Self {
         let (addresses, panel) = addresses();
         let config = root.join("config");
         std::fs::create_dir(&config).expect("a folder can be made");
@@ -223,6 +243,7 @@ impl World {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program("vivarium"));
         command.arg("--world").arg(&self.root).args(arguments);
+        command.env("VIVARIUM_CRASH_AT", self.root.join(CRASH_AT));
         command.env_remove("VIVARIUM_WORLD");
         command
     }

@@ -58,7 +58,7 @@ impl Engine {
         }
         let wish = self.wish(speaker, tally.steps, u64::try_from(bytes).unwrap_or(u64::MAX));
         self.reserve(&wish).await?;
-        planted::point(RESERVED_NOT_SETTLED);
+        planted::point(RESERVED_NOT_SETTLED, &[]);
         self.hub.begin(Source {
             cycle: grant.cycle,
             task: Some(grant.task.id),

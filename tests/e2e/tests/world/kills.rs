@@ -18,12 +18,16 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
 fn working() -> (Model, World) {
     let model = Model::start(Script::answering(|asked: &Asked| answers::slow(asked, PAUSE)));
     let world = World::start_on(&model);
+    give_work(&world);
+    (model, world)
+}
+
+fn give_work(world: &World) {
     world.ask(&["pace", "0"]);
     let instructions: Vec<String> =
         (0..TASKS).map(|number| format!("Describe bird number {number} of a garden")).collect();
-    let tasks = add_many(&world, "birds", &instructions);
+    let tasks = add_many(world, "birds", &instructions);
     assert_eq!(tasks.len(), TASKS);
-    (model, world)
 }
 
 /// Waits for further progress, so that the next kill hits other work.
@@ -91,4 +95,47 @@ fn killing_the_supervisor_leaves_no_orphan_and_loses_nothing() {
         world.up();
     }
     everything_ended_once(&world);
+}
+
+/// A process ends at a named point of its work, and nothing of it is lost or repeated.
+fn ends_at(point: &str) {
+    let model = Model::start(Script::answering(|asked: &Asked| answers::slow(asked, PAUSE)));
+    let world = World::start_crashing(&model, point);
+    give_work(&world);
+    wait_until("the point is reached", || world.has_crashed());
+    everything_ended_once(&world);
+    let status = world.ask(&["status"]);
+    let services = status["services"].as_array().expect("a list");
+    let restarts: u64 = services.iter().filter_map(|service| service["restarts"].as_u64()).sum();
+    assert_eq!(restarts, 1, "one process ended, once: {status}");
+}
+
+#[test]
+fn a_grant_that_was_decided_and_not_committed_is_made_again() {
+    ends_at("decided-not-committed@lease_granted:5");
+}
+
+#[test]
+fn a_finish_that_was_committed_and_not_answered_is_not_repeated() {
+    ends_at("committed-not-answered@attempt_finished:5");
+}
+
+#[test]
+fn an_approved_document_that_was_not_published_is_published_once() {
+    ends_at("decided-not-committed@document_published:5");
+}
+
+#[test]
+fn a_published_document_that_was_not_paid_for_is_paid_for_once() {
+    ends_at("decided-not-committed@work_valued:5");
+}
+
+#[test]
+fn money_that_was_reserved_and_not_settled_is_settled_once() {
+    ends_at("reserved-not-settled:5");
+}
+
+#[test]
+fn a_verdict_that_was_committed_and_not_answered_stands_once() {
+    ends_at("committed-not-answered@verdict_reached:5");
 }
