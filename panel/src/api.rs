@@ -43,6 +43,7 @@ pub(crate) struct Method {
     /// `/package.Service/Method`.
     pub(crate) path: &'static str,
     /// Whether it answers once.
+    #[cfg_attr(not(test), expect(dead_code, reason = "compared with the contract by a test"))]
     pub(crate) shape: Shape,
 }
 
@@ -91,14 +92,6 @@ pub(crate) fn request_id() -> String {
     bytes.iter().fold("panel-".to_owned(), |id, byte| format!("{id}{byte:02x}"))
 }
 
-#[cfg(feature = "mock")]
-mod transport {
-    //! Fixtures in place of a gateway.
-
-    pub(super) use crate::mock::{once, stream};
-}
-
-#[cfg(not(feature = "mock"))]
 mod transport {
     //! gRPC-Web in bytes.
 
@@ -224,8 +217,7 @@ mod tests {
         for file in &files {
             for service in &file.service {
                 for method in &service.method {
-                    let path =
-                        format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                    let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
                     let streams = method.server_streaming();
                     let shape = if streams { Shape::Stream } else { Shape::Unary };
                     methods.insert(path, shape);

@@ -223,7 +223,8 @@ impl Live {
         spawn_local(async move {
             gloo_timers::future::TimeoutFuture::new(TITLES_AFTER_MS).await;
             let wanted = self.names.try_update_untracked(|names| names.take_wanted(TITLES_AT_ONCE));
-            let asks = wanted.into_iter().flatten().map(|id| async move { api::tasks::get(&id).await });
+            let asks =
+                wanted.into_iter().flatten().map(|id| async move { api::tasks::get(&id).await });
             let answers = futures::future::join_all(asks).await;
             if answers.iter().any(Result::is_ok) {
                 self.names.update(|names| {
@@ -282,9 +283,14 @@ impl Shared {
 
     /// How many things wait in the Inbox.
     pub(crate) fn inbox_count(&self) -> u64 {
-        let pending = self.pending.value.with(|known| known.as_ref().map_or(0, |(_, count)| *count));
+        let pending =
+            self.pending.value.with(|known| known.as_ref().map_or(0, |(_, count)| *count));
         let letters = self.threads.value.with(|known| {
-            known.iter().flatten().map(|thread| u64::from(thread.unread.max(thread.waiting))).sum::<u64>()
+            known
+                .iter()
+                .flatten()
+                .map(|thread| u64::from(thread.unread.max(thread.waiting)))
+                .sum::<u64>()
         });
         pending + letters
     }

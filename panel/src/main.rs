@@ -2,13 +2,13 @@
 //!
 //! Reading order: [`state`] (what is known, pure) → [`api`] (the only way to the world) → [`live`]
 //! (the two together, in signals) → [`app`] (shell and routes) → [`pages`] → [`parts`].
+#![expect(clippy::result_large_err, reason = "a problem is shown whole, and is rare")]
+#![expect(clippy::large_types_passed_by_value, reason = "signals are handles that Leptos copies")]
 
 mod api;
 mod app;
 mod format;
 mod live;
-#[cfg(feature = "mock")]
-mod mock;
 mod pages;
 mod parts;
 mod state;

@@ -1,5 +1,6 @@
 //! One screen each.
 
+pub(crate) mod decision;
 pub(crate) mod document;
 pub(crate) mod inbox;
 pub(crate) mod library;

@@ -20,7 +20,8 @@ pub(crate) async fn running() -> Answer<Vec<Cycle>> {
 /// Cycles of a task, newest first.
 pub(crate) async fn of_task(task: &str) -> Answer<Vec<Cycle>> {
     let task_id = task.to_owned();
-    list(pb::ListCyclesRequest { task_id, page_size: 100, ..pb::ListCyclesRequest::default() }).await
+    list(pb::ListCyclesRequest { task_id, page_size: 100, ..pb::ListCyclesRequest::default() })
+        .await
 }
 
 /// Cycles of a resident, newest first.

@@ -15,11 +15,10 @@ use crate::state::output::News;
 use crate::state::world::{Health, Service};
 
 const FOLLOW: Method = stream("/vivarium.gateway.v1.PanelService/Follow");
-const SERVICES: Method = unary("/vivarium.gateway.v1.PanelService/ListServices");
 const SESSION: Method = unary("/vivarium.gateway.v1.PanelService/GetSession");
 
 #[cfg(test)]
-pub(super) const METHODS: &[Method] = &[FOLLOW, SERVICES, SESSION];
+pub(super) const METHODS: &[Method] = &[FOLLOW, SESSION];
 
 /// One item of the stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,13 +57,9 @@ pub(crate) async fn follow(
         cursors: cursors.into_iter().collect(),
     };
     let answers = open("", FOLLOW, &request).await?;
-    Ok(answers.filter_map(async |answer| answer.and_then(|bytes| item(&bytes)).transpose()).boxed_local())
-}
-
-/// Every service's health.
-pub(crate) async fn services() -> Answer<Vec<Health>> {
-    let answer: pb::ListServicesResponse = call(SERVICES, &pb::ListServicesRequest {}).await?;
-    Ok(answer.services.into_iter().map(health).collect())
+    Ok(answers
+        .filter_map(async |answer| answer.and_then(|bytes| item(&bytes)).transpose())
+        .boxed_local())
 }
 
 /// The world's name.

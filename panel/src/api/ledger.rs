@@ -10,11 +10,10 @@ use crate::state::event::Event;
 use crate::state::{LEDGERS, Page};
 
 const READ: Method = unary("/vivarium.ledger.v1.LedgerService/ReadRows");
-const HEAD: Method = unary("/vivarium.ledger.v1.LedgerService/GetHead");
 const VERIFY: Method = stream("/vivarium.ledger.v1.LedgerService/Verify");
 
 #[cfg(test)]
-pub(super) const METHODS: &[Method] = &[READ, HEAD, VERIFY];
+pub(super) const METHODS: &[Method] = &[READ, VERIFY];
 
 /// The newest rows of one ledger, newest first; of one subject, if it is not empty.
 pub(crate) async fn newest(
@@ -59,13 +58,6 @@ pub(crate) async fn trace(subject: &str) -> Answer<(Vec<Event>, Vec<&'static str
     }
     rows.sort_by_key(|row| (row.time, row.sequence));
     Ok((rows, silent))
-}
-
-/// A ledger's id and head.
-pub(crate) async fn head(ledger: &str) -> Answer<(String, u64)> {
-    let answer: pb::GetHeadResponse =
-        call_at(ledger, HEAD, &pb::GetHeadRequest::default()).await?;
-    Ok((answer.ledger_id, answer.sequence))
 }
 
 /// How far a walk over a chain has come.

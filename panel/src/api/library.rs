@@ -44,8 +44,10 @@ pub(crate) async fn search(query: &str) -> Answer<Page<Document>> {
 
 /// A document by id or path.
 pub(crate) async fn get(document: &str) -> Answer<Whole> {
-    let request =
-        pb::GetDocumentRequest { document: document.to_owned(), ..pb::GetDocumentRequest::default() };
+    let request = pb::GetDocumentRequest {
+        document: document.to_owned(),
+        ..pb::GetDocumentRequest::default()
+    };
     let answer: pb::GetDocumentResponse = call(GET, &request).await?;
     Ok(Whole {
         document: self::document(answer.document.unwrap_or_default()),

@@ -40,8 +40,7 @@ pub(crate) async fn clear_key(request_id: String, provider: String) -> Answer<Po
 
 /// Whether keys are set, masked.
 pub(crate) async fn keys() -> Answer<Vec<Key>> {
-    let answer: pb::GetKeyStatusResponse =
-        call(KEYS, &pb::GetKeyStatusRequest::default()).await?;
+    let answer: pb::GetKeyStatusResponse = call(KEYS, &pb::GetKeyStatusRequest::default()).await?;
     let key = |wire: pb::KeyStatus| Key {
         provider: wire.provider,
         present: wire.present,

@@ -107,7 +107,8 @@ fn from_details(bytes: &[u8]) -> Problem {
                 found.fields = bad.violations.into_iter().map(field).collect();
             }
             "RetryInfo" => {
-                found.retry_after = RetryInfo::decode(value).unwrap_or_default().delay.map(span);
+                found.retry_after =
+                    RetryInfo::decode(value).unwrap_or_default().delay.as_ref().map(span);
             }
             _ => {}
         }
@@ -165,12 +166,23 @@ fn bare(code: tonic::Code) -> Problem {
         tonic::Code::DeadlineExceeded => Reason::RpcDeadlinePassed,
         tonic::Code::Cancelled => Reason::RpcCancelled,
         tonic::Code::Internal | tonic::Code::DataLoss => Reason::RpcInternalFault,
-        _ => return unreachable(),
+        tonic::Code::Ok
+        | tonic::Code::Unknown
+        | tonic::Code::InvalidArgument
+        | tonic::Code::NotFound
+        | tonic::Code::AlreadyExists
+        | tonic::Code::PermissionDenied
+        | tonic::Code::ResourceExhausted
+        | tonic::Code::FailedPrecondition
+        | tonic::Code::Aborted
+        | tonic::Code::OutOfRange
+        | tonic::Code::Unimplemented
+        | tonic::Code::Unavailable => return unreachable(),
     };
     known(reason, &BTreeMap::new())
 }
 
-fn span(span: Span) -> Duration {
+fn span(span: &Span) -> Duration {
     let nanos = u32::try_from(span.nanos).unwrap_or(0);
     Duration::new(u64::try_from(span.seconds).unwrap_or(0), nanos)
 }

@@ -23,15 +23,18 @@ pub(super) const METHODS: &[Method] =
 
 /// All residents, in the order in which they joined.
 pub(crate) async fn list() -> Answer<Vec<Resident>> {
-    let request = pb::ListResidentsRequest { page_size: 1_000, ..pb::ListResidentsRequest::default() };
+    let request =
+        pb::ListResidentsRequest { page_size: 1_000, ..pb::ListResidentsRequest::default() };
     let answer: pb::ListResidentsResponse = call(LIST, &request).await?;
     Ok(answer.residents.into_iter().map(resident).collect())
 }
 
 /// One resident by id or handle.
 pub(crate) async fn get(resident: &str) -> Answer<Resident> {
-    let request =
-        pb::GetResidentRequest { resident: resident.to_owned(), ..pb::GetResidentRequest::default() };
+    let request = pb::GetResidentRequest {
+        resident: resident.to_owned(),
+        ..pb::GetResidentRequest::default()
+    };
     let answer: pb::GetResidentResponse = call(GET, &request).await?;
     Ok(self::resident(answer.resident.unwrap_or_default()))
 }
@@ -98,7 +101,11 @@ pub(crate) async fn memories(resident: &str, text: &str) -> Answer<Vec<Memory>> 
 }
 
 /// Erases a memory's text for good.
-pub(crate) async fn forget(request_id: String, memory_id: String, reason: String) -> Answer<Position> {
+pub(crate) async fn forget(
+    request_id: String,
+    memory_id: String,
+    reason: String,
+) -> Answer<Position> {
     let answer: pb::ForgetMemoryResponse =
         call(FORGET, &pb::ForgetMemoryRequest { request_id, memory_id, reason }).await?;
     Ok(wire::position(answer.position))

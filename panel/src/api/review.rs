@@ -18,23 +18,17 @@ pub(super) const METHODS: &[Method] = &[LIST, GET, APPROVE, REJECT];
 
 /// Submissions that wait for a person, newest first, and how many there are.
 pub(crate) async fn pending() -> Answer<(Vec<Submission>, u64)> {
-    list(&[State::AwaitingHuman], "").await
+    list(&[State::AwaitingHuman]).await
 }
 
-/// The submissions of a task, newest first.
-pub(crate) async fn of_task(task: &str) -> Answer<Vec<Submission>> {
-    Ok(list(&[], task).await?.0)
-}
-
-async fn list(states: &[State], task: &str) -> Answer<(Vec<Submission>, u64)> {
+async fn list(states: &[State]) -> Answer<(Vec<Submission>, u64)> {
     let request = pb::ListSubmissionsRequest {
         states: states.iter().map(|state| state_to_wire(*state).into()).collect(),
-        task_id: task.to_owned(),
         page_size: 200,
         ..pb::ListSubmissionsRequest::default()
     };
     let answer: pb::ListSubmissionsResponse = call(LIST, &request).await?;
-    let rows = answer.submissions.into_iter().map(self::submission).collect();
+    let rows = answer.submissions.into_iter().map(submission).collect();
     Ok((rows, answer.awaiting_human))
 }
 

@@ -48,7 +48,11 @@ pub(crate) async fn post(request_id: String, room: String, text: String) -> Answ
 }
 
 /// Erases a message's text for good.
-pub(crate) async fn hide(request_id: String, message_id: String, reason: String) -> Answer<Position> {
+pub(crate) async fn hide(
+    request_id: String,
+    message_id: String,
+    reason: String,
+) -> Answer<Position> {
     let answer: pb::HideMessageResponse =
         call(HIDE, &pb::HideMessageRequest { request_id, message_id, reason }).await?;
     Ok(wire::position(answer.position))

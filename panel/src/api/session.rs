@@ -20,13 +20,11 @@ thread_local! {
 }
 
 /// The word that goes with every call. Empty: nobody is signed in.
-#[cfg_attr(feature = "mock", expect(dead_code, reason = "fixtures ask for no word"))]
 pub(super) fn word() -> String {
     WORD.with_borrow(Clone::clone)
 }
 
 /// A call was refused because nobody is signed in.
-#[cfg_attr(feature = "mock", expect(dead_code, reason = "fixtures never refuse a session"))]
 pub(super) fn lost() {
     LOST.with_borrow(|tell| {
         if let Some(tell) = tell {
@@ -43,7 +41,8 @@ pub(crate) fn when_lost(tell: impl Fn() + 'static) {
 /// The token of a sign-in link, taken out of the address so that it stays in no history.
 pub(crate) fn token_of_link() -> Option<String> {
     let fragment = window().location().hash().ok()?;
-    let token = ["#t=", "#token=", "#/token="].iter().find_map(|mark| fragment.strip_prefix(mark))?;
+    let token =
+        ["#t=", "#token=", "#/token="].iter().find_map(|mark| fragment.strip_prefix(mark))?;
     let path = window().location().pathname().ok()?;
     let history = window().history().ok()?;
     let cleared = history.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&path));
@@ -84,13 +83,6 @@ fn keep(word: &str) {
     }
 }
 
-#[cfg(feature = "mock")]
-#[expect(clippy::unused_async, reason = "the same form as the real one")]
-async fn send(method: &str, _body: Option<&str>) -> Answer<String> {
-    crate::mock::session(method).map_err(|word| problem::from_word(&word))
-}
-
-#[cfg(not(feature = "mock"))]
 async fn send(method: &str, body: Option<&str>) -> Answer<String> {
     let init = RequestInit::new();
     init.set_method(method);
@@ -101,7 +93,6 @@ async fn send(method: &str, body: Option<&str>) -> Answer<String> {
 }
 
 /// Err: no answer came. Ok(Err): the answer is a refusal.
-#[cfg_attr(feature = "mock", expect(dead_code, reason = "fixtures are not fetched"))]
 async fn fetch(init: &RequestInit) -> Result<Answer<String>, ()> {
     let request = Request::new_with_str_and_init("/session", init).map_err(drop)?;
     let word = WORD.with_borrow(Clone::clone);

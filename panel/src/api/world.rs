@@ -27,20 +27,21 @@ pub(crate) async fn controls() -> Answer<World> {
 
 /// Halts the world.
 pub(crate) async fn halt(request_id: String, reason: String) -> Answer<Position> {
-    let answer: pb::SetHaltResponse = call(HALT, &pb::SetHaltRequest { request_id, reason }).await?;
+    let answer: pb::SetHaltResponse =
+        call(HALT, &pb::SetHaltRequest { request_id, reason }).await?;
     Ok(wire::position(answer.position))
 }
 
 /// Ends a halt.
 pub(crate) async fn resume(request_id: String, reason: String) -> Answer<Position> {
-    let answer: pb::ResumeResponse = call(RESUME, &pb::ResumeRequest { request_id, reason }).await?;
+    let answer: pb::ResumeResponse =
+        call(RESUME, &pb::ResumeRequest { request_id, reason }).await?;
     Ok(wire::position(answer.position))
 }
 
 /// What the halt in force stopped, runner by runner.
 pub(crate) async fn halt_receipt() -> Answer<Vec<RunnerReceipt>> {
-    let answer: pb::GetHaltReceiptResponse =
-        call(RECEIPT, &pb::GetHaltReceiptRequest {}).await?;
+    let answer: pb::GetHaltReceiptResponse = call(RECEIPT, &pb::GetHaltReceiptRequest {}).await?;
     let receipt = |runner: pb::RunnerReceipt| RunnerReceipt {
         name: runner.name,
         stopped: wire::some_moment(runner.stopped_time),

@@ -15,7 +15,8 @@ pub(super) fn banner(shared: Shared) -> AnyView {
     let link = move || match live.link.get() {
         Link::Broken { since, retry } => {
             let since = format::ago(since, clock::now().max(live.tick.get()));
-            let text = format!("The connection to the world broke {since}. What you see is as of then.");
+            let text =
+                format!("The connection to the world broke {since}. What you see is as of then.");
             Some(notice::countdown(text, Some(retry), move || live.wake()))
         }
         Link::Starting | Link::Live | Link::SignedOut => None,

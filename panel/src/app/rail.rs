@@ -42,11 +42,17 @@ pub(super) fn rail(shared: Shared, help: RwSignal<bool>) -> AnyView {
     .into_any()
 }
 
-fn entry(address: &'static str, picture: &'static str, label: &'static str, counts: Option<Shared>) -> AnyView {
+fn entry(
+    address: &'static str,
+    picture: &'static str,
+    label: &'static str,
+    counts: Option<Shared>,
+) -> AnyView {
     let location = use_location();
     let here = move || {
         let path = location.pathname.get();
-        let inside = address != "/" && path.strip_prefix(address).is_some_and(|rest| rest.starts_with('/'));
+        let inside =
+            address != "/" && path.strip_prefix(address).is_some_and(|rest| rest.starts_with('/'));
         (path == address || inside).then_some("page")
     };
     let count = move || {

@@ -10,13 +10,15 @@ use crate::state::problem::Kind;
 pub(super) fn page() -> AnyView {
     let live = live();
     document().set_title("Sign in · Vivarium");
-    let trouble = move || match live.session.get() {
+    let trouble = move || {
+        match live.session.get() {
         Session::Out(Some(problem)) if problem.reason == "AUTH_LINK_SPENT" => Some(
             "That link was used before, or is older than ten minutes. Each link opens the panel once."
                 .to_owned(),
         ),
         Session::Out(Some(problem)) if problem.kind != Kind::SignedOut => Some(problem.spoken()),
         Session::Out(_) | Session::In(_) | Session::Asking => None,
+    }
     };
     let again = move |_| {
         // Reloading the page of a browser cannot fail in a way that a person could mend here.

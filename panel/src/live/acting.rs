@@ -80,13 +80,6 @@ impl Act {
         self.problem.set(Some(problem));
     }
 
-    /// Forgets a refusal.
-    pub(crate) fn clear(&self) {
-        if self.problem.with_untracked(Option::is_some) {
-            self.problem.set(None);
-        }
-    }
-
     /// Whether it is asked, or done and not yet come back.
     pub(crate) fn is_pending(&self) -> bool {
         self.busy.get()

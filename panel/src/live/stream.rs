@@ -29,7 +29,7 @@ const ITEMS_AT_ONCE: usize = 512;
 /// Rows of each ledger that are read before the stream begins.
 const ROWS_BEFORE: u32 = 40;
 /// A hidden tab gives its connection back after this: a browser has only six to a host.
-const HIDDEN_MAX: Duration = Duration::from_secs(60);
+const HIDDEN_MAX: Duration = Duration::from_mins(1);
 
 type Items = LocalBoxStream<'static, Answer<Item>>;
 
@@ -163,8 +163,12 @@ fn show(live: Live, batch: Vec<Item>) {
         .collect();
     if !news.is_empty() || !ended.is_empty() {
         live.output.update(|output| {
-            news.into_iter().for_each(|item| output.take(item));
-            ended.iter().for_each(|cycle| output.end(cycle));
+            for item in news {
+                output.take(item);
+            }
+            for cycle in &ended {
+                output.end(cycle);
+            }
         });
     }
     if !rows.is_empty() {

@@ -7,11 +7,12 @@ use crate::state::model::Budget;
 
 /// A share in thousandths, with words for those who do not see it.
 pub(crate) fn bar(label: String, permille: u32, reserved_permille: u32) -> AnyView {
+    let high = permille + reserved_permille >= 900;
     let width = |permille: u32| format!("{}.{}%", permille / 10, permille % 10);
     view! {
         <div
             class="bar"
-            class:bar-high=permille + reserved_permille >= 900
+            class:bar-high=high
             role="meter"
             aria-valuemin="0"
             aria-valuemax="1000"
@@ -28,8 +29,8 @@ pub(crate) fn bar(label: String, permille: u32, reserved_permille: u32) -> AnyVi
 /// A budget: how much of it is spent, how much is held by running calls.
 pub(crate) fn budget(label: String, budget: &Budget) -> AnyView {
     let (spent, reserved) = budget.permille();
-    let held = (budget.reserved > 0)
-        .then(|| format!(" + {} held", format::dollars(budget.reserved)));
+    let held =
+        (budget.reserved > 0).then(|| format!(" + {} held", format::dollars(budget.reserved)));
     view! {
         <div class="budget">
             <div class="budget-line">

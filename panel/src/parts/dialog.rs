@@ -21,9 +21,10 @@ pub(crate) fn dialog(
             dialog.close();
         }
     });
-    let close = move |_| open.set(false);
+    let closed = move |_: leptos::ev::Event| open.set(false);
+    let close = move |_: leptos::ev::MouseEvent| open.set(false);
     view! {
-        <dialog class="dialog" node_ref=node aria-label=title on:close=close>
+        <dialog class="dialog" node_ref=node aria-label=title on:close=closed>
             <div class="dialog-head">
                 <h2>{title}</h2>
                 <button type="button" class="icon-button" aria-label="Close" on:click=close>{icon("close")}</button>

@@ -63,7 +63,10 @@ impl Field {
         let input = self.input(&id, &about, value, wrong);
         let count = move || (self.most > 0).then(|| self.count(value));
         let below = move || match wrong.get() {
-            Some(wrong) => view! { <span class="field-wrong">{crate::format::capital(&wrong)}</span> }.into_any(),
+            Some(wrong) => {
+                view! { <span class="field-wrong">{crate::format::capital(&wrong)}</span> }
+                    .into_any()
+            }
             None => view! { <span class="field-hint">{self.hint}</span> }.into_any(),
         };
         view! {
@@ -133,6 +136,7 @@ impl Field {
 }
 
 /// Control and Enter in a text of several lines sends its form.
+#[expect(clippy::needless_pass_by_value, reason = "a handler is given its event")]
 fn submit_on_control_enter(event: ev::KeyboardEvent) {
     if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
         let area: web_sys::HtmlTextAreaElement = event_target(&event);

@@ -18,7 +18,9 @@ pub(crate) fn mark(id: &str) -> AnyView {
     let letters = move || match id.as_str() {
         "human" => "You".to_owned(),
         "society" | "" => "·".to_owned(),
-        id => live.names.with(|names| names.resident(id).map_or_else(|| "?".to_owned(), format::initials)),
+        id => live
+            .names
+            .with(|names| names.resident(id).map_or_else(|| "?".to_owned(), format::initials)),
     };
     view! { <span class=class aria-hidden="true">{letters}</span> }.into_any()
 }

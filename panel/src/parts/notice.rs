@@ -8,7 +8,10 @@ use super::time;
 use crate::state::problem::{Kind, Problem};
 
 /// A refusal: its sentence, what to do, and the fields that no input below it shows.
-pub(crate) fn refusal(problem: RwSignal<Option<Problem>>, shown: &'static [&'static str]) -> AnyView {
+pub(crate) fn refusal(
+    problem: RwSignal<Option<Problem>>,
+    shown: &'static [&'static str],
+) -> AnyView {
     let body = move || problem.get().map(|problem| told(&problem, shown));
     view! { <div class="refusal-place" aria-live="polite">{body}</div> }.into_any()
 }
@@ -21,9 +24,9 @@ pub(crate) fn told(problem: &Problem, shown: &'static [&'static str]) -> AnyView
         .map(|field| view! { <li><code class="code">{field.path.clone()}</code>" "{field.text.clone()}</li> })
         .collect();
     let hint = (!problem.hint.is_empty()).then(|| crate::format::capital(&problem.hint));
-    let class = if problem.kind == Kind::Passing { "notice notice-passing" } else { "notice notice-bad" };
-    let help = (!problem.reason.is_empty())
-        .then(|| format!("vivarium explain {}", problem.reason));
+    let class =
+        if problem.kind == Kind::Passing { "notice notice-passing" } else { "notice notice-bad" };
+    let help = (!problem.reason.is_empty()).then(|| format!("vivarium explain {}", problem.reason));
     view! {
         <div class=class role="alert">
             {icon("alert")}

@@ -10,9 +10,10 @@ pub(crate) fn toasts() -> AnyView {
     let live = live();
     let one = move |toast: Toast| {
         let id = toast.id;
+        let bad = !toast.request_id.is_empty();
         let report = (!toast.request_id.is_empty()).then(|| report(toast.request_id));
         view! {
-            <div class="toast" class:toast-bad=report.is_some() role="status">
+            <div class="toast" class:toast-bad=bad role="status">
                 <div>
                     <p>{toast.text}</p>
                     {report}

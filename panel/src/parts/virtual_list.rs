@@ -26,18 +26,19 @@ pub(crate) fn virtual_list<T: Row>(
 ) -> AnyView {
     let node = NodeRef::<html::Ul>::new();
     let sight = RwSignal::new((0_usize, 40_usize));
-    let look = move || {
-        let Some(list) = node.get_untracked() else { return };
-        let top = whole(-list.get_bounding_client_rect().top());
-        let seen = window().inner_height().ok().and_then(|height| height.as_f64()).map_or(900, whole);
+    let measure = move || {
+        let Some(shown) = node.get_untracked() else { return };
+        let top = whole(-shown.get_bounding_client_rect().top());
+        let pixels =
+            window().inner_height().ok().and_then(|height| height.as_f64()).map_or(900, whole);
         let first = (top / height_px).saturating_sub(READY);
-        let last = (top + seen) / height_px + READY;
+        let last = (top + pixels) / height_px + READY;
         if sight.get_untracked() != (first, last) {
             sight.set((first, last));
         }
     };
-    let scrolled = window_event_listener(ev::scroll, move |_| look());
-    let resized = window_event_listener(ev::resize, move |_| look());
+    let scrolled = window_event_listener(ev::scroll, move |_| measure());
+    let resized = window_event_listener(ev::resize, move |_| measure());
     on_cleanup(move || {
         scrolled.remove();
         resized.remove();
@@ -45,7 +46,7 @@ pub(crate) fn virtual_list<T: Row>(
     Effect::new(move |_| {
         rows.track();
         total.track();
-        look();
+        measure();
     });
     Effect::new(move |_| wanted(sight.get().1));
     let bounds = Memo::new(move |_| {
@@ -60,9 +61,7 @@ pub(crate) fn virtual_list<T: Row>(
     let child = move |row: T| {
         let (key, show) = (row.key().to_owned(), show.clone());
         let place = key.clone();
-        let body = move || {
-            rows.with(|rows| rows.iter().find(|row| row.key() == key).map(&show))
-        };
+        let body = move || rows.with(|rows| rows.iter().find(|row| row.key() == key).map(&show));
         let number = move || {
             let place = rows.with(|rows| rows.iter().position(|row| row.key() == place));
             place.map(|place| (place + 1).to_string())
@@ -97,6 +96,7 @@ const fn whole(pixels: f64) -> usize {
 }
 
 /// Arrow keys go from row to row.
+#[expect(clippy::needless_pass_by_value, reason = "a handler is given its event")]
 fn walk(event: ev::KeyboardEvent) {
     let down = match event.key().as_str() {
         "ArrowDown" => true,

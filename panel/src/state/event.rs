@@ -119,11 +119,6 @@ impl<'a> Part<'a> {
         number(self.0.and_then(|value| value.get(name)))
     }
 
-    /// A part of this part.
-    pub(crate) fn part(self, name: &str) -> Self {
-        Self(self.0.and_then(|value| value.get(name)))
-    }
-
     /// The elements of a list of this part.
     pub(crate) fn list(self, name: &str) -> impl Iterator<Item = Self> {
         let elements = self.0.and_then(|value| value.get(name)).and_then(Value::as_array);
@@ -169,8 +164,7 @@ pub(crate) mod tests {
     fn a_payload_that_is_no_event_reads_as_empty() {
         for payload in [&b"not json"[..], b"[]", b"{}", b"\xff"] {
             let place = ("queue", "", 1);
-            let read =
-                Event::read(place, Timestamp::EPOCH, String::new(), "x".into(), payload);
+            let read = Event::read(place, Timestamp::EPOCH, String::new(), "x".into(), payload);
             assert_eq!((read.task(), read.number("n")), ("", 0));
         }
     }

@@ -166,8 +166,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
-        let form =
-            NewTask { priority: "12".into(), budget: "a lot".into(), ..NewTask::default() };
+        let form = NewTask { priority: "12".into(), budget: "a lot".into(), ..NewTask::default() };
         let problem = form.read().unwrap_err();
         for field in ["instruction", "priority", "budget_max_micro_usd"] {
             assert!(problem.field(field).is_some(), "{field}");

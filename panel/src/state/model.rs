@@ -4,6 +4,7 @@ use vivarium_types::Timestamp;
 
 /// A provider of language models.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is shown or asked for, alone")]
 pub(crate) struct Provider {
     /// Its name.
     pub(crate) name: String,
@@ -135,7 +136,8 @@ mod tests {
 
     #[test]
     fn spent_and_reserved_never_pass_the_bar() {
-        let budget = |spent, reserved| Budget { limit: 1_000, spent, reserved, ..Budget::default() };
+        let budget =
+            |spent, reserved| Budget { limit: 1_000, spent, reserved, ..Budget::default() };
         assert_eq!(budget(250, 100).permille(), (250, 100));
         assert_eq!(budget(900, 400).permille(), (900, 100));
         assert_eq!(budget(5_000, 1).permille(), (1_000, 0));

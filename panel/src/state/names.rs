@@ -28,11 +28,6 @@ impl Names {
         self.residents.get(id).map(|(name, _)| name.as_str())
     }
 
-    /// A resident's handle.
-    pub(crate) fn handle(&self, id: &str) -> Option<&str> {
-        self.residents.get(id).map(|(_, handle)| handle.as_str())
-    }
-
     /// All residents, by name: id, name, handle.
     pub(crate) fn residents(&self) -> Vec<(String, String, String)> {
         let mut all: Vec<_> = self

@@ -82,7 +82,8 @@ mod tests {
     use super::*;
 
     fn problem(paths: &[&str]) -> Problem {
-        let field = |path: &&str| Field { path: (*path).to_owned(), text: format!("{path} is bad") };
+        let field =
+            |path: &&str| Field { path: (*path).to_owned(), text: format!("{path} is bad") };
         Problem { fields: paths.iter().map(field).collect(), ..Problem::default() }
     }
 

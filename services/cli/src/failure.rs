@@ -58,6 +58,12 @@ impl Failure {
         }))
     }
 
+    /// Adds what else is known: a word and what it says.
+    pub(crate) fn beside(mut self, word: &str, said: String) -> Self {
+        self.0.fields.push((word.to_owned(), said));
+        self
+    }
+
     /// Whether nobody answered.
     pub(crate) fn is_unreachable(&self) -> bool {
         self.0.code == 69

@@ -1,12 +1,13 @@
 //! `vivarium`: the command line, and the supervisor that starts, watches and restarts the services.
 //!
 //! Reading order: [`args`] (what can be said) → [`commands`] (one a file) → [`supervisor`] →
-//! [`render`] → [`failure`] (what is printed when it does not work, and the exit codes).
+//! [`model`] → [`render`] → [`failure`] (what is printed when it does not work, and the exit codes).
 
 mod args;
 mod commands;
 mod console;
 mod failure;
+mod model;
 mod render;
 mod supervisor;
 

@@ -23,7 +23,7 @@ use vivarium_types::Clock;
 
 use crate::console::OPERATOR;
 use crate::failure::{Failure, chain};
-use crate::render;
+use crate::{model, render};
 
 mod child;
 mod furnish;
@@ -99,6 +99,9 @@ fn welcome(world: &World, shared: &Shared, children: &Children, json: bool) -> R
     render::line(
         "                   (works once, within 10 minutes; another: vivarium status --link)",
     )?;
+    if let Some(hint) = model::hint(world) {
+        render::line(&format!("  language model   {hint}"))?;
+    }
     render::line("  stop             Ctrl-C, or vivarium down\n")
 }
 

@@ -28,8 +28,6 @@ use crate::model::{
 
 /// How freely models choose their words where no profile says so, in thousandths.
 const TEMPERATURE_PERMILLE: u32 = 200;
-/// Why a noticed local server is not used yet.
-const NEEDS_CONSENT: &str = "MODEL_NEEDS_CONSENT";
 
 /// What a model is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,7 +201,7 @@ impl Chosen {
                 Ok(ChatEvent::ToolDelta { .. }) => {}
                 Ok(ChatEvent::Usage(usage)) => spoken.usage = usage,
                 Ok(ChatEvent::Finished(finish)) => {
-                    finish.word().clone_into(&mut spoken.finish_reason)
+                    finish.word().clone_into(&mut spoken.finish_reason);
                 }
                 Err(error) => {
                     let trouble = Trouble::from(error);
@@ -432,9 +430,12 @@ impl Entry {
             },
             Models::Http(client) if self.listed.needs_consent && !consent.given => {
                 let noticed = notice::ollama(client.profile()).await;
-                let why_not = if noticed.is_some() { NEEDS_CONSENT } else { "MODEL_UNREACHABLE" };
+                let why_not = match noticed {
+                    Some(_) => Reason::ModelNeedsConsent,
+                    None => Reason::ModelUnreachable,
+                };
                 let model = noticed.and_then(|noticed| noticed.models.into_iter().next());
-                (model.unwrap_or_default(), 0, why_not.to_owned())
+                (model.unwrap_or_default(), 0, why_not.name().to_owned())
             }
             Models::Http(client) => match probe::probe(client).await {
                 Ok(seen) => (seen.model, seen.window_tokens, String::new()),

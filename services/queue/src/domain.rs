@@ -28,10 +28,11 @@ pub mod world;
 
 use add::Proposal;
 use control::Hello;
-use event::{Event, HaltAck, Wire};
+use event::{CritiqueOutcome, Event, HaltAck, Wire};
 use finish::Outcome;
 use lease::{Held, Lease, Purpose, Taken};
 use order::{Plan, Ready, WaitReason};
+use retry::Class;
 use runner::{Runner, Volatile};
 use steer::Verdict;
 use task::{Awaits, State, Task, Wait};
@@ -98,7 +99,7 @@ pub struct Queue {
     no_provider: bool,
     /// Whose tasks the latest grants were.
     pub recent_grants: VecDeque<String>,
-    /// Ends of leases, newest last.
+    /// Ends of leases by their holders' word, newest last.
     pub taken: VecDeque<Taken>,
     /// Tasks by state, in the whole world.
     pub counts: BTreeMap<State, u64>,
@@ -380,12 +381,8 @@ impl Aggregate for Queue {
     }
 
     fn claims(event: &Event) -> Vec<String> {
-        match event {
-            Event::TaskAdded(added) => {
-                added.spec.key.as_deref().map(add::claim).into_iter().collect()
-            }
-            _ => Vec::new(),
-        }
+        let Event::TaskAdded(added) = event else { return Vec::new() };
+        added.spec.key.as_deref().map(add::claim).into_iter().collect()
     }
 
     fn fact_ignored(note: FactNote) -> Event {
@@ -690,46 +687,53 @@ impl Queue {
             && let Some(old) = self.leases.remove(&lease)
         {
             self.volatile.until.remove(&lease);
-            self.taken.push_back(Taken { lease, token: old.token, submission });
-            while self.taken.len() > TAKEN_MAX {
-                self.taken.pop_front();
+            if told_by_holder(event) {
+                self.taken.push_back(Taken { lease, token: old.token, submission });
+                while self.taken.len() > TAKEN_MAX {
+                    self.taken.pop_front();
+                }
             }
         }
     }
 
     fn apply_to_critiques(&mut self, event: &Event, meta: &Meta) {
-        match event {
-            Event::CritiqueQueued { submission, task } => {
-                let critique = Critique { task: *task, start: meta.time, lease: None, tries: 0 };
-                self.critiques.insert(*submission, critique);
+        if let Event::CritiqueQueued { submission, task } = event {
+            let critique = Critique { task: *task, start: meta.time, lease: None, tries: 0 };
+            self.critiques.insert(*submission, critique);
+        } else if let Event::LeaseGranted(granted) = event {
+            let asked = granted.submission.and_then(|id| self.critiques.get_mut(&id));
+            if let Some(critique) = asked {
+                critique.lease = Some(granted.lease);
             }
-            Event::LeaseGranted(granted) => {
-                let asked = granted.submission.and_then(|id| self.critiques.get_mut(&id));
-                if let Some(critique) = asked {
-                    critique.lease = Some(granted.lease);
-                }
-            }
-            Event::CritiqueEnded { submission, retry, .. } => {
-                let asked = self.critiques.get(submission).map(|critique| critique.task);
-                let wanted = asked.is_some_and(|task| self.wants_critique(task));
-                match (retry.filter(|_| wanted), self.critiques.get_mut(submission)) {
-                    (Some(start), Some(critique)) => {
-                        critique.start = start;
-                        critique.lease = None;
-                        critique.tries += 1;
-                    }
-                    _ => {
-                        self.critiques.remove(submission);
-                    }
-                }
-            }
-            _ => {}
+        } else if let Event::CritiqueEnded { submission, outcome, retry, .. } = event {
+            self.end_critique_lease(*submission, *outcome, *retry);
         }
         // Whoever waits for a critique has gone on without it.
         if let Some(id) = task::of(event)
             && !self.wants_critique(id)
         {
             self.critiques.retain(|_, critique| critique.task != id || critique.lease.is_some());
+        }
+    }
+
+    fn end_critique_lease(
+        &mut self,
+        submission: SubmissionId,
+        outcome: CritiqueOutcome,
+        retry: Option<Timestamp>,
+    ) {
+        let asked = self.critiques.get(&submission).map(|critique| critique.task);
+        let wanted = asked.is_some_and(|task| self.wants_critique(task));
+        match (retry.filter(|_| wanted), self.critiques.get_mut(&submission)) {
+            (Some(start), Some(critique)) => {
+                critique.start = start;
+                critique.lease = None;
+                // A halt or a full budget is no fault of the critique: only a loss counts.
+                critique.tries += u32::from(outcome == CritiqueOutcome::Lost);
+            }
+            (None | Some(_), _) => {
+                self.critiques.remove(&submission);
+            }
         }
     }
 
@@ -765,25 +769,60 @@ impl Queue {
                 self.residents.values_mut().for_each(|resident| resident.cycles_today = 0);
             }
             Event::WorldTimeNoted { .. } => self.volatile.since_note_us = 0,
-            _ => {}
+            Event::TaskAdded(_)
+            | Event::TaskReady { .. }
+            | Event::LeaseGranted(_)
+            | Event::AttemptFinished(_)
+            | Event::AttemptDeclined { .. }
+            | Event::AttemptWaits { .. }
+            | Event::AttemptFailed { .. }
+            | Event::AttemptReturned { .. }
+            | Event::AttemptBlocked { .. }
+            | Event::AttemptHalted { .. }
+            | Event::AttemptRevoked { .. }
+            | Event::TaskAwaitsHuman { .. }
+            | Event::TaskApproved(_)
+            | Event::TaskRequeued(_)
+            | Event::TaskFailed(_)
+            | Event::TaskPaused { .. }
+            | Event::TaskResumed { .. }
+            | Event::TaskCancelled { .. }
+            | Event::TaskReopened { .. }
+            | Event::CritiqueQueued { .. }
+            | Event::CritiqueEnded { .. }
+            | Event::HaltSet { .. }
+            | Event::Resumed { .. }
+            | Event::HaltAcknowledged(_)
+            | Event::PaceSet { .. }
+            | Event::StepsBought { .. }
+            | Event::ModeSet { .. }
+            | Event::CalendarSet { .. }
+            | Event::FactIgnored(_)
+            | Event::FactParked(_) => {}
         }
     }
 }
 
 /// The lease that an event ends, and the submission it put up.
 fn ended(event: &Event) -> Option<(LeaseId, Option<SubmissionId>)> {
-    match event {
-        Event::AttemptFinished(done) => Some((done.end.lease, Some(done.submission))),
-        Event::AttemptDeclined { end, .. }
-        | Event::AttemptWaits { end, .. }
-        | Event::AttemptFailed { end, .. }
-        | Event::AttemptReturned { end, .. }
-        | Event::AttemptBlocked { end, .. }
-        | Event::AttemptHalted { end, .. }
-        | Event::AttemptRevoked { end, .. } => Some((end.lease, None)),
-        Event::CritiqueEnded { lease, .. } => Some((*lease, None)),
-        _ => None,
+    if let Event::CritiqueEnded { lease, .. } = event {
+        return Some((*lease, None));
     }
+    event.ending().map(|ending| (ending.end.lease, ending.submission))
+}
+
+/// Whether the lease that an event ends was ended by its holder's word, and not by silence, a halt or
+/// a person: what the holder says after those comes too late.
+fn told_by_holder(event: &Event) -> bool {
+    if let Event::CritiqueEnded { outcome, .. } = event {
+        return !matches!(outcome, CritiqueOutcome::Lost | CritiqueOutcome::Halted);
+    }
+    !matches!(
+        event,
+        Event::AttemptFailed { class: Class::Lost, .. }
+            | Event::AttemptHalted { .. }
+            | Event::AttemptRevoked { .. }
+    )
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ pub(crate) async fn clear(desk: &Desk) -> Result<(), Refusal> {
 }
 
 /// Looks for the file until dropped.
+#[expect(clippy::infinite_loop, reason = "a task: it runs until it is dropped at the drain")]
 pub(crate) async fn watch(desk: Desk) {
     let mut ticks = tokio::time::interval(desk.config.halt_file_every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -11,7 +11,9 @@ use vivarium_types::ids::TaskId;
 
 use crate::domain::Queue;
 use crate::domain::event::Event;
+use crate::domain::event::ending::Ending;
 use crate::domain::lease::Granted;
+use crate::domain::retry::Class;
 use crate::domain::task::{self, Added, State, Task};
 
 /// Attempts of one task that are shown, the newest of them.
@@ -140,10 +142,10 @@ impl View<Queue> for Tasks {
         task.apply(event, meta);
         db.prepare_cached("UPDATE tasks SET state = ?2, body = ?3 WHERE sequence = ?1")?
             .execute((sequence, task.state.word(), packed(&task)?))?;
-        match event {
-            Event::LeaseGranted(granted) => begin_attempt(db, sequence, granted, meta),
-            _ => end_attempt(db, event, meta),
+        if let Event::LeaseGranted(granted) = event {
+            return begin_attempt(db, sequence, granted, meta);
         }
+        event.ending().map_or(Ok(()), |ending| end_attempt(db, ending, meta))
     }
 }
 
@@ -207,35 +209,8 @@ fn begin_attempt(
     Ok(())
 }
 
-fn end_attempt(db: &Connection, event: &Event, meta: &Meta) -> rusqlite::Result<()> {
-    let mut class = "";
-    let mut cost = 0;
-    let mut submission = String::new();
-    let (end, outcome) = match event {
-        Event::AttemptFinished(done) => {
-            cost = done.cost.get();
-            submission = done.submission.to_string();
-            (done.end, "finished")
-        }
-        Event::AttemptDeclined { end, cost: settled, .. } => {
-            cost = settled.get();
-            (*end, "declined")
-        }
-        Event::AttemptWaits { end, cost: settled, .. } => {
-            cost = settled.get();
-            (*end, "waits")
-        }
-        Event::AttemptFailed { end, class: failed, cost: settled, .. } => {
-            cost = settled.get();
-            class = failed.word();
-            (*end, "failed")
-        }
-        Event::AttemptReturned { end, .. } => (*end, "returned"),
-        Event::AttemptBlocked { end, held, .. } => (*end, if *held { "held" } else { "blocked" }),
-        Event::AttemptHalted { end, .. } => (*end, "halted"),
-        Event::AttemptRevoked { end, .. } => (*end, "revoked"),
-        _ => return Ok(()),
-    };
+fn end_attempt(db: &Connection, ending: Ending, meta: &Meta) -> rusqlite::Result<()> {
+    let Ending { end, outcome, class, cost, submission } = ending;
     db.prepare_cached(
         "UPDATE attempts SET end_us = ?2, outcome = ?3, class = ?4, cost = ?5, submission = ?6
          WHERE id = ?1",
@@ -244,9 +219,9 @@ fn end_attempt(db: &Connection, event: &Event, meta: &Meta) -> rusqlite::Result<
         end.attempt.to_string(),
         meta.time.as_micros(),
         outcome,
-        class,
-        cost,
-        submission,
+        class.map(Class::word).unwrap_or_default(),
+        cost.get(),
+        submission.map(|submission| submission.to_string()).unwrap_or_default(),
     ))?;
     Ok(())
 }
@@ -296,8 +271,9 @@ fn narrow(sql: &mut String, values: &mut Vec<Box<dyn ToSql>>, filter: &Filter) {
         sql.push_str(" AND FALSE");
     }
     if !filter.states.is_empty() {
-        let marks = vec!["?"; filter.states.len()].join(", ");
-        sql.push_str(&format!(" AND state IN ({marks})"));
+        sql.push_str(" AND state IN (");
+        sql.push_str(&vec!["?"; filter.states.len()].join(", "));
+        sql.push(')');
         let words = filter.states.iter().map(|state| state.word());
         values.extend(words.map(|word| Box::new(word) as Box<dyn ToSql>));
     }

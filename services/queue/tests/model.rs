@@ -13,27 +13,31 @@ use vivarium_queue::domain::add::Proposal;
 use vivarium_queue::domain::control::Hello;
 use vivarium_queue::domain::event::{Event, ReturnedFor, Work};
 use vivarium_queue::domain::finish::Outcome;
-use vivarium_queue::domain::lease::Held;
+use vivarium_queue::domain::lease::{Held, Purpose};
 use vivarium_queue::domain::retry::{ATTEMPTS_MAX, Class};
 use vivarium_queue::domain::runner::Times;
 use vivarium_queue::domain::steer::Verdict;
 use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec, State};
 use vivarium_queue::domain::world::Pace;
 use vivarium_queue::domain::{Command, Queue};
-use vivarium_types::ids::{Id as _, InstanceId, LeaseId, ResidentId, TaskId};
+use vivarium_types::ids::{Id as _, InstanceId, LeaseId, ResidentId, SubmissionId, TaskId};
 use vivarium_types::source::Hash;
 use vivarium_types::{Actor, IdSource, MicroUsd, Timestamp};
 
 const RESIDENTS: u128 = 3;
 const SLOTS: u32 = 4;
+/// The number of the outcome by which a holder obeys a halt.
+const HALTED: u8 = 10;
 
 /// One thing that somebody does. Numbers pick among what is there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Op {
     Add { priority: u8, alone: bool, key: bool, local: bool, pin: Option<u8>, after: Option<u8> },
     Finish { lease: u8, how: u8 },
     FinishLate { lease: u8 },
     Verdict { task: u8, accepted: bool, content: u8 },
+    AskCritique { task: u8 },
+    AskHuman { task: u8 },
     Cancel { task: u8 },
     Pause { task: u8 },
     Resume { task: u8 },
@@ -66,6 +70,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<u8>().prop_map(|lease| Op::FinishLate { lease }),
         5 => (any::<u8>(), flag(), 0..3_u8)
             .prop_map(|(task, accepted, content)| Op::Verdict { task, accepted, content }),
+        3 => any::<u8>().prop_map(|task| Op::AskCritique { task }),
+        1 => any::<u8>().prop_map(|task| Op::AskHuman { task }),
         1 => any::<u8>().prop_map(|task| Op::Cancel { task }),
         1 => any::<u8>().prop_map(|task| Op::Pause { task }),
         1 => any::<u8>().prop_map(|task| Op::Resume { task }),
@@ -92,7 +98,10 @@ struct Reference {
     added: BTreeSet<TaskId>,
     over: BTreeMap<TaskId, State>,
     live: BTreeMap<LeaseId, (TaskId, Option<ResidentId>)>,
+    critiques: BTreeMap<LeaseId, SubmissionId>,
     ended: Vec<Held>,
+    /// Leases that their holder ended with a word of its own.
+    told: BTreeSet<LeaseId>,
     attempts: BTreeMap<TaskId, u32>,
     last_token: u64,
     last_start: Option<Timestamp>,
@@ -113,6 +122,12 @@ impl Reference {
                 assert!(meta.sequence > self.last_token, "tokens ascend");
                 self.last_token = meta.sequence;
                 self.check_pace(meta.time);
+                if let Some(submission) = granted.submission {
+                    let same = self.critiques.values().any(|other| *other == submission);
+                    assert!(!same, "one live critique a submission");
+                    self.critiques.insert(granted.lease, submission);
+                    return;
+                }
                 let (task, resident) = (granted.task, granted.resident);
                 assert!(!self.over.contains_key(&task), "what is over is not granted");
                 for (other_task, other_resident) in self.live.values() {
@@ -134,6 +149,9 @@ impl Reference {
             | Event::AttemptBlocked { end, .. }
             | Event::AttemptHalted { end, .. }
             | Event::AttemptRevoked { end, .. } => self.end(end.lease),
+            Event::CritiqueEnded { lease, .. } => {
+                assert!(self.critiques.remove(lease).is_some(), "a critique ends once");
+            }
             Event::TaskApproved(approved) => self.finish(approved.task, State::Approved),
             Event::TaskCancelled { task, .. } => self.finish(*task, State::Cancelled),
             Event::HaltSet { control_epoch, .. } => {
@@ -161,13 +179,32 @@ impl Reference {
                 assert!(*world_time_us > self.world_time_us, "world time moves forward");
                 self.world_time_us = *world_time_us;
             }
-            _ => {}
+            Event::ModeSet { control_epoch, .. } | Event::CalendarSet { control_epoch, .. } => {
+                self.raise(*control_epoch);
+            }
+            Event::TaskReady { .. }
+            | Event::TaskAwaitsHuman { .. }
+            | Event::TaskRequeued(_)
+            | Event::TaskFailed(_)
+            | Event::TaskPaused { .. }
+            | Event::TaskResumed { .. }
+            | Event::TaskReopened { .. }
+            | Event::CritiqueQueued { .. }
+            | Event::HaltAcknowledged(_)
+            | Event::RunnerJoined { .. }
+            | Event::RunnerLeft { .. }
+            | Event::ResidentNoted { .. }
+            | Event::ProviderNoted { .. }
+            | Event::FactIgnored(_)
+            | Event::FactParked(_) => {}
         }
     }
 
     fn check_pace(&mut self, now: Timestamp) {
-        match self.pace.unwrap_or(Pace::Wait(2)) {
-            Pace::Paused => panic!("a paused world starts nothing"),
+        let pace = self.pace.unwrap_or(Pace::Wait(2));
+        assert_ne!(pace, Pace::Paused, "a paused world starts nothing");
+        match pace {
+            Pace::Paused => {}
             Pace::Step => {
                 self.steps_left = self.steps_left.checked_sub(1).expect("each start is bought");
             }
@@ -225,7 +262,8 @@ fn check_exclusion(queue: &Queue, granted: TaskId) {
         let spec = queue.tasks[&task].spec();
         !spec.parallel_safe && spec.concurrency_key.is_none()
     };
-    let running: Vec<TaskId> = queue.leases.values().map(|lease| lease.granted.task).collect();
+    let works = queue.leases.values().filter(|lease| lease.granted.purpose != Purpose::Critique);
+    let running: Vec<TaskId> = works.map(|lease| lease.granted.task).collect();
     assert!(!alone(granted) || running.is_empty(), "it runs alone");
     assert!(!running.iter().any(|task| alone(*task)), "nothing beside what runs alone");
     if let Some(key) = &queue.tasks[&granted].spec().concurrency_key {
@@ -287,7 +325,10 @@ impl Model {
             }
             Op::Finish { lease, how } => {
                 if let Some(held) = self.lease(lease) {
-                    self.end(held, how);
+                    assert!(self.end(held, how), "the live token ends its lease");
+                    if how % 12 != HALTED {
+                        self.reference.told.insert(held.lease);
+                    }
                 }
             }
             Op::FinishLate { lease } => {
@@ -296,12 +337,20 @@ impl Model {
                     return;
                 };
                 let before = self.log.len();
-                self.end(held, 0);
+                let told = self.reference.told.contains(&held.lease);
+                assert_eq!(self.end(held, 0), told, "only a word that is repeated is taken");
                 let ends = self.log[before..].iter();
                 let stolen = ends.filter(|(event, _)| matches!(event, Event::AttemptFinished(_)));
                 assert_eq!(stolen.count(), 0, "a late finish changes nothing");
             }
             Op::Verdict { task, accepted, content } => self.verdict(task, accepted, content),
+            Op::AskCritique { task } => {
+                let ask = |submission, task| Command::AskCritique { submission, task };
+                self.ask(task, ask);
+            }
+            Op::AskHuman { task } => {
+                self.ask(task, |submission, task| Command::AskHuman { submission, task });
+            }
             Op::Cancel { task } => {
                 self.steer(task, |task| Command::Cancel { task, reason: None });
             }
@@ -317,18 +366,16 @@ impl Model {
                 let stream = self.stream;
                 self.turn(move |queue| queue.credit("executor", stream, SLOTS));
             }
-            Op::Halt => self.run(Command::SetHalt { reason: text() }),
-            Op::EndHalt => self.run(Command::EndHalt { reason: text() }),
-            Op::Pace { pace } => {
-                let pace = match pace {
-                    0 => Pace::Paused,
-                    1 => Pace::Step,
-                    2 => Pace::Wait(7),
-                    _ => Pace::Wait(0),
-                };
-                self.run(Command::SetPace { pace, reason: None });
+            Op::Halt => {
+                self.run(Command::SetHalt { reason: text() });
             }
-            Op::Step => self.run(Command::Step { count: 2 }),
+            Op::EndHalt => {
+                self.run(Command::EndHalt { reason: text() });
+            }
+            Op::Pace { pace } => self.pace(pace),
+            Op::Step => {
+                self.run(Command::Step { count: 2 });
+            }
             Op::NewStart { keep } => {
                 let held = self.all_held().into_iter().enumerate();
                 let kept = held.filter(|(at, _)| keep >> (at % 8) & 1 == 1).map(|(_, held)| held);
@@ -345,15 +392,35 @@ impl Model {
                 self.turn(|queue| queue.start(Times::default()));
             }
             Op::Resident { number, active } => self.resident(u128::from(number), active),
-            Op::Provider { usable } => self.run(Command::NoteProvider { usable }),
+            Op::Provider { usable } => {
+                self.run(Command::NoteProvider { usable });
+            }
+        }
+    }
+
+    fn pace(&mut self, pick: u8) {
+        let pace = match pick {
+            0 => Pace::Paused,
+            1 => Pace::Step,
+            2 => Pace::Wait(7),
+            _ => Pace::Wait(0),
+        };
+        self.run(Command::SetPace { pace, reason: None });
+    }
+
+    fn submission(&self, pick: u8) -> Option<(SubmissionId, TaskId)> {
+        let task = self.task(pick)?;
+        Some((self.queue.tasks.get(&task)?.submission?, task))
+    }
+
+    fn ask(&mut self, pick: u8, command: impl Fn(SubmissionId, TaskId) -> Command) {
+        if let Some((submission, task)) = self.submission(pick) {
+            self.run(command(submission, task));
         }
     }
 
     fn verdict(&mut self, pick: u8, accepted: bool, content: u8) {
-        let Some(task) = self.task(pick) else { return };
-        let Some(submission) = self.queue.tasks.get(&task).and_then(|task| task.submission) else {
-            return;
-        };
+        let Some((submission, task)) = self.submission(pick) else { return };
         self.run(Command::Verdict(Verdict {
             submission,
             task,
@@ -364,7 +431,7 @@ impl Model {
         }));
     }
 
-    fn end(&mut self, held: Held, how: u8) {
+    fn end(&mut self, held: Held, how: u8) -> bool {
         let outcome = match how % 12 {
             0..=5 => Outcome::Finished(Work { how: "finished".into(), ..Work::default() }),
             6 => Outcome::Declined(text()),
@@ -375,7 +442,7 @@ impl Model {
                 retry_after: None,
             },
             9 => Outcome::Blocked { rule: "r".into(), held: how > 128, hash: Hash::default() },
-            10 => Outcome::Halted,
+            HALTED => Outcome::Halted,
             _ => Outcome::Failed {
                 class: Class::Transient,
                 message: String::new(),
@@ -387,7 +454,7 @@ impl Model {
             instance: InstanceId::from_number(self.instance),
             cost: MicroUsd::ZERO,
             outcome: Box::new(outcome),
-        });
+        })
     }
 
     fn hello(&mut self, resumes: Vec<Held>) {
@@ -433,17 +500,18 @@ impl Model {
         held.get(usize::from(pick) % held.len().max(1)).copied()
     }
 
-    /// A command; a refusal changes nothing.
-    fn run(&mut self, command: Command) {
+    /// A command; a refusal changes nothing. Whether it was accepted.
+    fn run(&mut self, command: Command) -> bool {
         self.queue.tick(self.now);
         let actor = Actor::Operator("test".into());
         let facts = BTreeMap::<String, Claimed>::new();
         let next = self.log.len() as u64 + 1;
         let cx = Context::new(self.now, &actor, next, &mut self.ids, &facts);
-        if let Ok(events) = self.queue.decide(command, &cx) {
-            self.accept(&actor, events);
-        }
+        let decided = self.queue.decide(command, &cx);
+        let accepted = decided.is_ok();
+        self.accept(&actor, decided.unwrap_or_default());
         self.settle();
+        accepted
     }
 
     fn turn(&mut self, change: impl FnOnce(&mut Queue)) {
@@ -465,7 +533,8 @@ impl Model {
     fn settle(&mut self) {
         let own = Actor::service("queue");
         let facts = BTreeMap::<String, Claimed>::new();
-        for _ in 0..64 {
+        for round in 0.. {
+            assert!(round < 64, "after_batch goes round in a circle");
             let next = self.log.len() as u64 + 1;
             let cx = Context::new(self.now, &own, next, &mut self.ids, &facts);
             let events = self.queue.after_batch(&cx);
@@ -474,7 +543,6 @@ impl Model {
             }
             self.accept(&own, events);
         }
-        panic!("after_batch goes round in a circle");
     }
 
     fn accept(&mut self, actor: &Actor, events: Vec<Event>) {
@@ -498,7 +566,8 @@ impl Model {
         let (queue, reference) = (&self.queue, &self.reference);
         let wake = queue.next_wake();
         assert!(wake.is_none_or(|wake| wake > self.now), "a wake lies ahead: {wake:?}");
-        let live: BTreeSet<LeaseId> = reference.live.keys().copied().collect();
+        let live = reference.live.keys().chain(reference.critiques.keys());
+        let live: BTreeSet<LeaseId> = live.copied().collect();
         assert_eq!(queue.leases.keys().copied().collect::<BTreeSet<_>>(), live);
         let counted: u64 = queue.counts.values().sum();
         assert_eq!(counted, reference.added.len() as u64, "each task is in exactly one state");

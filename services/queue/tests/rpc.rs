@@ -13,6 +13,7 @@ use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::finish_attempt::Outcome;
 use vivarium_proto::wkt;
 use vivarium_types::Reason;
+use vivarium_types::ids::{Id as _, LetterId};
 
 #[tokio::test]
 async fn a_task_goes_from_add_to_grant_to_finish_to_approval() {
@@ -114,7 +115,7 @@ async fn each_fault_of_a_dependency_has_its_own_reason() {
 
 #[tokio::test]
 async fn the_same_request_gets_the_same_answer_and_other_content_is_refused() {
-    let stand = Stand::new().await;
+    let mut stand = Stand::new().await;
     let request = |text: &str| pb::AddTasksRequest {
         request_id: "again".into(),
         tasks: vec![pb::TaskSpec {
@@ -127,7 +128,101 @@ async fn the_same_request_gets_the_same_answer_and_other_content_is_refused() {
     assert_eq!(first, again);
     let other = stand.tasks().add_tasks(request("b")).await.expect_err("other content");
     assert_eq!(reason(&other), Some(Reason::RequestIdReused));
+    stand.restart().await;
+    let later = stand.tasks().add_tasks(request("a")).await.expect("it is known").into_inner();
+    assert_eq!(first, later, "a restart forgets no answer");
     assert_eq!(stand.list(pb::TaskFilter::default()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn each_bound_of_a_task_is_refused_by_its_field_and_what_lies_within_is_taken() {
+    let stand = Stand::new().await;
+    let with = |change: &dyn Fn(&mut pb::TaskSpec)| {
+        let mut task = spec("within bounds");
+        change(&mut task);
+        task
+    };
+    let keyed = |key: &str| pb::TaskSpec { key: key.into(), ..spec("with a key") };
+    let local = |words: &[&str]| pb::TaskSpec {
+        mode: pb::TaskMode::Local.into(),
+        command: words.iter().map(ToString::to_string).collect(),
+        ..Default::default()
+    };
+    let map = |keys: usize, bytes: usize| {
+        (0..keys).map(|n| (format!("{n:04}"), "x".repeat(bytes - 4))).collect()
+    };
+    let moment = |seconds| Some(wkt::Timestamp { seconds, nanos: 0 });
+    let names = |n: usize| (0..n).map(|n| format!("task-{n}")).collect::<Vec<_>>();
+    let cases = [
+        ("key", keyed("a/../b")),
+        ("key", keyed("Upper")),
+        ("key", keyed("two words")),
+        ("key", keyed(&"k".repeat(65))),
+        ("instruction", spec("")),
+        ("instruction", spec("a bell \u{7}")),
+        ("instruction", spec(&"x".repeat(1_000_000))),
+        ("metadata", with(&|task| task.metadata = map(65, 5))),
+        ("metadata", with(&|task| task.metadata = map(1, 16_385))),
+        ("constraints", with(&|task| task.constraints = vec!["long enough".into(); 11])),
+        ("anti_goals[0]", with(&|task| task.anti_goals = vec!["ab".into()])),
+        ("tags", with(&|task| task.tags = vec!["tag".into(); 9])),
+        ("mode", with(&|task| task.mode = 77)),
+        ("on_dependency_failure", with(&|task| task.on_dependency_failure = -1)),
+        ("depends_on", with(&|task| task.depends_on = names(65))),
+        ("depends_on[1]", with(&|task| task.depends_on = vec!["same".into(); 2])),
+        ("budget_max_micro_usd", with(&|task| task.budget_max_micro_usd = Some(50_000_001))),
+        (
+            "budget_max_micro_usd",
+            with(&|task| {
+                task.budget_min_micro_usd = Some(2);
+                task.budget_max_micro_usd = Some(1);
+            }),
+        ),
+        ("bonus_tokens", with(&|task| task.bonus_tokens = -1)),
+        ("bonus_tokens", with(&|task| task.bonus_tokens = 5_001)),
+        ("concurrency_key", with(&|task| task.concurrency_key = "A".into())),
+        ("concurrency_limit", with(&|task| task.concurrency_limit = Some(2))),
+        ("not_before_time", with(&|task| task.not_before_time = moment(-1))),
+        (
+            "deadline_time",
+            with(&|task| {
+                task.not_before_time = moment(10);
+                task.deadline_time = moment(10);
+            }),
+        ),
+        ("command", pb::TaskSpec { instruction: "by no tool".into(), ..local(&[]) }),
+        ("command[0]", local(&["git", "status"])),
+        ("command[0]", local(&["python3"])),
+        ("command", local(&["echo"; 34])),
+    ];
+    for (field, task) in cases {
+        let refused = stand.try_add(vec![spec("fine"), task]).await.expect_err(field);
+        let problem = Problem::from(&refused);
+        assert_eq!(problem.code, Code::InvalidArgument, "{field}");
+        let fields: Vec<&str> = problem.fields.iter().map(|field| field.field.as_str()).collect();
+        assert_eq!(fields, [format!("tasks[1].{field}")]);
+    }
+    let huge = stand.try_add(vec![spec(&"x".repeat(10_000_000))]).await.expect_err("too large");
+    assert_eq!(
+        (huge.code(), reason(&huge)),
+        (Code::ResourceExhausted, Some(Reason::RequestTooLarge))
+    );
+    for count in [0, 101] {
+        let refused = stand.try_add(vec![spec("one of them"); count]).await.expect_err("a batch");
+        assert_eq!(Problem::from(&refused).fields[0].field, "tasks");
+    }
+    assert!(stand.list(pb::TaskFilter::default()).await.is_empty(), "nothing was stored");
+    let widest = with(&|task| {
+        task.key = format!("0._-{}", "k".repeat(60));
+        task.instruction = "x".repeat(4_000);
+        task.metadata = map(64, 256);
+        task.tags = vec!["a-1".into(); 8];
+        task.budget_max_micro_usd = Some(50_000_000);
+        task.bonus_tokens = 5_000;
+    });
+    let mut batch = vec![widest, local(&["rg"; 33])];
+    batch.resize(100, spec("one of them"));
+    assert_eq!(stand.try_add(batch).await.expect("all of it fits").len(), 100);
 }
 
 #[tokio::test]
@@ -241,7 +336,7 @@ async fn a_halt_revokes_grants_nothing_and_is_one_halt_until_it_is_ended() {
     assert!(!stand.receipt().await.runners[0].confirmed);
     runner.halt_ack(epoch).await;
     until("the halt is confirmed", async || stand.receipt().await.runners[0].confirmed).await;
-    assert_eq!(stand.receipt().await.revoked_lease_ids, [grant.lease_id.clone()]);
+    assert_eq!(stand.receipt().await.revoked_lease_ids, std::slice::from_ref(&grant.lease_id));
     stand.add(spec("added while halted")).await;
     stand.advance(Duration::from_secs(5)).await;
     runner.quiet().await;
@@ -272,6 +367,30 @@ async fn the_halt_file_halts_at_the_start_and_while_running_and_resume_removes_i
     std::fs::write(&file, "by hand").expect("it is written");
     until("the file is seen", async || stand.controls().await.halted).await;
     assert_eq!(stand.controls().await.halt.expect("halted").reason, "by hand");
+}
+
+#[tokio::test]
+async fn what_lies_in_place_of_the_halt_file_and_cannot_be_read_halts_as_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir_all(folder.path().join("mutable").join("HALT")).expect("it can be made");
+    let stand = Stand::at(folder.path()).await;
+    assert!(stand.controls().await.halted);
+}
+
+#[tokio::test]
+async fn a_halt_survives_a_restart_of_the_queue() {
+    let mut stand = Stand::new().await;
+    let id = stand.add(spec("must not start")).await;
+    let epoch = stand.halt("over night").await;
+    stand.restart().await;
+    let halt = stand.controls().await.halt.expect("it is halted");
+    assert_eq!((halt.actor.as_str(), halt.reason.as_str()), ("operator:test", "over night"));
+    assert_eq!(stand.halt("again").await, epoch, "it is the same halt");
+    let mut runner = stand.runner(1).await;
+    runner.credit(1).await;
+    runner.quiet().await;
+    stand.resume().await;
+    assert_eq!(runner.granted().await.task.expect("it is whole").task_id, id);
 }
 
 #[tokio::test]
@@ -331,17 +450,22 @@ async fn feedback_of_a_rejection_stands_in_the_next_grant_and_the_third_one_fail
     let stand = Stand::new().await;
     let id = stand.add(spec("hard to please")).await;
     let mut runner = stand.runner(1).await;
-    for round in 1..=3_u32 {
+    for round in 1..=3_u8 {
         runner.credit(1).await;
         let grant = runner.granted().await;
         let task = grant.task.clone().expect("it is whole");
-        assert_eq!(task.rejection_count, round - 1);
-        assert_eq!(task.feedback.len() as u32, round - 1, "newest first: {:?}", task.feedback);
+        assert_eq!(task.rejection_count, u32::from(round) - 1);
+        assert_eq!(
+            task.feedback.len(),
+            usize::from(round) - 1,
+            "newest first: {:?}",
+            task.feedback
+        );
         if round > 1 {
             assert_eq!(task.feedback[0], format!("reason {}", round - 1));
         }
         let ack = runner.finish(&grant, support::finished()).await;
-        stand.reject(&id, &ack.submission_id, &format!("reason {round}"), round as u8).await;
+        stand.reject(&id, &ack.submission_id, &format!("reason {round}"), round).await;
         stand.advance(Duration::from_secs(30)).await;
     }
     let task = stand.task(&id).await;
@@ -354,6 +478,48 @@ async fn feedback_of_a_rejection_stands_in_the_next_grant_and_the_third_one_fail
     let task = stand.task(&id).await;
     assert_eq!((task.state(), task.series, task.rejection_count), (pb::TaskState::Ready, 2, 0));
     assert_eq!(task.feedback.len(), 3, "feedback is kept");
+}
+
+#[tokio::test]
+async fn a_task_waits_with_its_reason_until_a_language_model_is_usable() {
+    let stand = Stand::new().await;
+    let mut runner = stand.runner(1).await;
+    stand.provider(false).await;
+    until("the queue knows", async || stand.count("provider_noted").await == 1).await;
+    let id = stand.add(spec("needs a model")).await;
+    runner.credit(1).await;
+    runner.quiet().await;
+    let task = stand.task(&id).await;
+    assert_eq!(
+        (task.state(), task.wait_reason()),
+        (pb::TaskState::Ready, pb::WaitReason::NoProvider)
+    );
+    stand.provider(true).await;
+    let grant = runner.granted().await;
+    assert_eq!(grant.task.expect("it is whole").task_id, id);
+}
+
+#[tokio::test]
+async fn the_answer_to_its_letter_wakes_the_task_that_waits_for_it() {
+    let stand = Stand::new().await;
+    stand.pace(0).await;
+    let id = stand.add(spec("has a question")).await;
+    let mut runner = stand.runner(1).await;
+    runner.credit(1).await;
+    let grant = runner.granted().await;
+    let letter = |number| LetterId::from_number(number).to_string();
+    let (asked, other) = (letter(1), letter(2));
+    let waits = pb::Waits { letter_id: asked.clone() };
+    assert!(runner.finish(&grant, Outcome::Waits(waits)).await.accepted);
+    let task = stand.task(&id).await;
+    assert_eq!((task.state(), task.awaits.as_str()), (pb::TaskState::AwaitingHuman, "question"));
+    runner.credit(1).await;
+    stand.answer_letter(&id, &other).await;
+    until("the answer is refused", async || stand.count("fact_ignored").await == 1).await;
+    assert_eq!(stand.state(&id).await, pb::TaskState::AwaitingHuman, "that was another letter");
+    stand.answer_letter(&id, &asked).await;
+    let again = runner.granted().await;
+    assert_eq!((again.task.expect("it is whole").task_id, again.attempt_number), (id, 2));
 }
 
 #[tokio::test]
@@ -374,7 +540,7 @@ async fn a_critique_gets_a_lease_without_a_resident() {
     assert_eq!(critique.task.clone().expect("whole").task_id, id);
     assert!(runner.finish(&critique, support::finished()).await.accepted);
     assert_eq!(stand.state(&id).await, pb::TaskState::InReview, "a critique decides nothing");
-    stand.advance(Duration::from_secs(60)).await;
+    stand.advance(Duration::from_mins(1)).await;
     runner.credit(1).await;
     runner.quiet().await;
 }
@@ -485,8 +651,10 @@ async fn a_busy_day_lasts_its_length_and_a_long_sleep_counts_five_seconds() {
     stand.advance(Duration::from_hours(1)).await;
     let into = stand.calendar().await.into_day.expect("it is set");
     assert!(into.seconds <= 5, "an hour of sleep added {} s", into.seconds);
-    let refused = stand.try_day_length(59).await.expect_err("too short");
-    assert_eq!(reason(&refused), Some(Reason::RequestInvalid));
+    for seconds in [59, 86_401] {
+        let refused = stand.try_day_length(seconds).await.expect_err("out of bounds");
+        assert_eq!(Problem::from(&refused).fields[0].field, "day_length");
+    }
 }
 
 #[tokio::test]
@@ -524,5 +692,7 @@ async fn a_result_that_is_too_long_is_refused_and_the_lease_lives_on() {
         pb::Finished { answer: "x".repeat(64_001), how: "finished".into(), ..Default::default() };
     let ack = runner.finish(&grant, Outcome::Finished(long)).await;
     assert_eq!((ack.accepted, ack.reason.as_str()), (false, "REQUEST_INVALID"));
-    assert!(runner.finish(&grant, support::finished()).await.accepted);
+    assert_eq!(runner.beat(&grant).await.len(), 1);
+    stand.halt("and its end is told").await;
+    assert_eq!(runner.revoked().await, (grant.lease_id.clone(), "halted".into()));
 }

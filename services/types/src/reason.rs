@@ -232,6 +232,18 @@ reasons! {
         "the engine of the embedded model has not been fetched" "run `vivarium model fetch`";
     ModelEngineFailed "MODEL_ENGINE_FAILED" Precondition
         "the engine of the embedded model does not work" "look at the executor's log, then run `vivarium model fetch` again";
+    ModelNeedsConsent "MODEL_NEEDS_CONSENT" Precondition
+        "a local model server was noticed and nobody has agreed to its use" "agree to it in the panel, under World";
+    ModelFetchFailed "MODEL_FETCH_FAILED" Unavailable
+        "{what} could not be fetched; tried {tried}" "when the connection is back, `vivarium model fetch` resumes where it stopped";
+    ModelFetchCorrupt "MODEL_FETCH_CORRUPT" Precondition
+        "{what} is not the file that the manifest names; tried {tried}" "nothing of it was kept: try another source with --source, or look at world/config/models.toml";
+    ModelFetchBusy "MODEL_FETCH_BUSY" Aborted
+        "another fetch of {what} is under way" "wait for it, then run the command again";
+    ModelDiskFull "MODEL_DISK_FULL" Precondition
+        "{what} needs {needed} more in {folder}, and {free} are free" "make room, or name another folder with VIVARIUM_MODEL_CACHE";
+    ModelPythonMissing "MODEL_PYTHON_MISSING" Precondition
+        "no usable Python was found: {why}" "install Python 3.10 or later with its venv module (Debian and Ubuntu: apt install python3-venv)";
     BudgetSpent "BUDGET_SPENT" Exhausted
         "the budget of {scope} does not allow this call" "raise the budget or wait for the next spend day";
     SafetyRefused "SAFETY_REFUSED" Denied

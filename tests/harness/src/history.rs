@@ -215,10 +215,24 @@ fn work(row: &Row) -> &str {
     }
 }
 
-fn rows(root: &Path, ledger: &str) -> Vec<Row> {
+/// How many events of a world an actor caused, in all its ledgers.
+pub fn caused_by(root: &Path, actor: &str) -> u64 {
+    let count = |ledger| {
+        let count = "SELECT count(*) FROM events WHERE actor = ?1";
+        let counted = open(root, ledger).query_row(count, [actor], |row| row.get::<_, u64>(0));
+        counted.expect("a ledger can be counted")
+    };
+    ["queue", "executor", "society", "review"].map(count).into_iter().sum()
+}
+
+fn open(root: &Path, ledger: &str) -> Connection {
     let path = root.join("mutable").join("ledgers").join(format!("{ledger}.db"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags).expect("a ledger opens for reading");
+    Connection::open_with_flags(path, flags).expect("a ledger opens for reading")
+}
+
+fn rows(root: &Path, ledger: &str) -> Vec<Row> {
+    let db = open(root, ledger);
     let mut read = db
         .prepare("SELECT sequence, kind, payload FROM events ORDER BY sequence")
         .expect("a ledger has events");

@@ -72,7 +72,8 @@ pub(crate) fn run(house: &House, args: &Args) -> Result<()> {
     std::fs::create_dir_all(&world).with_context(|| format!("cannot make {}", world.display()))?;
     if !args.no_model {
         let mut fetch = vivarium(&program, &world);
-        fetch.args(["model", "fetch"]);
+        // A world that has a model or a key is left as it is.
+        fetch.args(["model", "fetch", "--if-missing"]);
         if let Err(error) = step::command("fetch the embedded model", &mut fetch) {
             // A world without a model is still a world: it says what is missing and waits for it.
             say::failure(&error);

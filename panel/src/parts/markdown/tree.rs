@@ -115,9 +115,6 @@ impl Reader<'_> {
             | Tag::DefinitionListDefinition
             | Tag::FootnoteDefinition(_)
             | Tag::MetadataBlock(_) => plain("div"),
-            // Directives of other dialects: their content counts, their box does not.
-            #[expect(unreachable_patterns, reason = "kinds that a newer parser adds are shown too")]
-            _ => plain("div"),
         };
         self.open(name, attributes);
     }
@@ -133,7 +130,9 @@ impl Reader<'_> {
         }
         let Some(Open { name, attributes, children }) = self.open.pop() else { return };
         if name.is_empty() {
-            children.into_iter().for_each(|child| self.add(child));
+            for child in children {
+                self.add(child);
+            }
         } else {
             self.add(Node::Element { name, attributes, children });
         }
@@ -185,7 +184,9 @@ fn address(url: &str, path: &str) -> Option<Vec<(&'static str, String)>> {
                 ]
             })
         }
-        _ => within_library(&bare, path).map(|path| vec![("href", format!("/world/library/{path}"))]),
+        _ => {
+            within_library(&bare, path).map(|path| vec![("href", format!("/world/library/{path}"))])
+        }
     }
 }
 
@@ -220,8 +221,8 @@ mod tests {
         let one = |node: &Node| match node {
             Node::Text(text) => text.clone(),
             Node::Element { name, attributes, children } => {
-                let attributes: String =
-                    attributes.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+                let attributes = attributes.iter().map(|(key, value)| format!(" {key}={value}"));
+                let attributes = attributes.collect::<Vec<_>>().concat();
                 format!("[{name}{attributes}|{}]", flat(children))
             }
         };

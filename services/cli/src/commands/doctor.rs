@@ -60,7 +60,7 @@ fn python() -> Line {
             let version = String::from_utf8_lossy(&found.stdout).trim().to_owned();
             line("python for the model", true, version)
         }
-        _ => line("python for the model", false, "install Python 3.9 or later with venv"),
+        _ => line("python for the model", false, "install Python 3.10 or later with venv"),
     }
 }
 

@@ -217,11 +217,23 @@ fn replying(kind: TaskKind, class: Class, actions: &Actions) -> String {
     let object = "{\"note\": \"for the human\", \"actions\": [{\"id\": \"a1\", \"do\": \"NAME\", \
                   …its fields}], \"done\": true}";
     match class {
-        Class::Embedded => format!(
-            "Reply with {result}, beginning at once, with nothing before or after it. Only if you \
-             cannot do the task, reply with one JSON object {object} and one of these actions:\n{}",
-            actions.told(true)
-        ),
+        Class::Embedded => {
+            let most = match kind {
+                TaskKind::Docs | TaskKind::Plan => {
+                    "the document itself in Markdown, 250 to 450 words unless the task says \
+                     otherwise, with nothing before or after it. Begin at once with its heading, \
+                     such as \"# Title\"."
+                }
+                TaskKind::Answer => "the answer itself, with nothing before or after it.",
+            };
+            // What stands last weighs most: a small model that reads of JSON at the end writes JSON.
+            format!(
+                "You may also reply with one line such as {{\"actions\": [{{\"id\": \"a1\", \"do\": \
+                 \"decline\", \"reason\": \"why\"}}]}}, but only if the task cannot be done, with one \
+                 of these actions:\n{}\nOtherwise reply with {most}",
+                actions.told(true)
+            )
+        }
         Class::Remote => format!(
             "Reply with exactly one JSON object: {object}. Fields of an action stand beside \"id\" \
              and \"do\"; \"needs\": [ids] makes it depend on earlier ones; `finish` comes last. \

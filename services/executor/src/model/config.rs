@@ -57,10 +57,10 @@ impl Default for Embedded {
     fn default() -> Self {
         Self {
             model: String::new(),
-            idle: Duration::from_secs(300),
+            idle: Duration::from_mins(5),
             threads: 0,
             window_tokens: 8_192,
-            completion_tokens: 700,
+            completion_tokens: 1_000,
         }
     }
 }

@@ -60,13 +60,13 @@ pub enum ModelError {
     #[error("the provider does not accept the key")]
     Auth,
     /// Too many calls.
-    #[error("the provider asks to wait{}", wait(.retry_after))]
+    #[error("the provider asks to wait{}", wait(*.retry_after))]
     RateLimited {
         /// When to come back, if the provider says so.
         retry_after: Option<Duration>,
     },
     /// The prompt does not fit the window.
-    #[error("the prompt does not fit the model's window{}", sizes(.prompt_tokens, .window_tokens))]
+    #[error("the prompt does not fit the model's window{}", sizes(*.prompt_tokens, *.window_tokens))]
     ContextOverflow {
         /// Model tokens of the prompt, if the provider says so.
         prompt_tokens: Option<u64>,
@@ -89,7 +89,7 @@ pub enum ModelError {
     #[error("the provider does not answer: {0}")]
     Connect(String),
     /// The provider failed or broke the connection.
-    #[error("the provider failed{}: {message}", status_words(.status))]
+    #[error("the provider failed{}: {message}", status_words(*.status))]
     Upstream {
         /// The HTTP status, if there was one.
         status: Option<u16>,
@@ -175,11 +175,11 @@ impl ModelError {
     }
 }
 
-fn wait(retry_after: &Option<Duration>) -> String {
+fn wait(retry_after: Option<Duration>) -> String {
     retry_after.map_or_else(String::new, |span| format!(" {} s", span.as_secs_f32().ceil()))
 }
 
-fn sizes(prompt: &Option<u64>, window: &Option<u64>) -> String {
+fn sizes(prompt: Option<u64>, window: Option<u64>) -> String {
     match (prompt, window) {
         (Some(prompt), Some(window)) => format!(": {prompt} of {window} model tokens"),
         (None, Some(window)) => format!(" of {window} model tokens"),
@@ -187,6 +187,6 @@ fn sizes(prompt: &Option<u64>, window: &Option<u64>) -> String {
     }
 }
 
-fn status_words(status: &Option<u16>) -> String {
+fn status_words(status: Option<u16>) -> String {
     status.map_or_else(String::new, |status| format!(" with HTTP {status}"))
 }

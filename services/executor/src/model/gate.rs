@@ -12,7 +12,7 @@ use vivarium_chassis::clock;
 use super::chat::CallContext;
 use super::error::{Failure, ModelError, Phase};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// Failures in a row that open the breaker.
 const FAILURES: u32 = 5;
 /// How long it stays open.

@@ -23,7 +23,9 @@ pub(super) fn client(base_url: &Url, connect: Duration) -> Result<Client, ModelE
         // The port is taken from the address; a resolver does not decide where localhost is.
         .resolve("localhost", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     if is_loopback(base_url) {
-        builder = builder.no_proxy();
+        // Small servers close a connection right behind an answer: the next call, which waits for
+        // exactly that moment, would be sent into a connection that is going away.
+        builder = builder.no_proxy().pool_max_idle_per_host(0);
     }
     builder.build().map_err(|error| ModelError::Unusable {
         reason: Reason::ModelUnreachable,

@@ -171,7 +171,8 @@ mod tests {
         ] {
             assert_eq!(price.cost(input, output), MicroUsd::new(cost), "{input} {output}");
         }
-        assert_eq!(price.cost(u64::MAX, u64::MAX), MicroUsd::new(i64::MAX));
+        let dearest = Price { input: u64::MAX, output: u64::MAX };
+        assert_eq!(dearest.cost(u64::MAX, u64::MAX), MicroUsd::new(i64::MAX));
         assert_eq!(Price::FREE.cost(u64::MAX, u64::MAX), MicroUsd::ZERO);
     }
 

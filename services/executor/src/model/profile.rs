@@ -205,15 +205,15 @@ impl Profile {
             key: (!kind.is_own()).then(|| name.to_owned()),
             model: String::new(),
             window_tokens: 0,
-            completion_tokens: if small { 700 } else { 2_048 },
+            completion_tokens: if small { 1_000 } else { 2_048 },
             completion_tokens_max: 0,
             temperature_permille: 200,
             parallel_calls: if small { 1 } else { 8 },
             calls_per_minute: 60,
-            call_limit: (!small).then(|| Duration::from_secs(60)),
+            call_limit: (!small).then(|| Duration::from_mins(1)),
             connect: Duration::from_secs(5),
             first_event: Duration::from_secs(if small { EMBEDDED_FIRST_SECONDS } else { 30 }),
-            between_events: Duration::from_secs(60),
+            between_events: Duration::from_mins(1),
             answer_bytes_max: 32 * 1024 * 1024,
             rejects: Vec::new(),
             needs_consent: kind == Kind::Ollama,
@@ -298,6 +298,6 @@ mod tests {
             |bytes: usize| ChatRequest::new("m", vec![Message::user("x".repeat(bytes))], 1);
         assert_eq!(profile.phases(&request(0)).first_event, Duration::from_secs(20));
         // 6,000 bytes are 2,000 model tokens are 100 seconds.
-        assert_eq!(profile.phases(&request(6_000)).first_event, Duration::from_secs(120));
+        assert_eq!(profile.phases(&request(6_000)).first_event, Duration::from_mins(2));
     }
 }

@@ -110,10 +110,8 @@ fn content(value: &Value) -> String {
 }
 
 fn tool(value: &Value) -> Tool {
-    let arguments = match &value["function"]["arguments"] {
-        Value::Object(object) => Value::Object(object.clone()).to_string(),
-        other => word(other),
-    };
+    let arguments = &value["function"]["arguments"];
+    let arguments = if arguments.is_object() { arguments.to_string() } else { word(arguments) };
     Tool {
         index: value["index"].as_u64().and_then(|index| u32::try_from(index).ok()).unwrap_or(0),
         name: word(&value["function"]["name"]),
@@ -164,11 +162,10 @@ pub(super) fn refusal(
         Some(429) => ModelError::RateLimited { retry_after },
         Some(408) => ModelError::Upstream { status: code, message },
         Some(400..=498) => ModelError::BadRequest(message),
-        Some(_) => ModelError::Upstream { status, message },
         None if is("rate_limit_exceeded") => ModelError::RateLimited { retry_after },
         None if is("authentication_error") || is("invalid_api_key") => ModelError::Auth,
         None if is("invalid_request_error") => ModelError::BadRequest(message),
-        None => ModelError::Upstream { status, message },
+        Some(_) | None => ModelError::Upstream { status, message },
     }
 }
 
@@ -185,7 +182,7 @@ mod tests {
     use super::super::config::Config;
     use super::*;
 
-    fn read(value: Value) -> Chunk {
+    fn read(value: &Value) -> Chunk {
         chunk(&value.to_string()).expect("it reads")
     }
 
@@ -216,9 +213,9 @@ mod tests {
             json!({"choices": [{"delta": {"content": 5, "tool_calls": null}}], "model": 3}),
             json!({"usage": {}, "error": null}),
         ] {
-            assert_eq!(read(strange.clone()), empty, "{strange}");
+            assert_eq!(read(&strange), empty, "{strange}");
         }
-        let whole = read(json!({
+        let whole = read(&json!({
             "model": "m",
             "choices": [{"message": {"content": [{"type": "text", "text": "a"}, {"text": "b"}]},
                          "finish_reason": "stop"}],
@@ -229,15 +226,16 @@ mod tests {
         let counted =
             Usage { input_tokens: 3, output_tokens: 2, cached_tokens: 1, estimated: false };
         assert_eq!(whole.usage, Some(counted));
-        let groq = read(json!({"x_groq": {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}}));
+        let groq =
+            read(&json!({"x_groq": {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}}));
         assert!(groq.usage.is_some());
-        let thinking = read(json!({"choices": [{"delta": {"reasoning": "hm"}}]}));
+        let thinking = read(&json!({"choices": [{"delta": {"reasoning": "hm"}}]}));
         assert_eq!((thinking.thought_bytes, thinking.text.as_str()), (2, ""));
     }
 
     #[test]
     fn tool_calls_are_read_as_text_or_as_objects() {
-        let chunk = read(json!({"choices": [{"delta": {"tool_calls": [
+        let chunk = read(&json!({"choices": [{"delta": {"tool_calls": [
             {"index": 1, "function": {"name": "f", "arguments": "{\"a\""}},
             {"function": {"arguments": {"b": 2}}},
         ]}}]}));

@@ -205,7 +205,7 @@ impl Queue {
         let mut plan = Plan::new(self, cx.now());
         let mut events = Vec::new();
         while left > 0
-            && let Some(choice) = plan.next()
+            && let Some(choice) = plan.choose()
         {
             match choice {
                 Choice::Spent(task) => {
@@ -237,7 +237,7 @@ impl Queue {
     }
 
     /// World time since the present day began.
-    pub fn into_day(&self) -> Duration {
+    pub fn since_day_began(&self) -> Duration {
         let since = self.world_time_us() - self.world.calendar.day_began_us;
         Duration::from_micros(u64::try_from(since).unwrap_or(0))
     }

@@ -1,5 +1,5 @@
-//! The queue's events and their published schema: with its two halves [`read`] and [`write`] the
-//! only place of the domain that knows `proto`.
+//! The queue's events and their published schema: with its two halves [`read`] and [`mod@write`] the
+//! only place of the domain that knows `proto`. [`ending`] reads the end of an attempt off an event.
 
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use super::runner::Left;
 use super::task::{Added, Awaits, Kind, Mode as TaskMode, State};
 use super::world::{Mode, Pace};
 
+pub mod ending;
 pub(crate) mod read;
 pub(crate) mod write;
 
@@ -218,6 +219,7 @@ pub struct HaltAck {
 }
 
 /// A day of the world.
+#[expect(clippy::struct_field_names, reason = "the contract's names of a started day")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Day {
     /// From 1.

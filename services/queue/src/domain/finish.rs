@@ -56,6 +56,15 @@ pub enum Outcome {
     Halted,
 }
 
+/// Why an attempt came to nothing, and what it cost.
+struct Fault {
+    class: Class,
+    message: String,
+    /// When to try again, as the provider announced it.
+    announced: Option<Duration>,
+    cost: MicroUsd,
+}
+
 impl Queue {
     pub(super) fn finish(
         &self,
@@ -102,14 +111,9 @@ impl Queue {
             }
             Outcome::Declined(reason) => {
                 let Some(resident) = resident else {
-                    return self.fail(
-                        lease,
-                        Class::Internal,
-                        "declined by nobody",
-                        None,
-                        cost,
-                        cx.now(),
-                    );
+                    let message = "declined by nobody".to_owned();
+                    let why = Fault { class: Class::Internal, message, announced: None, cost };
+                    return self.fail(lease, why, cx.now());
                 };
                 let left = self.eligible(task).into_iter().any(|other| other != resident);
                 let declined = Event::AttemptDeclined { end, resident, reason, cost };
@@ -121,7 +125,8 @@ impl Queue {
                 vec![waits, awaits(Awaits::Question)]
             }
             Outcome::Failed { class, message, retry_after } => {
-                self.fail(lease, class, &message, retry_after, cost, cx.now())
+                let why = Fault { class, message, announced: retry_after, cost };
+                self.fail(lease, why, cx.now())
             }
             Outcome::Returned { why, scope, retry_after } => {
                 let retry = cx.now() + retry::returned_delay(retry_after);
@@ -143,16 +148,9 @@ impl Queue {
         }
     }
 
-    /// Ends a live lease as a failure of `class`, and says what follows.
-    pub(super) fn fail(
-        &self,
-        lease: &Lease,
-        class: Class,
-        message: &str,
-        announced: Option<Duration>,
-        cost: MicroUsd,
-        now: Timestamp,
-    ) -> Vec<Event> {
+    /// Ends a live lease as a failure, and says what follows.
+    fn fail(&self, lease: &Lease, why: Fault, now: Timestamp) -> Vec<Event> {
+        let Fault { class, message, announced, cost } = why;
         let (Some(end), Some(task)) = (end_of(lease), self.tasks.get(&lease.granted.task)) else {
             return Vec::new();
         };
@@ -161,7 +159,7 @@ impl Queue {
         let follows = match (class, again) {
             (Class::InputTooLarge, _) => awaits(Awaits::InputTooLarge),
             (Class::Budget, _) => awaits(Awaits::Budget),
-            (_, None) => Some(failed(task, class, message)),
+            (_, None) => Some(failed(task, class, &message)),
             _ if task.counted + 1 >= retry::ATTEMPTS_MAX => awaits(Awaits::AttemptLimit),
             (_, Some(_)) => None,
         };
@@ -169,7 +167,7 @@ impl Queue {
             end,
             resident: lease.granted.resident,
             class,
-            message: message.to_owned(),
+            message,
             retry: again.filter(|_| follows.is_none()),
             cost,
         };
@@ -181,7 +179,8 @@ impl Queue {
         match lease.granted.purpose {
             Purpose::Critique => self.critique_ended(lease, CritiqueOutcome::Lost, now),
             Purpose::Task | Purpose::Local => {
-                self.fail(lease, Class::Lost, message, None, MicroUsd::ZERO, now)
+                let (message, cost) = (message.to_owned(), MicroUsd::ZERO);
+                self.fail(lease, Fault { class: Class::Lost, message, announced: None, cost }, now)
             }
         }
     }
@@ -201,13 +200,6 @@ impl Queue {
                 vec![Event::AttemptHalted { end, control_epoch }]
             }
         }
-    }
-
-    /// Ends the live attempt of a task from here, if it has one.
-    pub(super) fn revoke(&self, task: &Task, why: RevokedFor) -> Option<Event> {
-        let live = task.live.as_ref()?;
-        let end = End { task: task.id(), attempt: live.attempt, lease: live.lease };
-        Some(Event::AttemptRevoked { end, why })
     }
 
     fn end_critique(&self, lease: &Lease, outcome: &Outcome, now: Timestamp) -> Vec<Event> {
@@ -251,6 +243,13 @@ impl Queue {
 fn end_of(lease: &Lease) -> Option<End> {
     let granted = &lease.granted;
     Some(End { task: granted.task, attempt: granted.attempt?, lease: granted.lease })
+}
+
+/// The end from here of a task's live attempt, if it has one.
+pub(super) fn revoked(task: &Task, why: RevokedFor) -> Option<Event> {
+    let live = task.live.as_ref()?;
+    let end = End { task: task.id(), attempt: live.attempt, lease: live.lease };
+    Some(Event::AttemptRevoked { end, why })
 }
 
 /// The end of a task by a failure.

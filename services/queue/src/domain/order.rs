@@ -224,7 +224,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The next grant of this moment.
-    pub fn next(&mut self) -> Option<Choice> {
+    pub fn choose(&mut self) -> Option<Choice> {
         if !self.has_credit() {
             return None;
         }

@@ -72,7 +72,7 @@ impl Class {
     }
 
     /// Whether a runner may report it; the others are the queue's own word.
-    pub const fn from_runner(self) -> bool {
+    pub const fn is_for_runners(self) -> bool {
         !matches!(self, Self::Lost | Self::ReviewRejected)
     }
 }

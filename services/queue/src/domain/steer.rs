@@ -8,6 +8,7 @@ use vivarium_types::ids::{SubmissionId, TaskId};
 use vivarium_types::source::Hash;
 
 use super::event::{Approved, Event, Failed, Requeued, RevokedFor};
+use super::finish;
 use super::retry::{self, Class, Policy};
 use super::task::{Awaits, State, Task};
 use super::{Queue, Rejection};
@@ -36,7 +37,7 @@ impl Queue {
         reason: Option<TextRef>,
     ) -> Result<Vec<Event>, Rejection> {
         let task = self.open_task(name, "cancel")?;
-        let revoked = self.revoke(task, RevokedFor::Cancelled);
+        let revoked = finish::revoked(task, RevokedFor::Cancelled);
         let cancelled = Event::TaskCancelled { task: task.id(), reason };
         Ok(revoked.into_iter().chain([cancelled]).collect())
     }
@@ -46,7 +47,7 @@ impl Queue {
         if task.state == State::Paused {
             return Err(refused(task.state, "pause"));
         }
-        let revoked = self.revoke(task, RevokedFor::Paused);
+        let revoked = finish::revoked(task, RevokedFor::Paused);
         Ok(revoked.into_iter().chain([Event::TaskPaused { task: task.id() }]).collect())
     }
 

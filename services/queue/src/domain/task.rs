@@ -448,45 +448,64 @@ impl Task {
             Event::TaskPaused { .. } => self.enter(State::Paused, meta),
             Event::TaskCancelled { .. } => self.finish(State::Cancelled, meta),
             Event::TaskReopened { state, series, .. } => self.reopen(*state, *series, meta),
-            other => self.end_attempt(other, meta),
+            Event::AttemptFinished(_)
+            | Event::AttemptDeclined { .. }
+            | Event::AttemptWaits { .. }
+            | Event::AttemptFailed { .. }
+            | Event::AttemptReturned { .. }
+            | Event::AttemptBlocked { .. }
+            | Event::AttemptHalted { .. }
+            | Event::AttemptRevoked { .. } => self.end_attempt(event, meta),
+            Event::TaskAdded(_)
+            | Event::CritiqueQueued { .. }
+            | Event::CritiqueEnded { .. }
+            | Event::HaltSet { .. }
+            | Event::Resumed { .. }
+            | Event::HaltAcknowledged(_)
+            | Event::PaceSet { .. }
+            | Event::StepsBought { .. }
+            | Event::ModeSet { .. }
+            | Event::CalendarSet { .. }
+            | Event::DayStarted(_)
+            | Event::WorldTimeNoted { .. }
+            | Event::RunnerJoined { .. }
+            | Event::RunnerLeft { .. }
+            | Event::ResidentNoted { .. }
+            | Event::ProviderNoted { .. }
+            | Event::FactIgnored(_)
+            | Event::FactParked(_) => {}
         }
     }
 
     fn end_attempt(&mut self, event: &Event, meta: &Meta) {
-        let back = match event {
-            Event::AttemptFinished(finished) => {
-                self.submission = Some(finished.submission);
-                self.under_review = true;
-                self.counted += 1;
-                self.pay(finished.cost);
-                State::InReview
-            }
-            Event::AttemptDeclined { resident, cost, .. } => {
-                self.declined.insert(*resident);
-                self.pay(*cost);
-                State::Ready
-            }
-            Event::AttemptWaits { letter, cost, .. } => {
-                self.question = Some(letter.clone());
-                self.pay(*cost);
-                State::AwaitingHuman
-            }
-            Event::AttemptFailed { class, retry, cost, .. } => {
-                *self.failures.entry(*class).or_default() += 1;
-                self.counted += 1;
-                self.pay(*cost);
-                self.start = retry.map(|start| (start, Wait::BackOff));
-                State::Queued
-            }
-            Event::AttemptReturned { why, retry, .. } => {
-                self.start = Some((*retry, Wait::Returned(*why)));
-                State::Queued
-            }
-            Event::AttemptBlocked { .. } => State::AwaitingHuman,
-            Event::AttemptHalted { .. } | Event::AttemptRevoked { .. } => State::Ready,
-            _ => return,
-        };
+        let Some(ending) = event.ending() else { return };
         self.live = None;
+        self.pay(ending.cost);
+        let back = if let Event::AttemptFinished(finished) = event {
+            self.submission = Some(finished.submission);
+            self.under_review = true;
+            self.counted += 1;
+            State::InReview
+        } else if let Event::AttemptDeclined { resident, .. } = event {
+            self.declined.insert(*resident);
+            State::Ready
+        } else if let Event::AttemptWaits { letter, .. } = event {
+            self.question = Some(letter.clone());
+            State::AwaitingHuman
+        } else if let Event::AttemptFailed { class, retry, .. } = event {
+            *self.failures.entry(*class).or_default() += 1;
+            self.counted += 1;
+            self.start = retry.map(|start| (start, Wait::BackOff));
+            State::Queued
+        } else if let Event::AttemptReturned { why, retry, .. } = event {
+            self.start = Some((*retry, Wait::Returned(*why)));
+            State::Queued
+        } else if matches!(event, Event::AttemptBlocked { .. }) {
+            State::AwaitingHuman
+        } else {
+            // A halt or a word from here ended it: it goes on where it stood.
+            State::Ready
+        };
         self.enter(back, meta);
     }
 

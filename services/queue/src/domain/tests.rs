@@ -23,6 +23,8 @@ use super::{Command, Queue, Rejection};
 /// A queue with a log in memory, a clock and one runner.
 struct Stand {
     queue: Queue,
+    /// The state again from the log alone, with a snapshot now and then.
+    replayed: Queue,
     log: Vec<(Event, Meta)>,
     ids: IdSource,
     now: Timestamp,
@@ -43,6 +45,7 @@ impl Stand {
     fn empty() -> Self {
         let mut stand = Self {
             queue: Queue::default(),
+            replayed: Queue::default(),
             log: Vec::new(),
             ids: IdSource::seeded(1),
             now: Timestamp::from_millis(1_795_406_400_000),
@@ -106,6 +109,18 @@ impl Stand {
         self.turn(|_| {});
     }
 
+    /// Gives the runner a free slot and goes on, second by second, until the task is in this state.
+    fn advance_until(&mut self, task: TaskId, state: State) {
+        self.turn(|queue| queue.credit("executor", 1, 1));
+        for _ in 0..600 {
+            if self.state(task) == state {
+                return;
+            }
+            self.advance(SECOND);
+        }
+        panic!("it never became {}", state.word());
+    }
+
     fn settle(&mut self) {
         let own = Actor::service("queue");
         for _ in 0..64 {
@@ -114,7 +129,7 @@ impl Stand {
             let cx = Context::new(self.now, &own, next, &mut self.ids, &facts);
             let events = self.queue.after_batch(&cx);
             if events.is_empty() {
-                return;
+                return self.check_replay();
             }
             self.accept(&own, events);
         }
@@ -131,6 +146,11 @@ impl Stand {
             let sequence = self.log.len() as u64 + 1;
             let meta = Meta { sequence, time: self.now, actor: actor.clone() };
             self.queue.apply(&event, &meta);
+            self.replayed.apply(&event, &meta);
+            if sequence.is_multiple_of(16) {
+                let snapshot = bytes(&self.replayed);
+                self.replayed = postcard::from_bytes(&snapshot).expect("a snapshot reads back");
+            }
             self.log.push((event, meta));
         }
     }
@@ -157,9 +177,9 @@ impl Stand {
         });
         events
             .iter()
-            .filter_map(|event| match event {
-                Event::TaskAdded(added) => Some(added.task),
-                _ => None,
+            .filter_map(|event| {
+                let Event::TaskAdded(added) = event else { return None };
+                Some(added.task)
             })
             .collect()
     }
@@ -178,9 +198,9 @@ impl Stand {
 
     /// Grants so far, oldest first.
     fn grants(&self) -> Vec<Granted> {
-        let grants = self.log.iter().filter_map(|(event, _)| match event {
-            Event::LeaseGranted(granted) => Some((**granted).clone()),
-            _ => None,
+        let grants = self.log.iter().filter_map(|(event, _)| {
+            let Event::LeaseGranted(granted) = event else { return None };
+            Some((**granted).clone())
         });
         grants.collect()
     }
@@ -223,28 +243,14 @@ impl Stand {
         assert_eq!(self.state(task), State::Failed);
     }
 
-    /// The state again from the log alone, and from a snapshot and the rest of the log.
+    /// The log alone makes the state.
     fn check_replay(&self) {
-        let bytes = |queue: &Queue| postcard::to_stdvec(queue).expect("a state is bytes");
-        let whole = bytes(&self.queue);
-        let mut replayed = Queue::default();
-        let half = self.log.len() / 2;
-        for (at, (event, meta)) in self.log.iter().enumerate() {
-            if at == half {
-                replayed = postcard::from_bytes(&bytes(&replayed)).expect("a snapshot reads back");
-            }
-            replayed.apply(event, meta);
-        }
-        assert_eq!(bytes(&replayed), whole, "the log alone makes the state");
+        assert!(bytes(&self.replayed) == bytes(&self.queue), "the log alone makes the state");
     }
 }
 
-impl Drop for Stand {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            self.check_replay();
-        }
-    }
+fn bytes(queue: &Queue) -> Vec<u8> {
+    postcard::to_stdvec(queue).expect("a state is bytes")
 }
 
 fn hello(instance: u128, resumes: &[Held]) -> Command {

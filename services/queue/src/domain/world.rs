@@ -8,7 +8,7 @@ use vivarium_ledger::{Meta, TextRef};
 use vivarium_types::ids::LeaseId;
 use vivarium_types::{Actor, Timestamp};
 
-use super::event::{Event, HaltAck};
+use super::event::{CritiqueOutcome, Event, HaltAck};
 
 /// Days of a week; the last is the day of rest.
 pub const WEEK_DAYS: u64 = 7;
@@ -264,12 +264,34 @@ impl World {
                 }
             }
             Event::AttemptHalted { end, .. } => self.revoked(end.lease),
-            Event::CritiqueEnded {
-                lease, outcome: super::event::CritiqueOutcome::Halted, ..
-            } => {
+            Event::CritiqueEnded { lease, outcome: CritiqueOutcome::Halted, .. } => {
                 self.revoked(*lease);
             }
-            _ => {}
+            Event::TaskAdded(_)
+            | Event::TaskReady { .. }
+            | Event::AttemptFinished(_)
+            | Event::AttemptDeclined { .. }
+            | Event::AttemptWaits { .. }
+            | Event::AttemptFailed { .. }
+            | Event::AttemptReturned { .. }
+            | Event::AttemptBlocked { .. }
+            | Event::AttemptRevoked { .. }
+            | Event::TaskAwaitsHuman { .. }
+            | Event::TaskApproved(_)
+            | Event::TaskRequeued(_)
+            | Event::TaskFailed(_)
+            | Event::TaskPaused { .. }
+            | Event::TaskResumed { .. }
+            | Event::TaskCancelled { .. }
+            | Event::TaskReopened { .. }
+            | Event::CritiqueQueued { .. }
+            | Event::CritiqueEnded { .. }
+            | Event::RunnerJoined { .. }
+            | Event::RunnerLeft { .. }
+            | Event::ResidentNoted { .. }
+            | Event::ProviderNoted { .. }
+            | Event::FactIgnored(_)
+            | Event::FactParked(_) => {}
         }
     }
 

@@ -84,14 +84,14 @@ fn asked(wrong: &mut Violations, mut wire: pb::TaskSpec, config: &Config) -> Opt
         anti_goals: lines(wrong, "anti_goals", &wire.anti_goals),
         metadata: metadata(wrong, std::mem::take(&mut wire.metadata), config),
     };
-    let spec = spec(wrong, wire, mode, command, config);
+    let spec = spec(wrong, &wire, mode, command, config);
     let intent = (intent != Intent::default()).then_some(intent);
     Some(Asked { spec: spec?, title: title?, instruction: instruction?, intent })
 }
 
 fn spec(
     wrong: &mut Violations,
-    wire: pb::TaskSpec,
+    wire: &pb::TaskSpec,
     mode: Option<Mode>,
     command: Vec<String>,
     config: &Config,

@@ -183,7 +183,8 @@ impl Session {
     }
 
     async fn acknowledge(&mut self, ack: pb::FinishAck) -> Result<(), Gone> {
-        if let Ok(lease) = ack.lease_id.parse() {
+        // A finish that was refused ends nothing: the runner still hears when its lease ends.
+        if let Some(lease) = ack.lease_id.parse().ok().filter(|_| ack.accepted) {
             self.held.remove(&lease);
         }
         self.say(Answer::FinishAck(ack)).await
@@ -200,7 +201,7 @@ impl Session {
         };
         match message {
             Said::Hello(_) => return Err(words::wrong("hello", "comes once, first of all")),
-            Said::Credit(credit) => self.credit(&credit)?,
+            Said::Credit(credit) => self.credit(credit)?,
             Said::Heartbeat(heartbeat) => return self.beat(heartbeat).await,
             Said::Finish(finish) => {
                 let (desk, runner) = (self.desk.clone(), self.runner.clone());
@@ -211,7 +212,7 @@ impl Session {
         Ok(Ok(()))
     }
 
-    fn credit(&self, credit: &pb::Credit) -> Result<(), Refusal> {
+    fn credit(&self, credit: pb::Credit) -> Result<(), Refusal> {
         let mut wrong = Violations::new();
         wrong.within("credit", |wrong| wrong.bounded("grants", credit.grants, 1..=4_096));
         wrong.finish()?;
@@ -355,18 +356,24 @@ impl Session {
 
 /// The lease that an event ended from here, and why, as the runner reads it.
 fn ended_here(event: &Event) -> Option<(LeaseId, &'static str)> {
-    match event {
-        Event::AttemptHalted { end, .. } => Some((end.lease, "halted")),
-        Event::AttemptRevoked { end, why } => Some((end.lease, why.word())),
-        Event::AttemptFailed { end, class: Class::Lost, .. } => Some((end.lease, "expired")),
-        Event::CritiqueEnded { lease, outcome: CritiqueOutcome::Halted, .. } => {
-            Some((*lease, "halted"))
-        }
-        Event::CritiqueEnded { lease, outcome: CritiqueOutcome::Lost, .. } => {
-            Some((*lease, "expired"))
-        }
-        _ => None,
+    if let Event::CritiqueEnded { lease, outcome, .. } = event {
+        return match outcome {
+            CritiqueOutcome::Halted => Some((*lease, "halted")),
+            CritiqueOutcome::Lost => Some((*lease, "expired")),
+            CritiqueOutcome::Finished | CritiqueOutcome::Failed | CritiqueOutcome::Returned => None,
+        };
     }
+    let ending = event.ending()?;
+    let reason = if let Event::AttemptRevoked { why, .. } = event {
+        why.word()
+    } else if matches!(event, Event::AttemptHalted { .. }) {
+        "halted"
+    } else if ending.class == Some(Class::Lost) {
+        "expired"
+    } else {
+        return None;
+    };
+    Some((ending.end.lease, reason))
 }
 
 fn event(row: &Row) -> Option<Event> {

@@ -99,7 +99,7 @@ pub(super) fn calendar(queue: &Queue) -> pb::Calendar {
         week: if begun { calendar.week() } else { 0 },
         weekday: if begun { u32::try_from(calendar.weekday()).unwrap_or(0) } else { 0 },
         rest_day: calendar.rest_day(),
-        into_day: Some(write::span(queue.into_day())),
+        into_day: Some(write::span(queue.since_day_began())),
         moving: queue.moving(),
     }
 }

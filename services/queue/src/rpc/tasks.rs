@@ -101,9 +101,9 @@ impl TaskService for Tasks {
             .texts(texts.into_rows())
             .request(key)
             .answering(|_: &Queue, decided| {
-                let added = decided.events.iter().filter_map(|(event, _)| match event {
-                    Event::TaskAdded(added) => Some(added.task.to_string()),
-                    _ => None,
+                let added = decided.events.iter().filter_map(|(event, _)| {
+                    let Event::TaskAdded(added) = event else { return None };
+                    Some(added.task.to_string())
                 });
                 let task_ids = added.collect();
                 pb::AddTasksResponse { position: Some(position(decided.sequence)), task_ids }

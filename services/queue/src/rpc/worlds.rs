@@ -1,7 +1,8 @@
 //! `WorldService`: the controls of the world.
 
+use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
-use vivarium_chassis::{Caller, Violations};
+use vivarium_chassis::{Caller, Refusal, Violations};
 use vivarium_ledger::{Request as RequestKey, Submission};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::world_service_server::WorldService;
@@ -104,7 +105,7 @@ impl WorldService for Worlds {
             show::halt_receipt(&queue.world).zip(reason)
         });
         let found = asked.await.map_err(refusal)?;
-        let not_halted = || vivarium_chassis::Refusal::new(Reason::QueueNotHalted);
+        let not_halted = || Refusal::new(Reason::QueueNotHalted);
         let (mut receipt, reason) = found.ok_or_else(not_halted)?;
         if let Some(halt) = &mut receipt.halt {
             halt.reason = self.desk.text(&reason).await?;
@@ -225,8 +226,17 @@ impl WorldService for Worlds {
         let service = wrong.done(service)?;
         tracing::info!(service, detail = wire.detail, "a process has ended");
         let ledger = &self.desk.ledger;
+        let (reply, known) = oneshot::channel();
         // Known only to this process: should it end within the grace, the ttl decides.
-        ledger.touch(move |queue| queue.exited(&service)).map_err(refusal)?;
+        let touched = ledger.touch(move |queue| {
+            queue.exited(&service);
+            if reply.send(()).is_err() {
+                tracing::debug!("who reported an exit left before it was known");
+            }
+        });
+        touched.map_err(refusal)?;
+        // The grace begins before the answer does.
+        known.await.map_err(|_| Refusal::new(Reason::ServiceDraining).with("service", "queue"))?;
         let position = Some(position(ledger.committed()));
         Ok(Response::new(pb::ReportExitResponse { position }))
     }

@@ -1,4 +1,5 @@
 //! A queue in memory with peers that say what the test tells them, and a runner that does the same.
+#![expect(clippy::panic, reason = "what tests share fails as tests do: by a panic")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -488,25 +489,25 @@ impl Runner {
     }
 
     pub(crate) async fn controls(&mut self) -> pb::Controls {
-        let pick = |told: &Told| match told {
-            Told::Controls(controls) => Some(controls.clone()),
-            _ => None,
+        let pick = |told: &Told| {
+            let Told::Controls(controls) = told else { return None };
+            Some(controls.clone())
         };
         self.wait("controls", pick).await
     }
 
     pub(crate) async fn granted(&mut self) -> pb::Granted {
-        let pick = |told: &Told| match told {
-            Told::Granted(granted) => Some(granted.clone()),
-            _ => None,
+        let pick = |told: &Told| {
+            let Told::Granted(granted) = told else { return None };
+            Some(granted.clone())
         };
         self.wait("a grant", pick).await
     }
 
     pub(crate) async fn revoked(&mut self) -> (String, String) {
-        let pick = |told: &Told| match told {
-            Told::Revoked(revoked) => Some((revoked.lease_id.clone(), revoked.reason.clone())),
-            _ => None,
+        let pick = |told: &Told| {
+            let Told::Revoked(revoked) = told else { return None };
+            Some((revoked.lease_id.clone(), revoked.reason.clone()))
         };
         self.wait("a revocation", pick).await
     }
@@ -527,9 +528,9 @@ impl Runner {
 
     async fn beat_for(&mut self, leases: Vec<pb::HeldLease>) -> Vec<pb::RenewedLease> {
         self.say(Say::Heartbeat(pb::Heartbeat { leases })).await;
-        let pick = |told: &Told| match told {
-            Told::Renewed(renewed) => Some(renewed.leases.clone()),
-            _ => None,
+        let pick = |told: &Told| {
+            let Told::Renewed(renewed) = told else { return None };
+            Some(renewed.leases.clone())
         };
         self.wait("a renewal", pick).await
     }
@@ -546,9 +547,9 @@ impl Runner {
         let finish =
             pb::FinishAttempt { lease: Some(lease), cost_micro_usd: 0, outcome: Some(outcome) };
         self.say(Say::Finish(finish)).await;
-        let pick = |told: &Told| match told {
-            Told::FinishAck(ack) => Some(ack.clone()),
-            _ => None,
+        let pick = |told: &Told| {
+            let Told::FinishAck(ack) = told else { return None };
+            Some(ack.clone())
         };
         self.wait("an acknowledgement", pick).await
     }

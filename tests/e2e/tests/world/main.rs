@@ -2,6 +2,7 @@
 
 mod door;
 mod halt;
+mod hostile;
 mod input;
 mod kills;
 mod lifecycle;

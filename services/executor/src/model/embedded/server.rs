@@ -25,7 +25,7 @@ const STARTER: &str = include_str!("starter.py");
 const STARTER_FILE: &str = "starter.py";
 const KEY_FILE: &str = "key";
 /// How long loading a model may take: minutes on a slow disk.
-const START: Duration = Duration::from_secs(180);
+const START: Duration = Duration::from_mins(3);
 /// How long the server may take to end by itself.
 const STOP: Duration = Duration::from_secs(2);
 /// Lines of its log that are kept for an explanation.
@@ -56,8 +56,8 @@ pub(super) fn python(runtime: &Path) -> PathBuf {
 #[derive(Debug)]
 pub(super) struct Server {
     child: Child,
-    /// Kept so that the server can write to it.
-    _stdout: BufReader<ChildStdout>,
+    /// Read until the server is ready, and kept so that it can write to it.
+    stdout: BufReader<ChildStdout>,
     pub(super) base_url: Url,
     pub(super) key: Key,
     log: Log,
@@ -128,7 +128,7 @@ impl Server {
         let stdout = child.stdout.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
         let base_url =
             profile::address("http://127.0.0.1/v1").expect("this address is well formed");
-        Ok(Self { child, _stdout: BufReader::new(stdout), base_url, key, log })
+        Ok(Self { child, stdout: BufReader::new(stdout), base_url, key, log })
     }
 
     /// Waits for the line READY and for a sound answer.
@@ -136,7 +136,7 @@ impl Server {
         let mut line = String::new();
         let address = loop {
             line.clear();
-            let count = self._stdout.read_line(&mut line).await.unwrap_or(0);
+            let count = self.stdout.read_line(&mut line).await.unwrap_or(0);
             if count == 0 {
                 let status = self.child.wait().await.ok();
                 return Err(failed(self.epitaph(status)));

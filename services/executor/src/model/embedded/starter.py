@@ -46,6 +46,12 @@ params.cache_ram_mib = 0
 params.cache_idle_slots = False
 params.fit_params = False
 params.offline = True
+# A small model falls into saying one sentence for ever; these are its makers' penalty for words
+# that return, and llama.cpp's for whole phrases that do.
+params.sampling.penalty_repeat = 1.1
+params.sampling.penalty_last_n = 256
+params.sampling.dry_multiplier = 0.8
+params.sampling.dry_allowed_length = 4
 # Warnings and errors.
 params.verbosity = 2
 

@@ -82,7 +82,7 @@ fn body(event: Event) -> Body {
                 lease_id: lease.to_string(),
                 rule,
                 held,
-                hash: hash.0.to_vec().into(),
+                hash: hash.0.to_vec(),
             })
         }
         Event::AttemptHalted { end, control_epoch } => {
@@ -295,7 +295,7 @@ fn finished(done: Finished) -> pb::AttemptFinished {
 }
 
 fn staged(staged: Staged) -> pb::StagedDocument {
-    pb::StagedDocument { document_id: staged.document, hash: staged.hash.0.to_vec().into() }
+    pb::StagedDocument { document_id: staged.document, hash: staged.hash.0.to_vec() }
 }
 
 fn approved(approved: Approved) -> pb::TaskApproved {
@@ -323,7 +323,7 @@ fn requeued(requeued: Requeued) -> pb::TaskRequeued {
         rejection_count: requeued.rejection_count,
         start_time: Some(moment(requeued.start)),
         resident_id: or_empty(requeued.resident),
-        content_hash: requeued.content_hash.map(|hash| hash.0.to_vec().into()).unwrap_or_default(),
+        content_hash: requeued.content_hash.map(|hash| hash.0.to_vec()).unwrap_or_default(),
     }
 }
 
@@ -350,7 +350,7 @@ fn acknowledged(ack: HaltAck) -> pb::HaltAcknowledged {
 
 fn text(text: TextRef) -> ledger_pb::TextRef {
     let TextRef { id, hash, length, sealed } = text;
-    ledger_pb::TextRef { id, hash: hash.0.to_vec().into(), length, sealed }
+    ledger_pb::TextRef { id, hash: hash.0.to_vec(), length, sealed }
 }
 
 /// A moment as it is published.

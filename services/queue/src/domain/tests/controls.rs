@@ -140,6 +140,23 @@ fn world_time_stands_still_while_there_is_nothing_to_do_and_survives_a_replay() 
 }
 
 #[test]
+fn world_time_stands_still_while_the_world_is_halted_or_paused_though_there_is_work() {
+    let mut stand = Stand::new();
+    stand.add(spec());
+    stand.run(set_halt());
+    let halted = stand.queue.world_time_us();
+    stand.advance(SECOND * 4_000);
+    assert_eq!((stand.queue.world_time_us(), stand.queue.world.calendar.day), (halted, 1));
+    stand.run(Command::SetPace { pace: Pace::Paused, reason: None });
+    stand.run(Command::EndHalt { reason: text("on") });
+    stand.advance(SECOND * 4_000);
+    assert_eq!((stand.queue.world_time_us(), stand.queue.world.calendar.day), (halted, 1));
+    stand.run(Command::SetPace { pace: Pace::Wait(2), reason: None });
+    stand.advance(SECOND * 10);
+    assert_eq!(stand.queue.world_time_us() - halted, 10_000_000);
+}
+
+#[test]
 fn a_long_sleep_of_the_machine_counts_five_seconds() {
     let mut stand = Stand::new();
     stand.add(spec());

@@ -77,7 +77,7 @@ fn faults_of_dependencies_keys_and_limits_each_refuse_the_add_by_name() {
     stand.add(named("used", &[]));
     let chain = |n: usize| {
         let name = |n: usize| format!("link-{n}");
-        (0..n).map(|at| match at {
+        (0..n).map(move |at| match at {
             0 => named(&name(0), &[]),
             at => named(&name(at), &[&name(at - 1)]),
         })
@@ -121,8 +121,7 @@ fn each_failure_class_retries_to_its_limit_and_then_fails_with_its_name() {
             stand.end(task, failed(class));
             assert_eq!(stand.state(task), State::Queued, "{class:?}");
             assert_eq!(stand.waits(task), Some(WaitReason::BackOff));
-            stand.advance(SECOND * 600);
-            assert_eq!(stand.state(task), State::Leased, "{class:?}");
+            stand.advance_until(task, State::Leased);
         }
         stand.end(task, failed(class));
         assert_eq!(stand.state(task), State::Failed, "{class:?}");
@@ -136,14 +135,10 @@ fn a_lost_lease_retries_five_times() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
     for _ in 0..5 {
-        assert_eq!(stand.state(task), State::Leased);
-        stand.advance(SECOND * 30);
-        assert_eq!(stand.state(task), State::Queued);
-        stand.turn(|queue| queue.credit("executor", 1, 1));
-        stand.advance(SECOND * 29);
+        stand.advance_until(task, State::Queued);
+        stand.advance_until(task, State::Leased);
     }
-    stand.advance(SECOND * 60);
-    assert_eq!(stand.state(task), State::Failed);
+    stand.advance_until(task, State::Failed);
     let numbers: Vec<u32> = stand.grants().iter().map(|grant| grant.attempt_number).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
 }
@@ -267,8 +262,7 @@ fn two_rejections_requeue_and_the_third_fails_with_the_count_in_its_message() {
         stand.finish(task);
         stand.verdict(task, false, round);
         assert_eq!(stand.state(task), State::Requeued);
-        stand.advance(SECOND * 60);
-        assert_eq!(stand.state(task), State::Leased);
+        stand.advance_until(task, State::Leased);
     }
     stand.finish(task);
     stand.verdict(task, false, 3);
@@ -287,7 +281,7 @@ fn two_equal_submissions_in_a_row_are_no_progress() {
     let task = stand.add(spec());
     stand.finish(task);
     stand.verdict(task, false, 7);
-    stand.advance(SECOND * 60);
+    stand.advance_until(task, State::Leased);
     stand.finish(task);
     stand.verdict(task, false, 7);
     assert_eq!(
@@ -309,8 +303,7 @@ fn twenty_counted_attempts_end_a_series() {
     ];
     for class in classes.into_iter().flat_map(|(class, n)| std::iter::repeat_n(class, n)) {
         stand.end(task, failed(class));
-        stand.advance(SECOND * 600);
-        assert_eq!(stand.state(task), State::Leased);
+        stand.advance_until(task, State::Leased);
     }
     stand.advance(SECOND * 30);
     assert_eq!(
@@ -425,6 +418,29 @@ fn what_review_says_of_another_submission_or_of_a_task_that_is_over_does_not_fit
     );
     assert_eq!(stand.refused(Command::AskHuman { submission, task }), Rejection::Stale);
     assert_eq!(stand.refused(Command::AskCritique { submission, task }), Rejection::Stale);
+}
+
+#[test]
+fn halts_and_returns_of_a_critique_do_not_count_as_losses() {
+    let mut stand = Stand::new();
+    let task = stand.add(spec());
+    let submission = stand.finish(task);
+    stand.run(Command::AskCritique { submission, task });
+    for _ in 0..6 {
+        stand.run(Command::SetHalt { reason: text("stop") });
+        stand.turn(|queue| queue.credit("executor", 1, 1));
+        stand.run(Command::EndHalt { reason: text("go on") });
+        assert_eq!(stand.queue.leases.len(), 1, "it is granted again");
+    }
+    for loss in 0..5 {
+        stand.advance(SECOND * 30);
+        assert_eq!(stand.queue.leases.len(), 0, "it is lost");
+        stand.turn(|queue| queue.credit("executor", 1, 1));
+        stand.advance(SECOND * (1 << loss));
+        assert_eq!(stand.queue.leases.len(), 1, "a lost critique is tried again");
+    }
+    stand.advance(SECOND * 30);
+    assert!(stand.queue.critiques.is_empty(), "the sixth loss is the last");
 }
 
 #[test]

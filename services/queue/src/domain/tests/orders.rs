@@ -57,7 +57,7 @@ fn a_low_task_overtakes_by_ageing() {
 #[test]
 fn a_thousand_tasks_of_one_submitter_delay_anothers_by_alternation_alone() {
     let mut stand = paused();
-    let many = (0..300).map(|_| proposal(spec())).collect();
+    let many = (0..1_000).map(|_| proposal(spec())).collect();
     stand.run(Command::Add { proposals: many, open_max: 2_048 });
     let other = Actor::Operator("other".into());
     stand.advance(SECOND);

@@ -151,7 +151,7 @@ fn outcome(
             Some(Outcome::Waits(letter.to_string()))
         }
         Wire::Failed(failed) => {
-            let class = read::class(failed.failure_class).filter(|class| class.from_runner());
+            let class = read::class(failed.failure_class).filter(|class| class.is_for_runners());
             if class.is_none() {
                 wrong.add("failed.failure_class", "is no class that a runner reports");
             }

@@ -1,0 +1,194 @@
+//! All tasks: add one, filter, search; a list of any length.
+
+mod form;
+
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_query_map};
+
+use super::title;
+use crate::api;
+use crate::api::Answer;
+use crate::format;
+use crate::live::reading::read;
+use crate::live::{On, live};
+use crate::parts::badge;
+use crate::parts::dialog::dialog;
+use crate::parts::empty::{empty, nothing};
+use crate::parts::icon::icon;
+use crate::parts::mark;
+use crate::parts::shown::{skeleton, trouble};
+use crate::parts::time;
+use crate::parts::virtual_list::{Row, virtual_list};
+use crate::state::task::{Group, State, Task};
+
+/// Tasks that are read together.
+const PAGE: u32 = 200;
+/// Pixels of a row.
+const ROW_PX: usize = 56;
+
+#[expect(clippy::misnamed_getters, reason = "the id is the key of a row; `key` is people's name")]
+impl Row for Task {
+    fn key(&self) -> &str {
+        &self.id
+    }
+}
+
+/// What was read: rows, how many there are by state, whether there are more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Listed {
+    rows: Vec<Task>,
+    counts: Vec<(State, u64)>,
+    more: bool,
+}
+
+/// The page.
+pub(crate) fn page() -> AnyView {
+    title("Tasks");
+    let (live, query, navigate) = (live(), use_query_map(), use_navigate());
+    let group = Memo::new(move |_| {
+        Group::from_slug(&query.with(|query| query.get("state").unwrap_or_default()))
+    });
+    let open = RwSignal::new(false);
+    Effect::new(move |_| open.set(query.with(|query| query.get("new").is_some())));
+    // Closing the form takes it out of the address, so that a reload does not open it again.
+    Effect::new(move |was: Option<bool>| {
+        let is = open.get();
+        if was == Some(true) && !is && query.with_untracked(|query| query.get("new").is_some()) {
+            let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
+            navigate("/tasks", options);
+        }
+        is
+    });
+    let words = RwSignal::new(String::new());
+    let wanted = RwSignal::new(PAGE as usize);
+    let listed = read(move || {
+        live.on(&[On::Queue]);
+        load(group.get().states(), words.get().trim().to_owned(), wanted.get())
+    });
+    let rows = RwSignal::new(Vec::new());
+    Effect::new(move |_| {
+        if let Some(listed) = listed.value.get() {
+            rows.set(listed.rows);
+        }
+    });
+    let total = Signal::derive(move || {
+        listed.value.with(|listed| {
+            let Some(listed) = listed else { return 0 };
+            let known = usize::try_from(group.get().count(&listed.counts)).unwrap_or(usize::MAX);
+            if words.with(|words| words.trim().is_empty()) { known } else { listed.rows.len() }
+        })
+    });
+    let more = move |last: usize| {
+        let (there, more) = listed.value.with_untracked(|listed| {
+            listed.as_ref().map_or((0, false), |listed| (listed.rows.len(), listed.more))
+        });
+        if more && last + 20 > there && wanted.get_untracked() <= there {
+            wanted.update(|wanted| *wanted += PAGE as usize);
+        }
+    };
+    let body = move || {
+        let some =
+            listed.value.with(|listed| listed.as_ref().map(|listed| !listed.rows.is_empty()));
+        match some {
+            None if listed.problem.with(Option::is_some) => ().into_any(),
+            None => skeleton(),
+            Some(true) => virtual_list("Tasks", rows, total, ROW_PX, more, row),
+            Some(false) if group.get() == Group::All && words.with(String::is_empty) => first(),
+            Some(false) => nothing("No task is like that."),
+        }
+    };
+    let all_counts =
+        move || listed.value.with(|listed| listed.as_ref().map(|listed| listed.counts.clone()));
+    view! {
+        <div class="page">
+            <header class="page-head">
+                <h1>"Tasks"</h1>
+                <button type="button" class="button button-primary" on:click=move |_| open.set(true)>
+                    {icon("plus")}"New task"<kbd>"c"</kbd>
+                </button>
+            </header>
+            <div class="toolbar">
+                {tabs(group, all_counts)}
+                <input
+                    type="search" class="search" data-search="" aria-label="Search tasks"
+                    placeholder="Search title, key, instruction"
+                    prop:value=move || words.get()
+                    on:input=move |event| words.set(event_target_value(&event))
+                />
+            </div>
+            {trouble(listed)}
+            {body}
+            {dialog("New task", open, move || form::form(open))}
+        </div>
+    }
+    .into_any()
+}
+
+/// As many tasks as are wanted, page by page.
+async fn load(states: Vec<State>, words: String, wanted: usize) -> Answer<Listed> {
+    let mut listed = Listed::default();
+    let mut token = String::new();
+    loop {
+        let (page, counts) = api::tasks::list(&states, &words, PAGE, token).await?;
+        listed.rows.extend(page.rows);
+        listed.counts = counts;
+        listed.more = !page.next.is_empty();
+        if !listed.more || listed.rows.len() >= wanted {
+            return Ok(listed);
+        }
+        token = page.next;
+    }
+}
+
+fn tabs(
+    group: Memo<Group>,
+    counts: impl Fn() -> Option<Vec<(State, u64)>> + Copy + Send + Sync + 'static,
+) -> AnyView {
+    let tab = move |one: Group| {
+        let address = format!("/tasks?state={}", one.slug());
+        let count = move || counts().map(|counts| format::count(one.count(&counts)));
+        view! {
+            <li>
+                <a href=address aria-current=move || (group.get() == one).then_some("page")>
+                    {one.label()}<span class="tab-count num">{count}</span>
+                </a>
+            </li>
+        }
+    };
+    view! { <nav class="tabs" aria-label="Filter"><ul>{Group::ALL.map(tab).collect_view()}</ul></nav> }.into_any()
+}
+
+fn row(task: &Task) -> AnyView {
+    let address = format!("/tasks/{}", task.id);
+    let why = if task.state == State::AwaitingHuman {
+        crate::state::task::awaits_sentence(&task.awaits)
+    } else {
+        task.wait
+    };
+    let who =
+        task.attempts.last().map(|attempt| attempt.resident.clone()).filter(|who| !who.is_empty());
+    view! {
+        <a class="task-row" href=address>
+            <span class="task-row-state">{badge::of_state(task.state)}</span>
+            <span class="task-row-title">
+                <b>{task.title.clone()}</b>
+                <small class="soft">
+                    {(!task.key.is_empty()).then(|| view! { <code class="code">{task.key.clone()}</code>" " })}
+                    {why}
+                </small>
+            </span>
+            <span class="task-row-who">{who.map(|who| mark::mark(&who))}</span>
+            <span class="task-row-cost num">{format::dollars(task.cost)}</span>
+            <span class="task-row-when">{time::ago(task.changed)}</span>
+        </a>
+    }
+    .into_any()
+}
+
+fn first() -> AnyView {
+    let add =
+        view! { <a class="button button-primary" href="/tasks?new=1">"Add the first task"</a> };
+    let text = "Say what you want written. A resident takes it, drafts it, it is reviewed, and you decide.";
+    empty("tasks", "No tasks yet", text, add)
+}
