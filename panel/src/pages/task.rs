@@ -68,7 +68,7 @@ fn of(id: String) -> AnyView {
                 </div>
                 <aside class="task-side">
                     {shown(task, about)}
-                    {parts::money(id.clone())}
+                    {shown(task, parts::money)}
                     {shown(task, parts::attempts)}
                 </aside>
             </div>
@@ -125,7 +125,8 @@ fn head(task: &Task, trace: Reading<Trace>) -> AnyView {
 
 fn reviewed(submission: String) -> AnyView {
     if submission.is_empty() {
-        return nothing("Nothing has been put up for review yet.");
+        let nothing = nothing("Nothing has been put up for review yet.");
+        return view! { <section class="card" aria-label="Review"><h2>"The work"</h2>{nothing}</section> }.into_any();
     }
     let live = live();
     let submission = read(move || {

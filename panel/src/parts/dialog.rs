@@ -2,6 +2,7 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
 use super::icon::icon;
 
@@ -17,6 +18,8 @@ pub(crate) fn dialog(
         if open && !dialog.open() {
             // It fails only if the dialog is not in the page, and then there is nothing to show.
             drop(dialog.show_modal());
+            // What is in the dialog is there with the next frame.
+            request_animation_frame(move || focus_first(&dialog));
         } else if !open && dialog.open() {
             dialog.close();
         }
@@ -33,4 +36,13 @@ pub(crate) fn dialog(
         </dialog>
     }
     .into_any()
+}
+
+/// Puts the focus where somebody wants to begin to type.
+fn focus_first(dialog: &web_sys::HtmlDialogElement) {
+    let first = dialog.query_selector("[autofocus]").ok().flatten();
+    if let Some(first) = first.and_then(|first| first.dyn_into::<web_sys::HtmlElement>().ok()) {
+        // It fails only for an element that cannot have the focus.
+        drop(first.focus());
+    }
 }

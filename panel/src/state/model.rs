@@ -37,7 +37,7 @@ pub(crate) struct Provider {
 impl Provider {
     /// Whether a person is asked for consent.
     pub(crate) fn asks(&self) -> bool {
-        self.needs_consent && !self.consented
+        self.needs_consent && !self.consented && self.why_not == "MODEL_NEEDS_CONSENT"
     }
 }
 
@@ -121,9 +121,9 @@ impl Budget {
 pub(crate) fn why_not_sentence(word: &str) -> String {
     match word {
         "MODEL_KEY_MISSING" => "it has no key yet".into(),
-        "MODEL_CONSENT_MISSING" => "it waits for your consent".into(),
+        "MODEL_NEEDS_CONSENT" => "it waits for your consent".into(),
         "MODEL_UNREACHABLE" => "its server does not answer".into(),
-        "MODEL_NOT_FETCHED" | "MODEL_MISSING" => {
+        "MODEL_FILE_MISSING" | "MODEL_ENGINE_MISSING" => {
             "its model is not on this machine: run `vivarium model fetch`".into()
         }
         other => crate::format::words(&other.to_lowercase()),

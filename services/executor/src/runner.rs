@@ -30,6 +30,14 @@ const HEARTBEATS_PER_TTL: u32 = 3;
 /// How long a lease lasts before any was granted.
 const TTL_DEFAULT: Duration = Duration::from_secs(30);
 
+/// Heartbeats of leases that live this long without one. While nothing runs none is due, and those that
+/// were left out are not made up for: they would look like a silent queue.
+fn beats(ttl: Duration) -> tokio::time::Interval {
+    let mut beats = tokio::time::interval(ttl / HEARTBEATS_PER_TTL);
+    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    beats
+}
+
 /// A cycle that runs.
 #[derive(Debug)]
 struct Slot {
@@ -152,11 +160,11 @@ impl Runner {
         mouth: &Mouth,
         mut heard: impl Stream<Item = Result<Heard, Status>> + Unpin,
     ) {
-        let mut beat = tokio::time::interval(self.ttl / HEARTBEATS_PER_TTL);
+        let mut beat = beats(self.ttl);
         let mut beat_ttl = self.ttl;
         loop {
             if beat_ttl != self.ttl {
-                beat = tokio::time::interval(self.ttl / HEARTBEATS_PER_TTL);
+                beat = beats(self.ttl);
                 beat_ttl = self.ttl;
             }
             let next = tokio::select! {
@@ -199,7 +207,7 @@ impl Runner {
     async fn wait_out(&mut self, span: Duration) {
         let over = tokio::time::sleep(span);
         tokio::pin!(over);
-        let mut beat = tokio::time::interval(self.ttl / HEARTBEATS_PER_TTL);
+        let mut beat = beats(self.ttl);
         beat.reset();
         loop {
             let said = tokio::select! {

@@ -73,7 +73,7 @@ fn provider(provider: &Provider, keys: Reading<Vec<Key>>) -> AnyView {
             </div>
             {why}
             {key}
-            {provider.needs_consent.then(|| consent(provider))}
+            {(provider.asks() || provider.consented).then(|| consent(provider))}
         </li>
     }
     .into_any()

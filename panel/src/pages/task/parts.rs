@@ -14,7 +14,7 @@ use crate::parts::mark;
 use crate::parts::shown::shown;
 use crate::parts::time;
 use crate::state::cycle::{Action, Call, Cycle, Fragment, Whole};
-use crate::state::model::Budget;
+use crate::state::model::{Budget, Scope};
 use crate::state::task::{Attempt, Task};
 use crate::state::tone::Tone;
 
@@ -36,20 +36,19 @@ pub(super) fn writing(task: String) -> AnyView {
 }
 
 /// What the task may cost and has cost.
-pub(super) fn money(task: String) -> AnyView {
-    let live = live();
-    let budgets = read(move || {
-        live.on(&[On::Executor]);
-        let task = task.clone();
-        async move { api::models::budgets(&task).await }
-    });
-    let body = |budgets: &Vec<Budget>| {
-        let ours = budgets.iter().filter(|one| !one.subject.is_empty());
-        let lines: Vec<_> = ours.map(|one| budget(one.scope.label().to_owned(), one)).collect();
-        if lines.is_empty() { nothing("Nothing was spent.") } else { lines.into_any() }
+pub(super) fn money(task: &Task) -> AnyView {
+    let standing = Budget {
+        scope: Scope::Task,
+        subject: task.id.clone(),
+        limit: task.budget_max,
+        spent: task.cost,
+        reserved: 0,
     };
     view! {
-        <section class="card" aria-labelledby="money-head"><h2 id="money-head">"Cost"</h2>{shown(budgets, body)}</section>
+        <section class="card" aria-labelledby="money-head">
+            <h2 id="money-head">"Cost"</h2>
+            {budget(Scope::Task.label().to_owned(), &standing)}
+        </section>
     }
     .into_any()
 }

@@ -55,6 +55,7 @@ async fn a_look_says_why_a_server_cannot_be_used() {
 
 #[tokio::test]
 async fn a_noticed_local_server_is_used_only_once_a_person_agreed() {
+    crate::install_tls();
     let server = ModelServer::start(script()).await;
     let text =
         format!("order = [\"ollama\"]\n[provider.ollama]\nbase_url = \"{}\"", server.base_url());

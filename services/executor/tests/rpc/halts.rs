@@ -8,7 +8,7 @@ use vivarium_proto::queue::v1::finish_attempt::Outcome;
 use vivarium_proto::queue::v1::run_request::Message as Up;
 use vivarium_proto::queue::v1::run_response::Message as Down;
 
-use crate::stand::{Line, SOON, Stand, prose, task};
+use crate::stand::{Line, SOON, Stand, TTL, prose, task};
 
 fn controls(control_epoch: u64, halted: bool) -> Down {
     Down::Controls(queue_pb::Controls { control_epoch, halted, ..Default::default() })
@@ -88,6 +88,23 @@ async fn a_queue_that_is_silent_for_one_ttl_is_a_halt() {
     halt_ack(&stand).await;
     let rows = stand.rows().await;
     assert!(rows.iter().any(|(kind, row)| kind == "halt_obeyed" && row.contains("_SILENCE")));
+}
+
+#[tokio::test]
+async fn a_runner_that_had_nothing_to_do_for_long_takes_the_queue_for_alive() {
+    let stand = Stand::remote().await;
+    stand.script.say(prose());
+    stand.queue.grant(task(1)).await;
+    assert!(matches!(stand.queue.finish().await.outcome, Some(Outcome::Finished(_))));
+    // Idle for longer than a lease lives: no heartbeat is due, and none may be made up for.
+    tokio::time::sleep(TTL * 2).await;
+    hang(&stand, 2).await;
+    for _ in 0..2 {
+        let beat = |word: &Up| matches!(word, Up::Heartbeat(_)).then_some(());
+        stand.queue.next(beat).await;
+    }
+    let rows = stand.rows().await;
+    assert!(!rows.iter().any(|(kind, _)| kind == "halt_obeyed"), "it halted for a silence");
 }
 
 #[tokio::test]

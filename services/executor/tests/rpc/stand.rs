@@ -39,6 +39,8 @@ use vivarium_proto::wkt;
 use vivarium_types::ids::{AttemptId, CycleId, DocumentId, Id, LeaseId, ResidentId, TaskId};
 use vivarium_types::{Clock as _, Reason};
 
+/// How long a lease lives here.
+pub(crate) const TTL: Duration = Duration::from_secs(1);
 /// How long a test waits for what must come.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
@@ -691,7 +693,7 @@ pub(crate) fn task(number: u128) -> queue_pb::Granted {
             ..queue_pb::Task::default()
         }),
         resident_id: ResidentId::from_number(4).to_string(),
-        ttl: Some(wkt::Duration { seconds: 1, nanos: 0 }),
+        ttl: Some(wkt::Duration { seconds: TTL.as_secs().cast_signed(), nanos: 0 }),
         control_epoch: 1,
         mode: queue_pb::Mode::DocsOnly.into(),
         day: 1,
