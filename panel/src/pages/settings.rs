@@ -3,6 +3,8 @@
 mod models;
 mod record;
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 
 use super::title;
@@ -10,16 +12,15 @@ use crate::api;
 use crate::app;
 use crate::format;
 use crate::live::acting::Act;
-use crate::live::reading::read;
+use crate::live::reading::{Reading, read};
 use crate::live::{On, live, shared};
 use crate::parts::bar::budget;
 use crate::parts::field::{Field, LINE, Shape};
 use crate::parts::notice::refusal;
-use crate::parts::shown::shown;
+use crate::parts::shown::{skeleton, trouble};
 use crate::state::form::dollars;
 use crate::state::model::{Budget, Scope};
 use crate::state::problem::{Field as Wrong, Kind, Problem};
-use crate::state::world::World;
 
 /// The page.
 pub(crate) fn page() -> AnyView {
@@ -36,11 +37,11 @@ pub(crate) fn page() -> AnyView {
             <section class="card" aria-labelledby="budget-head">
                 <h2 id="budget-head">"Real money"</h2>
                 <p class="soft">"Every model call is reserved against all of these before it is sent. Days are UTC days."</p>
-                {shown(budgets, |all| money(all))}
+                {trouble(budgets)}{money(budgets)}
             </section>
             <section class="card" aria-labelledby="calendar-head">
                 <h2 id="calendar-head">"Calendar"</h2>
-                {shown(shared().world, calendar)}
+                {calendar()}
             </section>
             {record::section()}
             <section class="card" aria-labelledby="out-head">
@@ -53,16 +54,24 @@ pub(crate) fn page() -> AnyView {
     .into_any()
 }
 
-fn money(budgets: &[Budget]) -> AnyView {
-    let line = |scope: Scope| {
-        let known = budgets.iter().find(|one| one.scope == scope && one.subject.is_empty());
-        known.map(|one| view! { <li>{budget(scope.label().to_owned(), one)}{limit(one)}</li> })
+/// Each limit with the form that changes it. What was spent is drawn anew, what is typed is not.
+fn money(budgets: Reading<Vec<Budget>>) -> AnyView {
+    let standing = move |scope: Scope| {
+        move || {
+            budgets.value.with(|all| {
+                let ours =
+                    all.iter().flatten().find(|one| one.scope == scope && one.subject.is_empty());
+                ours.map(|one| budget(scope.label().to_owned(), one))
+            })
+        }
     };
-    view! { <ul class="limits">{Scope::SETTABLE.into_iter().filter_map(line).collect::<Vec<_>>()}</ul> }.into_any()
+    let line = move |scope: Scope| view! { <li>{standing(scope)}{limit(scope)}</li> };
+    let shown = Scope::SETTABLE.into_iter().filter(|scope| *scope != Scope::ResidentDay);
+    view! { <ul class="limits">{shown.map(line).collect_view()}</ul> }.into_any()
 }
 
-fn limit(budget: &Budget) -> AnyView {
-    let (act, scope) = (Act::new(), budget.scope);
+fn limit(scope: Scope) -> AnyView {
+    let act = Act::new();
     let typed = RwSignal::new(String::new());
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -102,10 +111,22 @@ fn limit(budget: &Budget) -> AnyView {
     .into_any()
 }
 
-fn calendar(world: &World) -> AnyView {
+fn calendar() -> AnyView {
+    let world = shared().world;
+    let known = Memo::new(move |_| {
+        world.value.with(|world| world.as_ref().map(|world| (world.day_length, world.rest_day_on)))
+    });
+    let form = move || match known.get() {
+        None => skeleton(),
+        Some((day_length, rest_day_on)) => calendar_form(day_length, rest_day_on),
+    };
+    form.into_any()
+}
+
+fn calendar_form(day_length: Duration, rest_day_on: bool) -> AnyView {
     let act = Act::new();
-    let minutes = RwSignal::new((world.day_length.as_secs() / 60).to_string());
-    let rest = RwSignal::new(world.rest_day_on);
+    let minutes = RwSignal::new((day_length.as_secs() / 60).to_string());
+    let rest = RwSignal::new(rest_day_on);
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let minutes = minutes.get_untracked().trim().parse::<i64>().unwrap_or(0);
@@ -120,7 +141,7 @@ fn calendar(world: &World) -> AnyView {
         );
     };
     view! {
-        <p class="soft">"World time moves only while something goes on. A day now lasts "{format::span(world.day_length)}"."</p>
+        <p class="soft">"World time moves only while something goes on. A day now lasts "{format::span(day_length)}"."</p>
         <form class="form" on:submit=submit>
             {Field { label: "Minutes of a day", shape: Shape::Number, ..LINE }.show(minutes, move || act.field("day_length"))}
             <label class="switch">

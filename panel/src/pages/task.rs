@@ -173,7 +173,7 @@ fn about(task: &Task) -> AnyView {
 
 fn steps(trace: Reading<Trace>) -> AnyView {
     let body = |(rows, silent): &Trace| {
-        let lines: Vec<_> = rows.iter().map(crate::parts::sentence::line).collect();
+        let lines: Vec<_> = rows.iter().map(crate::parts::sentence::step).collect();
         let silent = (!silent.is_empty()).then(|| {
             view! { <p class="notice notice-passing">{silent.join(" and ")}" did not answer: steps may be missing."</p> }
         });

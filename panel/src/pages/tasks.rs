@@ -62,6 +62,12 @@ pub(crate) fn page() -> AnyView {
     });
     let words = RwSignal::new(String::new());
     let wanted = RwSignal::new(PAGE as usize);
+    // Another question begins at the top.
+    Effect::new(move |_| {
+        group.track();
+        words.track();
+        wanted.set(PAGE as usize);
+    });
     let listed = read(move || {
         live.on(&[On::Queue]);
         load(group.get().states(), words.get().trim().to_owned(), wanted.get())

@@ -28,6 +28,8 @@ pub(crate) fn hold(
             timer.clear();
         }
     };
+    // A button that goes away while it is held was not held to its end.
+    on_cleanup(release);
     let press = move || {
         if busy() || held.get_untracked() {
             return;

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{mark, time};
 use crate::format;
-use crate::live::live;
+use crate::live::{clock, live};
 use crate::state::event::Event;
 use crate::state::telling::{Piece, Weight, tell};
 
@@ -37,8 +37,19 @@ pub(crate) fn task_link(id: &str) -> AnyView {
     view! { <a class="task-link" href=address>{move || live.title(&id)}</a> }.into_any()
 }
 
-/// An event as a line of the feed.
+/// An event as a line of the feed: how long ago.
 pub(crate) fn line(event: &Event) -> AnyView {
+    line_at(event, time::ago(event.time))
+}
+
+/// An event as a step of a trace: at which moment.
+pub(crate) fn step(event: &Event) -> AnyView {
+    let moment = format::iso(event.time).get(11..19).unwrap_or_default().to_owned();
+    let when = view! { <time class="num" title=clock::local(event.time)>{moment}</time> };
+    line_at(event, when.into_any())
+}
+
+fn line_at(event: &Event, when: AnyView) -> AnyView {
     let told = tell(event);
     let weight = match told.weight {
         Weight::Quiet => "feed-quiet",
@@ -52,7 +63,7 @@ pub(crate) fn line(event: &Event) -> AnyView {
             <span class="feed-dot" aria-hidden="true"></span>
             <span class="feed-text">{sentence(told.pieces)}</span>
             <span class="feed-when">
-                {time::ago(event.time)}
+                {when}
                 <span class="feed-place" title="Ledger and sequence of this event">{place}</span>
             </span>
         </li>

@@ -274,7 +274,7 @@ fn of_cycles(event: &Event, tell: Telling<'_>) -> Option<Told> {
             let tell = tell.words(&name).with(" ", event.text("target"));
             tell.weighs(if done { Quiet } else { Normal })
         }
-        "cycle_ended" => tell.who("A cycle").words(" ended a cycle on ").task().weighs(Quiet),
+        "cycle_ended" => tell.who("A critic").words(" ended a cycle on ").task().weighs(Quiet),
         "critique_made" => tell
             .words("A critic (")
             .code(event.text("model"))

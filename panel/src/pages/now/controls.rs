@@ -10,9 +10,9 @@ use crate::live::{On, Shared, live};
 use crate::parts::field::{Field, LINE};
 use crate::parts::hold::hold;
 use crate::parts::notice::refusal;
-use crate::parts::shown::shown;
+use crate::parts::shown::{shown, skeleton, trouble};
 use crate::parts::time;
-use crate::state::world::{Halt, Pace, RunnerReceipt, World};
+use crate::state::world::{Halt, Pace, RunnerReceipt};
 
 /// The places of the slider, from standing still to full speed.
 const PLACES: [(Pace, &str); 8] = [
@@ -30,14 +30,29 @@ const PLACES: [(Pace, &str); 8] = [
 pub(super) fn section(shared: Shared) -> AnyView {
     let act = Act::new();
     let reason = RwSignal::new(String::new());
-    let body = move |world: &World| match &world.halt {
-        Some(halt) => halted(halt, act, reason),
-        None => running(world, act, reason),
+    // Only what the controls are made of: nothing that somebody holds or types may be drawn anew
+    // because the world works.
+    let known = Memo::new(move |_| {
+        let world = shared.world.value;
+        world.with(|world| world.as_ref().map(|world| (world.halt.clone(), world.pace)))
+    });
+    let body = move || match known.get() {
+        None => skeleton(),
+        Some((Some(halt), _)) => halted(&halt, act, reason),
+        Some((None, pace)) => running(pace, act, reason),
+    };
+    let busy = move || {
+        shared.world.value.with(|world| {
+            let world = world.as_ref().filter(|world| world.halt.is_none())?;
+            Some(format!("{} of {} places at work", world.busy, world.slots))
+        })
     };
     view! {
         <section class="card controls" id="controls" aria-labelledby="controls-head">
             <h2 id="controls-head">"Controls"</h2>
-            {shown(shared.world, body)}
+            {trouble(shared.world)}
+            {body}
+            <p class="soft small">{busy}</p>
             {refusal(act.problem, &["reason"])}
         </section>
     }
@@ -99,7 +114,7 @@ fn receipts() -> AnyView {
     shown(stopped, body)
 }
 
-fn running(world: &World, act: Act, reason: RwSignal<String>) -> AnyView {
+fn running(pace: Pace, act: Act, reason: RwSignal<String>) -> AnyView {
     let halt = move || {
         let why = spoken(reason, "halted in the panel");
         act.ask(
@@ -112,16 +127,14 @@ fn running(world: &World, act: Act, reason: RwSignal<String>) -> AnyView {
         );
     };
     let step = move |_| act.ask("step", api::world::step, |live| live.say("One start was bought"));
-    let stepping = matches!(world.pace, Pace::Step(_)).then(|| {
+    let stepping = matches!(pace, Pace::Step(_)).then(|| {
         view! {
             <button type="button" class="button" disabled=move || act.is_pending() on:click=step>"Allow one start"</button>
         }
     });
-    let busy = format!("{} of {} places at work", world.busy, world.slots);
     view! {
-        {slider(world.pace, act)}
+        {slider(pace, act)}
         {stepping}
-        <p class="soft small">{busy}</p>
         <details class="halt">
             <summary>"Halt everything"</summary>
             <p class="soft small">"Cancels every model call and child process at once and starts nothing until you resume. No work is lost."</p>

@@ -8,7 +8,7 @@ use crate::parts::sentence;
 use crate::state::telling::{Weight, tell};
 
 /// Lines that are shown at most.
-const LINES_MAX: usize = 80;
+const LINES_MAX: usize = 40;
 
 /// The section.
 pub(super) fn section() -> AnyView {

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::api;
 use crate::format;
 use crate::live::acting::Act;
-use crate::live::reading::{Reading, read};
+use crate::live::reading::read;
 use crate::live::{On, live};
 use crate::parts::badge::{self, badge};
 use crate::parts::empty::nothing;
@@ -27,11 +27,11 @@ pub(super) fn section() -> AnyView {
         live.on(&[On::Executor]);
         api::models::keys()
     });
-    let list = move |providers: &Vec<Provider>| {
+    let list = |providers: &Vec<Provider>| {
         if providers.is_empty() {
             return nothing("No provider is set up: see world/config/executor.toml.");
         }
-        let lines: Vec<_> = providers.iter().map(|one| provider(one, keys)).collect();
+        let lines: Vec<_> = providers.iter().map(provider).collect();
         view! { <ul class="providers">{lines}</ul> }.into_any()
     };
     view! {
@@ -39,12 +39,13 @@ pub(super) fn section() -> AnyView {
             <h2 id="models-head">"Language models"</h2>
             <p class="soft">"Tried from the top; the first that can be used takes the next call."</p>
             {shown(providers, list)}
+            {shown(keys, |keys| keys.iter().map(key_form).collect_view().into_any())}
         </section>
     }
     .into_any()
 }
 
-fn provider(provider: &Provider, keys: Reading<Vec<Key>>) -> AnyView {
+fn provider(provider: &Provider) -> AnyView {
     let (words, tone) = match (provider.healthy, provider.chosen) {
         (true, true) => ("in use", Tone::Good),
         (true, false) => ("ready", Tone::Good),
@@ -55,13 +56,6 @@ fn provider(provider: &Provider, keys: Reading<Vec<Key>>) -> AnyView {
     );
     let window = (provider.window > 0)
         .then(|| format!("{} model tokens fit", format::count(u64::from(provider.window))));
-    let name = provider.name.clone();
-    let key = move || {
-        keys.value.with(|keys| {
-            let key = keys.iter().flatten().find(|key| key.provider == name).cloned();
-            key.map(|key| key_form(&key))
-        })
-    };
     view! {
         <li class="provider">
             <div class="provider-head">
@@ -72,7 +66,6 @@ fn provider(provider: &Provider, keys: Reading<Vec<Key>>) -> AnyView {
                 {provider.since.map(time::ago)}
             </div>
             {why}
-            {key}
             {(provider.asks() || provider.consented).then(|| consent(provider))}
         </li>
     }
@@ -109,8 +102,10 @@ fn key_form(key: &Key) -> AnyView {
         }
     });
     let label = if key.present { "Another key" } else { "Key" };
+    let title = format!("Key of {}", key.provider);
     let hint = "Sealed on this machine; never shown, logged or put into a prompt";
     view! {
+        <h3>{title}</h3>
         {present}
         <form class="form form-line" on:submit=submit>
             {Field { label, hint, shape: Shape::Secret, ..LINE }.show(typed, move || act.field("key"))}

@@ -11,7 +11,7 @@ use crate::parts::badge::{self, badge};
 use crate::parts::bar::budget;
 use crate::parts::empty::nothing;
 use crate::parts::mark;
-use crate::parts::shown::shown;
+use crate::parts::shown::{shown, trouble};
 use crate::parts::time;
 use crate::state::cycle::{Action, Call, Cycle, Fragment, Whole};
 use crate::state::model::{Budget, Scope};
@@ -100,12 +100,12 @@ pub(super) fn cycles(task: String) -> AnyView {
         let task = task.clone();
         async move { api::cycles::of_task(&task).await }
     });
-    let body = |cycles: &Vec<Cycle>| {
-        let lines: Vec<_> = cycles.iter().map(cycle).collect();
-        if lines.is_empty() { nothing("No cycle has run yet.") } else { lines.into_any() }
-    };
+    // By what changes about one, so that an open one stays open.
+    let key = |one: &Cycle| (one.id.clone(), one.steps, one.end.is_some());
+    let list = move || cycles.value.get().unwrap_or_default();
+    let none = move || list().is_empty().then(|| nothing("No cycle has run yet."));
     view! {
-        <section class="card" aria-labelledby="cycles-head"><h2 id="cycles-head">"Cycles"</h2>{shown(cycles, body)}</section>
+        <section class="card" aria-labelledby="cycles-head"><h2 id="cycles-head">"Cycles"</h2>{trouble(cycles)}{none}<For each=list key=key children=|one| cycle(&one)/></section>
     }
     .into_any()
 }
