@@ -145,6 +145,11 @@ impl ModelServer {
         *lock(&self.shared.script) = Arc::new(script);
     }
 
+    /// How long it has been running: the measure of [`Asked::at`].
+    pub fn elapsed(&self) -> Duration {
+        self.shared.began.elapsed()
+    }
+
     /// Every request so far.
     pub fn asked(&self) -> Vec<Asked> {
         lock(&self.shared.asked).clone()

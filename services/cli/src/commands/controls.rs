@@ -1,5 +1,7 @@
 //! `vivarium halt`, `resume`, `pace`: the world's controls.
 
+use std::time::Duration;
+
 use serde_json::json;
 use vivarium_chassis::{Calls, Service, world};
 use vivarium_proto::queue::v1 as pb;
@@ -9,12 +11,19 @@ use crate::console::{Console, OPERATOR, request_id};
 use crate::failure::Failure;
 use crate::render;
 
-/// Halts through the queue; where the queue does not answer, by the file `HALT`, which every
-/// executor watches and the queue adopts when it starts.
+/// How long the queue may take to answer a halt before the file says it: a queue that hangs must not
+/// keep anything alive. A halt that arrives both ways is one halt.
+const HALT_ANSWER_MAX: Duration = Duration::from_millis(250);
+
+/// Halts through the queue; where the queue does not answer at once, by the file `HALT`, which every
+/// executor watches and the queue adopts when it can.
 pub(super) async fn halt(console: &Console, reason: String) -> Result<(), Failure> {
     let request = pb::SetHaltRequest { request_id: request_id(), reason: reason.clone() };
-    let outcome = match client(console) {
-        Ok(mut controls) => controls.set_halt(request).await.map_err(Failure::from),
+    let outcome = match console.calls(Service::Queue) {
+        Ok(calls) => {
+            let mut controls = WorldServiceClient::new(calls.within(HALT_ANSWER_MAX));
+            controls.set_halt(request).await.map_err(Failure::from)
+        }
         Err(failure) => Err(failure),
     };
     match outcome {

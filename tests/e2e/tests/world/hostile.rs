@@ -14,7 +14,7 @@ use vivarium_harness::history::caused_by;
 use vivarium_harness::process::World;
 
 /// How long a stream may stay silent before it counts as open.
-const SILENCE: Duration = Duration::from_millis(200);
+const SILENCE: Duration = Duration::from_millis(50);
 
 /// Messages as they are, without knowing their type.
 #[derive(Default)]
@@ -103,7 +103,7 @@ fn hostile(field: &FieldDescriptor) -> Vec<Value> {
             .collect(),
     };
     if field.is_list() {
-        let many = |value: &Value| Value::List(vec![value.clone(); 2_000]);
+        let many = |value: &Value| Value::List(vec![value.clone(); 300]);
         let many: Vec<_> = one.last().map(many).into_iter().collect();
         one.into_iter().map(|value| Value::List(vec![value])).chain(many).collect()
     } else if field.is_map() {
