@@ -23,13 +23,18 @@ pub(crate) fn hold(
     let hint = RwSignal::new("");
     let timer = StoredValue::new(None::<TimeoutHandle>);
     let release = move || {
-        held.set(false);
+        // The button may be gone already: its removal takes the focus away, which lets it go.
+        held.try_set(false);
         if let Some(Some(timer)) = timer.try_update_value(Option::take) {
             timer.clear();
         }
     };
     // A button that goes away while it is held was not held to its end.
-    on_cleanup(release);
+    on_cleanup(move || {
+        if let Some(Some(timer)) = timer.try_update_value(Option::take) {
+            timer.clear();
+        }
+    });
     let press = move || {
         if busy() || held.get_untracked() {
             return;
@@ -44,7 +49,7 @@ pub(crate) fn hold(
         timer.set_value(set_timeout_with_handle(finish, HOLD).ok());
     };
     let let_go = move || {
-        if held.get_untracked() {
+        if held.try_get_untracked() == Some(true) {
             release();
             hint.set("Hold it a little longer");
         }

@@ -91,7 +91,7 @@ impl Typed {
     }
 }
 
-/// The form; `open` is set to false when the task is added.
+/// The form; `open` is set to false by whoever does not want to add a task.
 pub(super) fn form(open: RwSignal<bool>) -> AnyView {
     let (live, navigate, typed) = (live(), use_navigate(), Typed::new());
     let busy = RwSignal::new(false);
@@ -118,7 +118,7 @@ pub(super) fn form(open: RwSignal<bool>) -> AnyView {
             match api::tasks::add(id, ready).await {
                 Ok((_, task)) => {
                     live.say("The task is added");
-                    open.set(false);
+                    // The form goes with its page.
                     navigate(&format!("/tasks/{task}"), NavigateOptions::default());
                 }
                 Err(wrong) => {

@@ -50,7 +50,7 @@ fn halts_and_resumes(model: &Model, world: &World, tasks: &[String], undo: impl 
     let halted = model.elapsed();
     world.ask(&["halt", "-m", "enough"]);
     model.wait_until(|asked| live(asked) == 0);
-    let quiet = model.elapsed() - halted;
+    let quiet = model.elapsed().saturating_sub(halted);
     undo();
     wait_until("the halt is on the record and obeyed", || {
         let history = History::read(world.root());
