@@ -12,6 +12,7 @@ use tonic::{Code, Request, Status};
 use vivarium_chassis::{Calls, Peers, Problem, Service, matrix};
 use vivarium_harness::history::caused_by;
 use vivarium_harness::process::World;
+use vivarium_types::Reason;
 
 /// How long a stream may stay silent before it counts as open.
 const SILENCE: Duration = Duration::from_millis(50);
@@ -131,8 +132,10 @@ impl Tally {
             return;
         };
         self.refused += 1;
-        let coded = Problem::from(&status).reason.is_some();
-        if !coded || matches!(status.code(), Code::Internal | Code::Unknown) {
+        let problem = Problem::from(&status);
+        let named = !problem.fields.is_empty() || !problem.is(Reason::RequestInvalid);
+        let ours = matches!(status.code(), Code::Internal | Code::Unknown);
+        if problem.reason.is_none() || !named || ours {
             self.wrong.push(format!("{what}: {:?} {}", status.code(), status.message()));
         }
         if caused_by(world.root(), OPERATOR) != before {
