@@ -52,16 +52,13 @@ test("script tags in a model's text are text", async () => {
   assert.notEqual(await page.title(), "owned");
 });
 
-test("work is sent back from the inbox with a reason", async () => {
+test("work is sent back with a reason that the next attempt is told", async () => {
   await addByHand("Describe the winds of a harbour");
-  await page.getByRole("button", { name: "Ask for changes…" }).waitFor();
-  await page.goto(new URL("/inbox", world.link).href);
-  await page.getByRole("link", { name: /Describe the winds/ }).first().click();
   await page.getByRole("button", { name: "Ask for changes…" }).click();
   await page.getByLabel("What to do better").fill("name the trade wind");
   await page.getByRole("button", { name: "Send it back" }).click();
-  // The feedback makes another attempt, which comes back for a decision.
-  await page.getByRole("link", { name: /Describe the winds.*Attempt 2/ }).waitFor();
+  await page.getByRole("heading", { name: "Feedback for the next attempt" }).waitFor();
+  await page.getByText("name the trade wind").first().waitFor();
 });
 
 test("what is wrong with a form stands below its field", async () => {
