@@ -88,12 +88,10 @@ fn routes() -> AnyView {
             <Route path=path!("/") view=pages::now::page/>
             <Route path=path!("/tasks") view=pages::tasks::page/>
             <Route path=path!("/tasks/:id") view=pages::task::page/>
-            <Route path=path!("/inbox") view=pages::inbox::page/>
-            <Route path=path!("/inbox/:what/:id") view=pages::inbox::page/>
+            <Route path=path!("/inbox/:what?/:id?") view=pages::inbox::page/>
             <Route path=path!("/world") view=pages::world::page/>
             <Route path=path!("/world/residents/:id") view=pages::resident::page/>
-            <Route path=path!("/world/rooms") view=pages::room::page/>
-            <Route path=path!("/world/rooms/:room") view=pages::room::page/>
+            <Route path=path!("/world/rooms/:room?") view=pages::room::page/>
             <Route path=path!("/world/library") view=pages::library::page/>
             <Route path=path!("/world/library/*path") view=pages::document::page/>
             <Route path=path!("/world/tokens") view=pages::tokens::page/>

@@ -61,6 +61,14 @@ test("work is sent back with a reason that the next attempt is told", async () =
   await page.getByText("name the trade wind").first().waitFor();
 });
 
+test("work is decided in the inbox, where it was chosen from the list", async () => {
+  await world.ask("add", "Describe the ropes of a harbour");
+  await page.goto(new URL("/inbox", world.link).href);
+  await page.getByRole("link", { name: /Describe the ropes of a harbour/ }).click();
+  await page.getByRole("button", { name: "Approve and publish" }).click();
+  await page.getByRole("link", { name: /Describe the ropes of a harbour/ }).waitFor({ state: "detached" });
+});
+
 test("what is wrong with a form stands below its field", async () => {
   await page.goto(new URL("/tasks?new=1", world.link).href);
   await page.getByLabel("Priority").fill("12");

@@ -44,9 +44,7 @@ pub(crate) fn run(house: &House, args: &Args) -> Result<()> {
     };
 
     // End-to-end tests start real programs, which a test build of other crates does not make.
-    let mut programs = step::cargo();
-    programs.current_dir(&house.top).args(["build", "--bins"]).args(locked(house));
-    step::command("build the programs", &mut programs)?;
+    step::command("build the programs and the tests", &mut programs(house))?;
 
     let mut tests = Command::new(nextest);
     step::forget_ourselves(&mut tests);
@@ -92,9 +90,7 @@ fn browser(house: &House, installing: Installing, grpcurl: Option<&Path>) -> Res
         step::command("install playwright-core", &mut install)?;
     }
     // The gateway takes the panel's files in when it is compiled, and they are new.
-    let mut programs = step::cargo();
-    programs.current_dir(&house.top).args(["build", "--bins"]).args(locked(house));
-    step::command("build the programs with the panel", &mut programs)?;
+    step::command("build the programs with the panel", &mut programs(house))?;
     let mut journeys = npm();
     step::forget_ourselves(&mut journeys);
     journeys
@@ -106,6 +102,15 @@ fn browser(house: &House, installing: Installing, grpcurl: Option<&Path>) -> Res
     }
     step::command("walk the panel's journeys in Chromium", &mut journeys)
         .context("see docs/testing.md")
+}
+
+/// Programs together with tests: built apart, the dependencies that both share would be compiled
+/// twice, with other features.
+fn programs(house: &House) -> Command {
+    let mut cargo = step::cargo();
+    cargo.current_dir(&house.top).args(["build", "--workspace", "--bins", "--tests"]);
+    cargo.args(locked(house));
+    cargo
 }
 
 fn locked(house: &House) -> &'static [&'static str] {
