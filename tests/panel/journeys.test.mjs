@@ -64,9 +64,10 @@ test("work is sent back with a reason that the next attempt is told", async () =
 test("work is decided in the inbox, where it was chosen from the list", async () => {
   await world.ask("add", "Describe the ropes of a harbour");
   await page.goto(new URL("/inbox", world.link).href);
-  await page.getByRole("link", { name: /Describe the ropes of a harbour/ }).click();
+  const entry = page.getByRole("navigation", { name: "What waits" }).getByRole("link", { name: /ropes of a harbour/ });
+  await entry.click();
   await page.getByRole("button", { name: "Approve and publish" }).click();
-  await page.getByRole("link", { name: /Describe the ropes of a harbour/ }).waitFor({ state: "detached" });
+  await entry.waitFor({ state: "detached" });
 });
 
 test("what is wrong with a form stands below its field", async () => {

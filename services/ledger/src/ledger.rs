@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, TrySendError};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::oneshot;
 use vivarium_types::ids::{LedgerId, TextId};
 use vivarium_types::source::{Checkpoint, Cursor, Hash};
@@ -252,6 +252,52 @@ impl Running {
     }
 }
 
+/// The writer of a ledger that has no thread of its own: nothing happens between two turns.
+#[derive(Debug)]
+pub struct ByHand<A: Aggregate> {
+    writer: Writer<A>,
+    jobs: Receiver<Job<A>>,
+}
+
+impl<A: Aggregate> ByHand<A> {
+    /// One turn over everything that waits. Behind an error the writer must be dropped: its state may
+    /// be ahead of the store.
+    pub fn turn(&mut self) -> Result<(), store::Error> {
+        let jobs = self.jobs.try_iter().collect();
+        self.writer.turn(jobs)
+    }
+
+    /// Hands over what a peer's row calls for, as a follower does; a row at or before the follower's
+    /// cursor has no effect. Takes a turn of its own.
+    pub fn take_fact(
+        &mut self,
+        follower: &str,
+        cursor: Cursor,
+        kind: &str,
+        (actor, command): (Actor, A::Command),
+    ) -> Result<(), store::Error> {
+        let note = Note { follower: follower.to_owned(), cursor, checkpoint: None };
+        let effect = Effect::Command { actor, command, texts: Vec::new() };
+        let fact = Fact { note, kind: kind.to_owned(), effect };
+        self.writer.turn(vec![Job::Fact(Box::new(fact), oneshot::channel().0)])
+    }
+
+    /// How far a follower has come.
+    pub fn cursor(&self, follower: &str) -> Cursor {
+        self.writer.cursor(follower)
+    }
+
+    /// The next moment at which a turn may do something without a job.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        self.writer.next_wake()
+    }
+
+    /// The state behind the last turn.
+    pub const fn state(&self) -> &A {
+        self.writer.state()
+    }
+}
+
 /// Closes a ledger when it is dropped, and waits for its writer to end: put it into a task that a
 /// process drops last.
 #[derive(Debug)]
@@ -302,6 +348,28 @@ impl<A: Aggregate> Ledger<A> {
         options: Options,
         on_fault: OnFault,
     ) -> Result<(Self, Running), store::Error> {
+        let (ledger, ByHand { writer, jobs }) = Self::open_by_hand(store, parts, signer, options)?;
+        let thread = std::thread::Builder::new()
+            .name(format!("{}-writer", A::NAME))
+            .spawn(move || {
+                let outcome = writer::run(writer, &jobs);
+                if let Err(error) = &outcome {
+                    on_fault(error);
+                }
+                outcome
+            })
+            .map_err(|error| store::Error::Unavailable(Box::new(error)))?;
+        Ok((ledger, Running { thread }))
+    }
+
+    /// Opens a ledger whose turns the caller drives: what the simulation uses, where nothing may
+    /// depend on threads.
+    pub fn open_by_hand(
+        store: impl Store,
+        parts: Parts<A>,
+        signer: Option<Arc<dyn Signer>>,
+        options: Options,
+    ) -> Result<(Self, ByHand<A>), store::Error> {
         let (clock, keys) = (Arc::clone(&parts.clock), parts.keys.clone());
         let inbox_size = options.inbox;
         let mut writer = Writer::open(Box::new(store), parts, options)?;
@@ -321,17 +389,7 @@ impl<A: Aggregate> Ledger<A> {
             cursors: Mutex::new(writer.all_cursors()),
             state: PhantomData,
         };
-        let thread = std::thread::Builder::new()
-            .name(format!("{}-writer", A::NAME))
-            .spawn(move || {
-                let outcome = writer::run(writer, &jobs);
-                if let Err(error) = &outcome {
-                    on_fault(error);
-                }
-                outcome
-            })
-            .map_err(|error| store::Error::Unavailable(Box::new(error)))?;
-        Ok((Self { shared: Arc::new(shared) }, Running { thread }))
+        Ok((Self { shared: Arc::new(shared) }, ByHand { writer, jobs }))
     }
 
     /// This ledger's id.

@@ -205,9 +205,17 @@ impl<A: Aggregate> Writer<A> {
 
     /// How long nothing can happen without a job; `None` when only a job can change anything.
     pub(crate) fn sleep(&self) -> Option<Duration> {
+        self.clock.sleep_until(self.next_wake()?).map(|sleep| sleep.max(IDLE_SLEEP_MIN))
+    }
+
+    /// The next moment at which something can happen without a job.
+    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         let keep = self.unkept_since.map(|since| since + CURSOR_DELAY);
-        let next = [self.state.next_wake(), keep].into_iter().flatten().min()?;
-        self.clock.sleep_until(next).map(|sleep| sleep.max(IDLE_SLEEP_MIN))
+        [self.state.next_wake(), keep].into_iter().flatten().min()
+    }
+
+    pub(crate) const fn state(&self) -> &A {
+        &self.state
     }
 
     /// Keeps the cursors and the state for the next start.

@@ -21,6 +21,16 @@ pub struct Row {
 }
 
 impl Row {
+    /// A row from its stored payload.
+    ///
+    /// # Panics
+    /// When the payload is no JSON.
+    pub fn parse(sequence: u64, kind: &str, payload: &[u8]) -> Self {
+        let whole: Value = serde_json::from_slice(payload).expect("an event is JSON");
+        let fields = whole.as_object().and_then(|fields| fields.values().next().cloned());
+        Self { sequence, kind: kind.to_owned(), event: fields.unwrap_or_default() }
+    }
+
     /// A field that is text; empty when it is not there.
     pub fn word(&self, field: &str) -> &str {
         self.event[field].as_str().unwrap_or_default()
@@ -237,10 +247,8 @@ fn rows(root: &Path, ledger: &str) -> Vec<Row> {
         .prepare("SELECT sequence, kind, payload FROM events ORDER BY sequence")
         .expect("a ledger has events");
     let row = |row: &rusqlite::Row<'_>| {
-        let payload: Vec<u8> = row.get(2)?;
-        let whole: Value = serde_json::from_slice(&payload).expect("an event is JSON");
-        let fields = whole.as_object().and_then(|fields| fields.values().next().cloned());
-        Ok(Row { sequence: row.get(0)?, kind: row.get(1)?, event: fields.unwrap_or_default() })
+        let (kind, payload): (String, Vec<u8>) = (row.get(1)?, row.get(2)?);
+        Ok(Row::parse(row.get(0)?, &kind, &payload))
     };
     let rows = read.query_map([], row).expect("a ledger can be read");
     rows.map(|row| row.expect("a row reads")).collect()

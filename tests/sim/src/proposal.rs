@@ -1,0 +1,83 @@
+//! Tasks that somebody asks for.
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+use vivarium_ledger::TextRef;
+use vivarium_queue::domain::add::Proposal;
+use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec};
+use vivarium_types::ids::{Id as _, ResidentId, TaskId};
+use vivarium_types::source::Hash;
+use vivarium_types::{MicroUsd, Timestamp};
+
+/// One to three tasks, each marked with a tag of its own; they may depend on each other and on what
+/// is there.
+pub(crate) fn batch(
+    rng: &mut ChaCha8Rng,
+    name: &str,
+    known: &[TaskId],
+    now: Timestamp,
+) -> Vec<Proposal> {
+    let count = rng.random_range(1..=3);
+    let keyed = rng.random_ratio(1, 2);
+    (0..count).map(|number| proposal(rng, (name, keyed), number, known, now)).collect()
+}
+
+fn proposal(
+    rng: &mut ChaCha8Rng,
+    (name, keyed): (&str, bool),
+    number: u32,
+    known: &[TaskId],
+    now: Timestamp,
+) -> Proposal {
+    let tag = format!("{name}-{number}");
+    let mut depends_on = Vec::new();
+    if keyed && number > 0 && rng.random_ratio(1, 3) {
+        depends_on.push(format!("{name}-{}", number - 1));
+    }
+    if !known.is_empty() && rng.random_ratio(1, 5) {
+        depends_on.push(known[rng.random_range(0..known.len())].to_string());
+    }
+    let not_before =
+        rng.random_ratio(1, 10).then(|| now + Duration::from_secs(rng.random_range(1..120)));
+    let deadline =
+        rng.random_ratio(1, 15).then(|| now + Duration::from_secs(rng.random_range(30..600)));
+    let on_failure = match rng.random_range(0..3) {
+        0 => OnFailure::Hold,
+        1 => OnFailure::Cancel,
+        _ => OnFailure::RunAnyway,
+    };
+    let resident = rng
+        .random_ratio(1, 10)
+        .then(|| ResidentId::from_number(u128::from(rng.random_range(1..=4_u32))));
+    let spec = Spec {
+        key: keyed.then(|| tag.clone()),
+        kind: Kind::Docs,
+        mode: if rng.random_ratio(1, 8) { Mode::Local } else { Mode::Llm },
+        command: Vec::new(),
+        target: None,
+        depends_on,
+        on_failure,
+        priority: rng.random_range(0..10),
+        parallel_safe: !rng.random_ratio(1, 12),
+        concurrency_key: rng.random_ratio(1, 6).then(|| "k".to_owned()),
+        concurrency_limit: 2,
+        not_before,
+        deadline,
+        budget_min: MicroUsd::ZERO,
+        budget_max: MicroUsd::ZERO,
+        model: None,
+        resident,
+        bonus_tokens: 0,
+        run_limit: Duration::from_mins(15),
+        tags: vec![tag],
+        rest_day_ok: true,
+    };
+    Proposal { spec, title: text(), instruction: text(), intent: None }
+}
+
+/// A text that nobody reads.
+pub(crate) fn text() -> TextRef {
+    TextRef { id: "txt".into(), hash: Hash::default(), length: 0, sealed: false }
+}
