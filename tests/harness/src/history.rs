@@ -225,6 +225,15 @@ fn work(row: &Row) -> &str {
     }
 }
 
+/// How often each kind of event stands in a ledger: what costs little while a world is at work.
+pub fn tally(root: &Path, ledger: &str) -> BTreeMap<String, u64> {
+    let db = open(root, ledger);
+    let mut read =
+        db.prepare("SELECT kind, count(*) FROM events GROUP BY kind").expect("a ledger has events");
+    let counted = read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    counted.expect("a ledger can be counted").map(|row| row.expect("a count reads")).collect()
+}
+
 /// How many events of a world an actor caused, in all its ledgers.
 pub fn caused_by(root: &Path, actor: &str) -> u64 {
     let count = |ledger| {
