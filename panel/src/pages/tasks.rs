@@ -1,14 +1,17 @@
 //! All tasks: add one, filter, search; a list of any length.
 
 mod form;
+mod listed;
+
+use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
+use listed::{Listed, PAGE};
+
 use super::title;
-use crate::api;
-use crate::api::Answer;
 use crate::format;
 use crate::live::reading::read;
 use crate::live::{On, live};
@@ -19,28 +22,11 @@ use crate::parts::icon::icon;
 use crate::parts::mark;
 use crate::parts::shown::{skeleton, trouble};
 use crate::parts::time;
-use crate::parts::virtual_list::{Row, virtual_list};
+use crate::parts::virtual_list::virtual_list;
 use crate::state::task::{Group, State, Task};
 
-/// Tasks that are read together.
-const PAGE: u32 = 200;
 /// Pixels of a row.
 const ROW_PX: usize = 56;
-
-#[expect(clippy::misnamed_getters, reason = "the id is the key of a row; `key` is people's name")]
-impl Row for Task {
-    fn key(&self) -> &str {
-        &self.id
-    }
-}
-
-/// What was read: rows, how many there are by state, whether there are more.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Listed {
-    rows: Vec<Task>,
-    counts: Vec<(State, u64)>,
-    more: bool,
-}
 
 /// The page.
 pub(crate) fn page() -> AnyView {
@@ -61,41 +47,48 @@ pub(crate) fn page() -> AnyView {
         is
     });
     let words = RwSignal::new(String::new());
-    let wanted = RwSignal::new(PAGE as usize);
+    let wanted = RwSignal::new(PAGE);
     // Another question begins at the top.
     Effect::new(move |_| {
         group.track();
         words.track();
-        wanted.set(PAGE as usize);
+        wanted.set(PAGE);
     });
+    // Which rows are in sight, in whole chunks: what comes into sight is read anew.
+    let sight = RwSignal::new((0, 0));
+    let before = StoredValue::new(Listed::default());
     let listed = read(move || {
         live.on(&[On::Queue]);
-        load(group.get().states(), words.get().trim().to_owned(), wanted.get())
+        let question = (group.get().states(), words.get().trim().to_owned());
+        listed::load(question, wanted.get(), sight.get(), before)
     });
     let rows = RwSignal::new(Vec::new());
     Effect::new(move |_| {
         if let Some(listed) = listed.value.get() {
-            rows.set(listed.rows);
+            rows.set(listed.rows());
         }
     });
     let total = Signal::derive(move || {
         listed.value.with(|listed| {
             let Some(listed) = listed else { return 0 };
             let known = usize::try_from(group.get().count(&listed.counts)).unwrap_or(usize::MAX);
-            if words.with(|words| words.trim().is_empty()) { known } else { listed.rows.len() }
+            if words.with(|words| words.trim().is_empty()) { known } else { listed.len() }
         })
     });
-    let more = move |last: usize| {
+    let more = move |first: usize, last: usize| {
+        let chunks = (first / PAGE * PAGE, last / PAGE * PAGE + PAGE);
+        if sight.get_untracked() != chunks {
+            sight.set(chunks);
+        }
         let (there, more) = listed.value.with_untracked(|listed| {
-            listed.as_ref().map_or((0, false), |listed| (listed.rows.len(), listed.more))
+            listed.as_ref().map_or((0, false), |listed| (listed.len(), listed.more()))
         });
-        if more && last + 20 > there && wanted.get_untracked() <= there {
-            wanted.update(|wanted| *wanted += PAGE as usize);
+        if more && last + 20 > there && wanted.get_untracked() < last + 20 {
+            wanted.set(last + PAGE);
         }
     };
     let body = move || {
-        let some =
-            listed.value.with(|listed| listed.as_ref().map(|listed| !listed.rows.is_empty()));
+        let some = listed.value.with(|listed| listed.as_ref().map(|listed| listed.len() > 0));
         match some {
             None if listed.problem.with(Option::is_some) => ().into_any(),
             None => skeleton(),
@@ -131,22 +124,6 @@ pub(crate) fn page() -> AnyView {
     .into_any()
 }
 
-/// As many tasks as are wanted, page by page.
-async fn load(states: Vec<State>, words: String, wanted: usize) -> Answer<Listed> {
-    let mut listed = Listed::default();
-    let mut token = String::new();
-    loop {
-        let (page, counts) = api::tasks::list(&states, &words, PAGE, token).await?;
-        listed.rows.extend(page.rows);
-        listed.counts = counts;
-        listed.more = !page.next.is_empty();
-        if !listed.more || listed.rows.len() >= wanted {
-            return Ok(listed);
-        }
-        token = page.next;
-    }
-}
-
 fn tabs(
     group: Memo<Group>,
     counts: impl Fn() -> Option<Vec<(State, u64)>> + Copy + Send + Sync + 'static,
@@ -165,7 +142,7 @@ fn tabs(
     view! { <nav class="tabs" aria-label="Filter"><ul>{Group::ALL.map(tab).collect_view()}</ul></nav> }.into_any()
 }
 
-fn row(task: &Task) -> AnyView {
+fn row(task: &Arc<Task>) -> AnyView {
     let address = format!("/tasks/{}", task.id);
     let why = if task.state == State::AwaitingHuman {
         crate::state::task::awaits_sentence(&task.awaits)

@@ -14,14 +14,14 @@ pub(crate) trait Row: Clone + Send + Sync + 'static {
     fn key(&self) -> &str;
 }
 
-/// A list over `rows`; `total` may be more than are there yet, and `wanted` is told the last index in
-/// sight, so that more can be read in time.
+/// A list over `rows`; `total` may be more than are there yet, and `wanted` is told the first and the
+/// last index in sight, so that more can be read in time.
 pub(crate) fn virtual_list<T: Row>(
     label: &'static str,
     rows: RwSignal<Vec<T>>,
     total: Signal<usize>,
     height_px: usize,
-    wanted: impl Fn(usize) + 'static,
+    wanted: impl Fn(usize, usize) + 'static,
     show: impl Fn(&T) -> AnyView + Clone + Send + 'static,
 ) -> AnyView {
     let node = NodeRef::<html::Ul>::new();
@@ -48,7 +48,10 @@ pub(crate) fn virtual_list<T: Row>(
         total.track();
         measure();
     });
-    Effect::new(move |_| wanted(sight.get().1));
+    Effect::new(move |_| {
+        let (first, last) = sight.get();
+        wanted(first, last);
+    });
     let bounds = Memo::new(move |_| {
         let (there, total) = (rows.with(Vec::len), total.get());
         let (first, last) = sight.get();

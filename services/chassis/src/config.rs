@@ -40,10 +40,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file is not TOML.
-    #[error("{} is not TOML", path.display())]
+    #[error("{}, line {line}: this is not TOML: {}", path.display(), source.message())]
     NotToml {
         /// The file.
         path: PathBuf,
+        /// The line, from 1.
+        line: usize,
         /// Where and why.
         source: Box<toml::de::Error>,
     },

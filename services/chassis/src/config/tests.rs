@@ -85,7 +85,8 @@ fn a_wrong_value_names_its_key_and_where_it_stands() {
         ("[inner]\ncount = -1", &[], "queue.toml: inner.count: invalid value"),
         ("", &[("VIVARIUM_QUEUE__LIMIT", "many")], "VIVARIUM_QUEUE__LIMIT: limit: invalid type"),
         ("limit = 11", &[], "queue: limit must be 1 to 10"),
-        ("limit = ", &[], "queue.toml is not TOML"),
+        ("limit = ", &[], "queue.toml, line 1: this is not TOML: "),
+        ("limit = 1\n\nlimit = 2", &[], "queue.toml, line 3: this is not TOML: duplicate key"),
     ] {
         let error = load(file, environment).expect_err("the value is wrong").to_string();
         assert!(error.contains(wanted), "{error} does not contain {wanted}");

@@ -28,9 +28,7 @@ pub(super) enum Value {
 
 /// Adds the keys of a file.
 pub(super) fn add_file(tree: &mut Table, path: &Path, text: &str) -> Result<(), Error> {
-    let table: toml::Table = text
-        .parse()
-        .map_err(|source| Error::NotToml { path: path.to_owned(), source: Box::new(source) })?;
+    let table: toml::Table = text.parse().map_err(|source| not_toml(path, text, source))?;
     let origin = path.display().to_string();
     tree.extend(table.into_iter().map(|(key, value)| (key, node(&origin, value))));
     Ok(())
@@ -82,4 +80,10 @@ fn node(origin: &str, value: toml::Value) -> Node {
         | toml::Value::Datetime(_)) => Value::Toml(scalar),
     };
     Node { origin: origin.to_owned(), value }
+}
+
+fn not_toml(path: &Path, text: &str, source: toml::de::Error) -> Error {
+    let start = source.span().map_or(0, |span| span.start);
+    let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+    Error::NotToml { path: path.to_owned(), line, source: Box::new(source) }
 }

@@ -89,7 +89,11 @@ fn told(world: &pb::GetControlsResponse) -> String {
 }
 
 async fn ask(world: &World, question: &Question) -> Result<Answer, Failure> {
-    socket::ask(world, question).await.map_err(|_| {
+    socket::ask(world, question).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::TimedOut {
+            let sentence = "it was asked for and is not done yet";
+            return Failure::unavailable(sentence, "see what keeps it with `vivarium status`");
+        }
         Failure::unavailable(
             format!("no world runs in {}", world.root().display()),
             "start it with `vivarium up`",
