@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,8 @@ use vivarium_types::Actor;
 
 /// What the raw disk is given at a time.
 const BLOCK: [u8; 4_096] = [0x5a; 4_096];
+/// Blocks that the file has to begin with: about as many as a write-ahead log grows to.
+const BLOCKS: u32 = 1_000;
 /// As long as the payload of the ledger's events here.
 const PAYLOAD: &[u8] = br#"{"caller":512,"number":123456}"#;
 /// Not measured: the first calls of a run, while files grow and caches fill.
@@ -30,9 +32,11 @@ const WARM_UP: Duration = Duration::from_millis(300);
 /// Measures how many events a second a ledger makes durable, and how long a caller waits for one.
 ///
 /// Every caller submits a command under a request id, waits for the answer, which means that the
-/// event is on disk, and submits the next. In the same run, on the same disk: 4 KiB appended and
-/// `fdatasync`, and plain SQLite (WAL, synchronous=FULL) with one transaction an event. These two
-/// are measured before and behind, because a busy disk is not the same a minute later.
+/// event is on disk, and submits the next. In the same run, on the same disk: 4 KiB and `fdatasync`,
+/// and plain SQLite (WAL, synchronous=FULL) with one transaction an event. These are measured before
+/// and behind, because a busy disk is not the same a minute later. A file that grows costs the file
+/// system a journal entry as well, which a write-ahead log that is used again does not: so the bare
+/// disk has two rows.
 #[derive(Debug, Parser)]
 struct Args {
     /// How long each row is measured.
@@ -91,10 +95,11 @@ fn main() -> Result<()> {
     };
     for callers in std::iter::once(None).chain(args.callers.iter().map(Some)).chain([None]) {
         if let Some(callers) = callers {
-            let name = format!("ledger, {callers} callers");
+            let name = format!("ledger, callers: {callers}");
             take(ledger(&folder.path().join(callers.to_string()), *callers, span)?.row(&name));
         } else {
-            take(disk(folder.path(), span)?.row("append 4 KiB, fdatasync"));
+            take(disk(folder.path(), Extent::Grows, span)?.row("append 4 KiB, fdatasync"));
+            take(disk(folder.path(), Extent::Stays, span)?.row("overwrite 4 KiB, fdatasync"));
             take(sqlite(folder.path(), span)?.row("SQLite, one transaction an event"));
         }
     }
@@ -120,10 +125,26 @@ fn repeat(span: Duration, mut work: impl FnMut() -> Result<()>) -> Result<Times>
     }
 }
 
+/// Whether a file is longer behind each write.
+#[derive(Debug, Clone, Copy)]
+enum Extent {
+    Grows,
+    Stays,
+}
+
 /// What the disk itself gives.
-fn disk(folder: &Path, span: Duration) -> Result<Times> {
-    let mut file = File::create(folder.join("appended"))?;
+fn disk(folder: &Path, extent: Extent, span: Duration) -> Result<Times> {
+    let mut file = File::create(folder.join("raw"))?;
+    for _ in 0..BLOCKS {
+        file.write_all(&BLOCK)?;
+    }
+    file.sync_all()?;
+    let mut blocks = (0..BLOCKS).cycle();
     repeat(span, || {
+        let next = blocks.next().filter(|_| matches!(extent, Extent::Stays));
+        if next == Some(0) {
+            file.rewind()?;
+        }
         file.write_all(&BLOCK)?;
         Ok(file.sync_data()?)
     })
