@@ -1,1 +1,7 @@
-//! Under construction.
+//! What the load generators share: a domain that only counts, dice with a seed, a place on the disk.
+//!
+//! Nothing here measures or judges: that is each program's own business.
+
+pub mod dice;
+pub mod numbers;
+pub mod place;

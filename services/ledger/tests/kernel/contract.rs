@@ -1,114 +1,14 @@
 //! One suite for every store: what the kernel promises, through its own front door.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::counter::{Command, Counters, Event, Refused};
-use vivarium_ledger::ledger::Running;
-use vivarium_ledger::seal::KeyFile;
-use vivarium_ledger::store::memory::Memory;
+use crate::world::{Place, Totals, World, add, close, operator};
 use vivarium_ledger::store::sqlite::Sqlite;
 use vivarium_ledger::writer::Parts;
-use vivarium_ledger::{
-    Answer, Error, Ledger, Meta, Options, Request, Store, Submission, View, chain,
-};
-use vivarium_types::{Actor, Clock as _, IdSource, ManualClock, Timestamp};
-
-/// A place that survives a restart of the ledger in it.
-enum Place {
-    Memory(Memory),
-    Sqlite(tempfile::TempDir),
-}
-
-struct World {
-    place: Place,
-    clock: Arc<ManualClock>,
-    keys: Arc<KeyFile>,
-    seed: u64,
-}
-
-impl World {
-    fn all() -> Vec<Self> {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        [Place::Memory(Memory::default()), Place::Sqlite(folder)].map(Self::at).into()
-    }
-
-    fn at(place: Place) -> Self {
-        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_406_400_000)));
-        let keys = match &place {
-            Place::Memory(_) => KeyFile::in_memory(),
-            Place::Sqlite(folder) => KeyFile::at(&folder.path().join("counters.keys")),
-        };
-        Self { place, clock, keys: Arc::new(keys.expect("a key file opens")), seed: 1 }
-    }
-
-    fn open(&mut self) -> (Ledger<Counters>, Running) {
-        self.open_with(Options::default())
-    }
-
-    fn open_with(&mut self, options: Options) -> (Ledger<Counters>, Running) {
-        self.seed += 1;
-        match &self.place {
-            Place::Memory(memory) => self.start(memory.handle(), options),
-            Place::Sqlite(folder) => {
-                let store = Sqlite::at(&folder.path().join("counters.db")).expect("it opens");
-                self.start(store, options)
-            }
-        }
-    }
-
-    fn start(&self, store: impl Store, options: Options) -> (Ledger<Counters>, Running) {
-        let parts = Parts {
-            clock: Arc::<ManualClock>::clone(&self.clock),
-            ids: IdSource::seeded(self.seed),
-            views: vec![Box::new(Totals)],
-            keys: Some(Arc::clone(&self.keys)),
-        };
-        Ledger::open(store, parts, None, options, Box::new(|_| {})).expect("a ledger opens")
-    }
-}
-
-/// A read model: the totals by name.
-struct Totals;
-
-impl View<Counters> for Totals {
-    fn name(&self) -> &'static str {
-        "totals"
-    }
-    fn version(&self) -> u32 {
-        1
-    }
-    fn create(&self, db: &rusqlite::Connection) -> rusqlite::Result<()> {
-        db.execute_batch(
-            "DROP TABLE IF EXISTS totals; CREATE TABLE totals (name TEXT PRIMARY KEY, total INTEGER)",
-        )
-    }
-    fn project(
-        &self,
-        db: &rusqlite::Connection,
-        event: &Event,
-        _meta: &Meta,
-        _texts: &dyn vivarium_ledger::view::TextLookup,
-    ) -> rusqlite::Result<()> {
-        if let Event::Added { name, by } = event {
-            db.execute(
-                "INSERT INTO totals VALUES (?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET total = total + ?2",
-                (name, by),
-            )?;
-        }
-        Ok(())
-    }
-}
-
-fn operator() -> Actor {
-    Actor::Operator("test".into())
-}
-
-fn add(by: i64) -> Submission<Counters> {
-    Submission::new(operator(), Command::Add { name: "a".into(), by })
-}
+use vivarium_ledger::{Answer, Error, Ledger, Meta, Options, Request, Submission, View, chain};
+use vivarium_types::{Clock as _, IdSource, ManualClock, Timestamp};
 
 fn request(id: &str, content: &str) -> Request {
     Request { method: "Test/Add", id: id.into(), digest: chain::digest(content.as_bytes()) }
@@ -117,12 +17,6 @@ fn request(id: &str, content: &str) -> Request {
 async fn total(ledger: &Ledger<Counters>) -> i64 {
     let found = ledger.ask(|state| state.totals.get("a").copied().unwrap_or(0)).await;
     found.expect("the ledger is open")
-}
-
-fn close(ledger: Ledger<Counters>, running: Running) {
-    ledger.close();
-    drop(ledger);
-    running.join().expect("the writer ends well");
 }
 
 #[tokio::test]
@@ -248,45 +142,6 @@ async fn wall_time_never_falls_in_a_ledger() {
 }
 
 #[tokio::test]
-async fn a_watcher_sees_every_event_once_across_disk_memory_and_reconnects() {
-    for mut world in World::all() {
-        let (ledger, running) = world.open();
-        for _ in 0..300 {
-            ledger.submit(add(1)).await.expect("it is accepted");
-        }
-        let writing = {
-            let ledger = ledger.clone();
-            async move {
-                for _ in 0..300 {
-                    ledger.submit(add(1)).await.expect("it is accepted");
-                }
-            }
-        };
-        let watching = {
-            let ledger = ledger.clone();
-            async move {
-                let mut seen: Vec<u64> = Vec::new();
-                while seen.len() < 600 {
-                    // Each round is a reconnect behind the last row that was seen.
-                    let mut watch = ledger.watch(seen.last().copied().unwrap_or(0));
-                    for _ in 0..=seen.len() % 7 {
-                        if seen.len() == 600 {
-                            break;
-                        }
-                        let rows = watch.next().await.expect("open").expect("readable");
-                        seen.extend(rows.iter().map(|row| row.sequence));
-                    }
-                }
-                seen
-            }
-        };
-        let (seen, ()) = tokio::join!(watching, writing);
-        assert_eq!(seen, (1..=600).collect::<Vec<u64>>());
-        close(ledger, running);
-    }
-}
-
-#[tokio::test]
 async fn a_watch_ends_when_the_ledger_closes_and_hides_nothing() {
     for mut world in World::all() {
         let (ledger, running) = world.open();
@@ -399,53 +254,6 @@ async fn a_full_inbox_answers_at_once() {
         assert_eq!(total(&ledger).await, i64::try_from(accepted).expect("it fits"));
         close(ledger, running);
     }
-}
-
-#[tokio::test]
-async fn an_erased_text_is_in_no_file_and_the_chain_still_verifies() {
-    const CANARY: &str = "canary-7f3a9c-in-the-coal-mine";
-    const PLAIN: &str = "open-canary-51b2e8-in-the-meadow";
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let path = folder.path().to_owned();
-    let mut world = World::at(Place::Sqlite(folder));
-    let (ledger, running) = world.open();
-    let mut texts = ledger.texts();
-    let sealed = texts.sealed(&CANARY.repeat(40)).expect("it seals");
-    let plain = texts.plain(&PLAIN.repeat(40));
-    let rows = texts.into_rows();
-    let note = |text| Submission::new(operator(), Command::Note { text });
-    ledger.submit(note(sealed.clone()).texts(rows)).await.expect("it is accepted");
-    ledger.submit(note(plain.clone())).await.expect("it is accepted");
-    assert_eq!(
-        ledger.text(&sealed.id).await.expect("readable").as_deref(),
-        Some(&*CANARY.repeat(40))
-    );
-    assert!(holds(&path, PLAIN), "the plain text is on disk before the erasure");
-    assert!(!holds(&path, CANARY), "the sealed text never is");
-    let key = ledger.text(&sealed.id).await.expect("readable");
-    assert!(key.is_some());
-
-    let erase = add(0).erasing(vec![sealed.id.clone(), plain.id.clone()]);
-    ledger.submit(erase).await.expect("it is accepted");
-    assert_eq!(ledger.text(&sealed.id).await.expect("readable"), None);
-    assert_eq!(ledger.text(&plain.id).await.expect("readable"), None);
-    assert!(!holds(&path, PLAIN) && !holds(&path, CANARY));
-    let report = vivarium_ledger::audit::verify(&*ledger.reader(), &[], &|_| true, &mut |_| {});
-    let report = report.expect("the audit runs");
-    assert_eq!((report.findings, report.texts_erased), (Vec::new(), 2));
-    close(ledger, running);
-}
-
-/// Whether any file under `folder` holds `needle`.
-fn holds(folder: &Path, needle: &str) -> bool {
-    std::fs::read_dir(folder).expect("the folder can be listed").flatten().any(|entry| {
-        let path = entry.path();
-        if path.is_dir() {
-            return holds(&path, needle);
-        }
-        let bytes = std::fs::read(&path).unwrap_or_default();
-        bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
-    })
 }
 
 #[tokio::test]

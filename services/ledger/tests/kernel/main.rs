@@ -6,4 +6,9 @@
 
 mod contract;
 mod counter;
+mod erasure;
 mod follow;
+mod histories;
+mod tampering;
+mod watching;
+mod world;

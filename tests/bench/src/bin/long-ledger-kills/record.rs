@@ -1,0 +1,162 @@
+//! What the file says, read with SQLite alone, held against what the callers know.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use vivarium_bench::numbers::{Event, Note, Wire};
+use vivarium_ledger::chain::Verifier;
+use vivarium_ledger::store::sqlite::Sqlite;
+use vivarium_ledger::{Hash, Row, audit};
+use vivarium_types::Timestamp;
+use vivarium_types::ids::LedgerId;
+
+use crate::book::Book;
+
+/// Broken promises; all well when nothing but `rows` is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    /// Rows that were read.
+    pub(crate) rows: u64,
+    /// Acknowledged, and not there.
+    pub(crate) lost: u64,
+    /// Acknowledged in another place.
+    pub(crate) moved: u64,
+    /// There more than once.
+    pub(crate) doubled: u64,
+    /// There, and nobody asked for it.
+    pub(crate) unasked: u64,
+    /// What the chain and the audit found.
+    pub(crate) findings: Vec<String>,
+}
+
+impl Faults {
+    pub(crate) fn any(&self) -> bool {
+        self.lost + self.moved + self.doubled + self.unasked > 0 || !self.findings.is_empty()
+    }
+
+    /// Of two looks at the same file, the higher count of each fault.
+    pub(crate) fn take_worst(&mut self, other: Self) {
+        self.rows = self.rows.max(other.rows);
+        self.lost = self.lost.max(other.lost);
+        self.moved = self.moved.max(other.moved);
+        self.doubled = self.doubled.max(other.doubled);
+        self.unasked = self.unasked.max(other.unasked);
+        self.findings.extend(other.findings);
+    }
+}
+
+/// What was read of the file so far.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// The chain up to the last row that was read; `None` before the ledger has its id.
+    verifier: Option<Verifier>,
+    /// Sequences by what is written there.
+    written: BTreeMap<(u32, u64), u64>,
+    /// How many acknowledgements of each caller were compared.
+    compared: Vec<usize>,
+}
+
+impl Record {
+    pub(crate) fn new(callers: u32) -> Self {
+        let compared = vec![0; callers as usize];
+        Self { verifier: None, written: BTreeMap::new(), compared }
+    }
+
+    /// Whether a number is on disk.
+    pub(crate) fn holds(&self, note: Note) -> bool {
+        self.written.contains_key(&(note.caller, note.number))
+    }
+
+    /// Reads the rows behind those that were read before, and compares the acknowledgements since.
+    pub(crate) fn read_on(&mut self, file: &Path, book: &Book, faults: &mut Faults) -> Result<()> {
+        // A life may end before it has made the file.
+        if file.exists() {
+            self.rows(file, book, faults)?;
+        }
+        for (note, sequence) in book.acknowledged_behind(&self.compared) {
+            match self.written.get(&(note.caller, note.number)) {
+                None => faults.lost += 1,
+                Some(written) if *written != sequence => faults.moved += 1,
+                Some(_) => {}
+            }
+            self.compared[note.caller as usize] += 1;
+        }
+        Ok(())
+    }
+
+    fn rows(&mut self, file: &Path, book: &Book, faults: &mut Faults) -> Result<()> {
+        let connection = open(file)?;
+        let Some(ledger) = owner(&connection)? else { return Ok(()) };
+        let verifier = self.verifier.get_or_insert_with(|| Verifier::from_genesis(ledger));
+        let mut query = connection.prepare(
+            "SELECT sequence, time_us, actor, kind, schema, payload, hash FROM events
+             WHERE sequence > ?1 ORDER BY sequence",
+        )?;
+        let rows = query.query_map([verifier.sequence()], row)?;
+        for row in rows {
+            let row = row?;
+            faults.rows += 1;
+            if let Err(broken) = verifier.check(&row) {
+                faults.findings.push(broken.to_string());
+                return Ok(());
+            }
+            let note = match Event::from(serde_json::from_slice::<Wire>(&row.payload)?) {
+                Event::Noted(note) if book.asked_for(note) => note,
+                Event::Noted(_) | Event::Fact(_) => {
+                    faults.unasked += 1;
+                    continue;
+                }
+            };
+            if self.written.insert((note.caller, note.number), row.sequence).is_some() {
+                faults.doubled += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The kernel's own audit of the whole file; it must have seen the rows that were read here.
+    pub(crate) fn audit(&self, file: &Path, faults: &mut Faults) -> Result<()> {
+        let Some(verifier) = &self.verifier else { return Ok(()) };
+        let report = audit::verify(&*Sqlite::read_only(file), &[], &|_| true, &mut |_| {})?;
+        faults.findings.extend(report.findings.iter().map(ToString::to_string));
+        if (report.rows, report.hash) != (verifier.sequence(), verifier.hash()) {
+            faults.findings.push(format!("the audit saw {} rows", report.rows));
+        }
+        Ok(())
+    }
+}
+
+/// The next life must find the write-ahead log as the kill left it: closing may not tidy up.
+fn open(file: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// The ledger's id; `None` when the first life ended before it had one.
+fn owner(connection: &Connection) -> Result<Option<LedgerId>> {
+    let tables = "SELECT count(*) FROM sqlite_master WHERE name IN ('owner', 'events')";
+    if connection.query_row(tables, [], |row| row.get::<_, u64>(0))? < 2 {
+        return Ok(None);
+    }
+    let id: Option<String> =
+        connection.query_row("SELECT ledger FROM owner", [], |row| row.get(0)).optional()?;
+    Ok(id.map(|id| id.parse()).transpose()?)
+}
+
+fn row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    Ok(Row {
+        sequence: row.get(0)?,
+        time: Timestamp::from_micros(row.get(1)?),
+        actor: row.get(2)?,
+        kind: row.get(3)?,
+        schema: row.get(4)?,
+        payload: row.get(5)?,
+        hash: Hash(row.get(6)?),
+    })
+}

@@ -1,0 +1,46 @@
+//! The ledger under SIGKILL, at the gate's size; `cargo xtask long ledger-kills` is the large one.
+
+use std::process::{Command, Output};
+
+const CYCLES: u64 = 20;
+
+fn kills(options: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_long-ledger-kills"))
+        .args(["--cycles", &CYCLES.to_string(), "--folder", env!("CARGO_TARGET_TMPDIR")])
+        .args(options)
+        .env_remove("VIVARIUM_RESULTS")
+        .output()
+        .expect("the program starts")
+}
+
+/// The figure that stands behind `name`.
+fn figure(output: &Output, name: &str) -> u64 {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let figure = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    assert!(figure.is_some(), "no figure {name:?} in:\n{text}");
+    figure.expect("it was just seen")
+}
+
+#[test]
+fn killed_writers_lose_and_double_nothing_that_was_acknowledged() {
+    let output = kills(&[]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert_eq!(figure(&output, "kills "), CYCLES, "{text}");
+    let in_flight = figure(&output, "kills with calls in flight ");
+    assert!(in_flight * 100 >= CYCLES * 80, "too few kills in flight: {text}");
+    assert!(figure(&output, "acknowledged ") > 0, "{text}");
+    assert!(figure(&output, "answers given again by a later life ") > 0, "{text}");
+    for fault in ["lost ", "in another place than acknowledged ", "doubled ", "nobody asked for "] {
+        assert_eq!(figure(&output, fault), 0, "{text}");
+    }
+    assert_eq!(figure(&output, "breaks of the chain "), 0, "{text}");
+}
+
+#[test]
+fn a_writer_that_acknowledges_before_the_commit_is_found_out() {
+    let output = kills(&["--forget"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(figure(&output, "lost ") > 0);
+}
