@@ -172,11 +172,15 @@ impl Walk<'_> {
 
     /// The first row behind `after` that cannot be read by itself.
     fn first_unreadable(&self, after: u64) -> u64 {
-        let mut sequence = after;
-        while self.reader.rows(sequence, 1).is_ok_and(|rows| !rows.is_empty()) {
-            sequence += 1;
+        let mut next = after + 1;
+        let follows = |next: u64| {
+            let rows = self.reader.rows(next - 1, 1);
+            rows.is_ok_and(|rows| rows.first().is_some_and(|row| row.sequence == next))
+        };
+        while follows(next) {
+            next += 1;
         }
-        sequence + 1
+        next
     }
 
     fn texts_of(&mut self, sequence: u64, payload: &[u8]) {

@@ -28,6 +28,8 @@ pub struct Replayed<A> {
     pub sequence: u64,
     /// Its hash.
     pub hash: Hash,
+    /// The row of the snapshot it began with; 0 without one.
+    pub snapshot: u64,
 }
 
 /// The state behind row `until` (or the newest row): the newest usable snapshot and the rows after
@@ -44,6 +46,7 @@ pub fn replay<A: Aggregate>(
         state: A::default(),
         sequence: 0,
         hash: chain::genesis(head.ledger),
+        snapshot: 0,
     });
     roll_forward(reader, head, &mut replayed, until)?;
     Ok(replayed)
@@ -135,9 +138,7 @@ fn unpack<A: Aggregate>(bytes: &[u8]) -> Option<Replayed<A>> {
     let size = zstd::zstd_safe::get_frame_content_size(packed).ok()??;
     let size = usize::try_from(size).ok().filter(|size| *size <= STATE_BYTES_MAX)?;
     let state = zstd::bulk::decompress(packed, size).ok()?;
-    Some(Replayed {
-        state: postcard::from_bytes(&state).ok()?,
-        sequence: u64::from_be_bytes(*sequence),
-        hash: Hash(*hash),
-    })
+    let sequence = u64::from_be_bytes(*sequence);
+    let state = postcard::from_bytes(&state).ok()?;
+    Some(Replayed { state, sequence, hash: Hash(*hash), snapshot: sequence })
 }

@@ -159,7 +159,8 @@ impl<A: Aggregate> Writer<A> {
             unkept: BTreeMap::new(),
             unkept_checkpoints: BTreeMap::new(),
             unkept_since: None,
-            snapshot_at: head.sequence,
+            // Rows of earlier lives count: a process that is often restarted must not replay for ever.
+            snapshot_at: replayed.snapshot,
             snapshot_running: None,
             forgot_at: Timestamp::EPOCH,
             store,

@@ -271,3 +271,19 @@ async fn an_idle_ledger_writes_nothing() {
     assert_eq!(std::fs::read(&path).expect("still there"), before);
     close(ledger, running);
 }
+
+#[tokio::test]
+async fn short_lives_take_a_snapshot_together() {
+    for mut world in World::all() {
+        for life in 1..=5_u64 {
+            let options = Options { snapshot_every: 50, ..Options::default() };
+            let (ledger, running) = world.open_with(options);
+            for _ in 0..20 {
+                ledger.submit(add(1)).await.expect("it is accepted");
+            }
+            close(ledger, running);
+            let snapshot = world.snapshots().latest(u64::MAX).expect("readable");
+            assert_eq!(snapshot.is_some(), life * 20 >= 50, "life {life}");
+        }
+    }
+}
