@@ -6,6 +6,7 @@ mod hostile;
 mod input;
 mod kills;
 mod lifecycle;
+mod readme;
 mod record;
 mod restart;
 mod verdicts;
