@@ -1,5 +1,6 @@
 //! Everything that must not get in (`security.md`, section 7.3), on a real loopback listener.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +14,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
-use vivarium_chassis::Problem;
+use tower::ServiceExt as _;
 use vivarium_chassis::clock::SystemClock;
 use vivarium_chassis::identity::{Bundle, Name, Service};
+use vivarium_chassis::{Problem, Refusal, Services, matrix};
 use vivarium_proto::ledger::v1 as pb;
 use vivarium_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use vivarium_types::{Clock as _, Reason, Timestamp};
@@ -64,6 +67,24 @@ fn channel(running: &Running, config: Arc<rustls::ClientConfig>) -> Channel {
             }
         },
     ))
+}
+
+/// What a call without a message gets. Nothing is served: who is let in finds no method.
+async fn knock(channel: &Channel, path: &str, token: Option<&str>) -> Problem {
+    let mut request = http::Request::post(format!("http://raw{path}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    if let Some(token) = token {
+        request = request.header("vivarium-token", token);
+    }
+    let request = request.body(Body::empty()).expect("it is a request");
+    match channel.clone().oneshot(request).await {
+        Ok(answer) => {
+            let status = Status::from_header_map(answer.headers());
+            Problem::from(&status.expect("a refusal is a status"))
+        }
+        Err(_) => Problem::from(&Status::from(Refusal::new(Reason::ServiceUnavailable))),
+    }
 }
 
 /// A token as the design describes it, made without the chassis.
@@ -230,6 +251,51 @@ async fn certificates_that_do_not_count_are_refused_in_the_handshake() {
         count.is_some_and(|count| count >= 4)
     })
     .await;
+}
+
+#[tokio::test]
+async fn no_method_of_any_service_answers_who_cannot_show_who_it_is() {
+    let (stand, elsewhere, now) = (Stand::new(), Stand::new(), SystemClock.now());
+    let own = stand.bundle(&review());
+    let expired = stand.ca.bundle(&review(), now - HOUR * 2, now - HOUR).expect("it issues");
+    let foreign = Bundle { roots: own.roots.clone(), ..elsewhere.bundle(&review()) };
+    let thief = stand.bundle(&review());
+    let mut count = 0;
+    for service in Service::ALL {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("it binds");
+        let running = stand.serve_as(service, Services::new(), listener);
+        let shut_out = [
+            ("no certificate", channel(&running, tls(&own, false))),
+            ("an expired certificate", channel(&running, tls(&expired, true))),
+            ("a certificate of another world", channel(&running, tls(&foreign, true))),
+        ];
+        let (honest, stolen) =
+            (channel(&running, tls(&own, true)), channel(&running, tls(&thief, true)));
+        for (path, homes) in matrix::methods() {
+            if !homes.contains(&service) {
+                continue;
+            }
+            count += 1;
+            let class = matrix::rule(service, &path).expect("it has a rule").class.name();
+            let token = Forged { audience: service.name(), class, ..Forged::of(&own) }.sign();
+            // What is refused below is refused for nothing but the lack of the one thing.
+            let heard = knock(&honest, &path, Some(&token)).await;
+            let known = [Some(Reason::RpcUnknownMethod), Some(Reason::AuthNotPermitted)];
+            assert!(known.contains(&heard.reason), "{service} {path}: {heard:?}");
+            for (what, channel) in &shut_out {
+                let heard = knock(channel, &path, Some(&token)).await;
+                assert!(
+                    heard.is(Reason::ServiceUnavailable),
+                    "{service} {path}: {what}: {heard:?}"
+                );
+            }
+            let heard = knock(&honest, &path, None).await;
+            assert!(heard.is(Reason::AuthTokenMissing), "{service} {path}: no token: {heard:?}");
+            let heard = knock(&stolen, &path, Some(&token)).await;
+            assert!(heard.is(Reason::AuthTokenInvalid), "{service} {path}: stolen: {heard:?}");
+        }
+    }
+    assert!(count > 60, "{count} methods were tried");
 }
 
 #[tokio::test]

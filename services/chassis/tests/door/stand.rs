@@ -65,20 +65,31 @@ impl Stand {
     }
 
     pub(crate) fn serve_on(&mut self, listener: TcpListener) -> Running {
+        let running = self.serve_as(Service::Queue, services(), listener);
+        self.shared.addresses.queue = running.address;
+        running
+    }
+
+    /// Serves `services` as any of the processes.
+    pub(crate) fn serve_as(
+        &self,
+        service: Service,
+        services: Services,
+        listener: TcpListener,
+    ) -> Running {
         let kept = listener.try_clone().expect("it clones");
-        let identity = self.holder(&Name::Service(Service::Queue));
+        let identity = self.holder(&Name::Service(service));
         let metrics = Metrics::default();
         let footing = Footing {
-            service: Service::Queue,
+            service,
             identity: Arc::clone(&identity),
             clock: Arc::new(SystemClock),
             limits: self.shared.limits.clone(),
             metrics: metrics.clone(),
             drain: CancellationToken::new(),
         };
-        let bound = Configured::new(footing, services()).bind(listener).expect("it binds");
+        let bound = Configured::new(footing, services).bind(listener).expect("it binds");
         let address = bound.address();
-        self.shared.addresses.queue = address;
         Running { address, serving: bound.serve(), identity, metrics, listener: kept }
     }
 
