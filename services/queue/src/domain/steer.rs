@@ -78,10 +78,10 @@ impl Queue {
             task.question.as_deref() == Some(letter) && task.awaits == Some(Awaits::Question)
         };
         let task = self.tasks.values().find(waits).ok_or(Rejection::Stale)?;
-        if task.state == State::Paused {
-            return Err(Rejection::Stale);
-        }
-        Ok(vec![Event::TaskReady { task: task.id(), state: self.fresh_state(task, now) }])
+        // A task that was set aside stays so, and has its answer when it is taken up again.
+        let paused = task.state == State::Paused;
+        let state = if paused { State::Paused } else { self.fresh_state(task, now) };
+        Ok(vec![Event::TaskReady { task: task.id(), state }])
     }
 
     pub(super) fn ask_critique(

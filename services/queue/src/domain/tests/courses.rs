@@ -203,6 +203,18 @@ fn an_answer_frees_the_task_that_waits_for_it_and_no_other() {
 }
 
 #[test]
+fn an_answer_that_comes_while_its_task_is_set_aside_is_kept() {
+    let mut stand = Stand::new();
+    let task = stand.add(spec());
+    stand.end(task, Outcome::Waits("let_1".into()));
+    stand.run(Command::Pause { task: task.to_string() });
+    stand.run(Command::Answered { letter: "let_1".into() });
+    assert_eq!(stand.state(task), State::Paused);
+    stand.run(Command::ResumeTask { task: task.to_string() });
+    assert_eq!(stand.state(task), State::Leased);
+}
+
+#[test]
 fn what_is_given_back_waits_as_announced_and_counts_for_nothing() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
