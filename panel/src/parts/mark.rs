@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::format;
 use crate::live::live;
+use crate::parts::icon::icon;
 use crate::state::names;
 
 /// The mark of a resident, of the human (`human`) or of the runtime (`society`).
@@ -15,14 +16,23 @@ pub(crate) fn mark(id: &str) -> AnyView {
         "society" | "" => "mark mark-plain".to_owned(),
         id => format!("mark hue-{}", names::hue(id)),
     };
+    // The runtime and its tools have no name to take letters from.
+    let drawn = match id.as_str() {
+        "society" => Some("logo"),
+        "" => Some("settings"),
+        _ => None,
+    };
     let letters = move || match id.as_str() {
         "human" => "You".to_owned(),
-        "society" | "" => "·".to_owned(),
         id => live
             .names
             .with(|names| names.resident(id).map_or_else(|| "?".to_owned(), format::initials)),
     };
-    view! { <span class=class aria-hidden="true">{letters}</span> }.into_any()
+    let drawn = match drawn {
+        Some(name) => icon(name),
+        None => letters.into_any(),
+    };
+    view! { <span class=class aria-hidden="true">{drawn}</span> }.into_any()
 }
 
 /// A resident's name as a link to its page; words for everybody else.
