@@ -86,7 +86,7 @@ fn browser(house: &House, installing: Installing, grpcurl: Option<&Path>) -> Res
     if installing == Installing::Allowed {
         let verb = if folder.join("package-lock.json").is_file() { "ci" } else { "install" };
         let mut install = npm();
-        install.args([verb, "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]);
+        install.args([verb, "--loglevel=error", "--no-audit", "--no-fund", "--ignore-scripts"]);
         step::command("install playwright-core", &mut install)?;
     }
     // The gateway takes the panel's files in when it is compiled, and they are new.
