@@ -6,6 +6,7 @@ use crate::api;
 use crate::format;
 use crate::live::acting::Act;
 use crate::live::live;
+use crate::live::reading::Reading;
 use crate::parts::badge::{self, badge, code};
 use crate::parts::bar::score;
 use crate::parts::field::{Field, LINE, Shape};
@@ -14,6 +15,7 @@ use crate::parts::mark;
 use crate::parts::markdown::markdown;
 use crate::parts::notice::refusal;
 use crate::parts::sentence::task_link;
+use crate::parts::shown::shown;
 use crate::parts::time;
 use crate::state::submission::{
     Critique, Document, Finding, State, Submission, Verdict, because_sentence, how_sentence,
@@ -22,15 +24,36 @@ use crate::state::submission::{
 /// Characters of feedback and of a comment.
 const FEEDBACK_MAX: usize = 2_000;
 
+/// What exactly a person decides about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Asked {
+    id: String,
+    payload_hash: Vec<u8>,
+}
+
+impl Asked {
+    fn of(submission: &Submission) -> Option<Self> {
+        (submission.state == State::AwaitingHuman).then(|| Self {
+            id: submission.id.clone(),
+            payload_hash: submission.payload_hash.clone(),
+        })
+    }
+}
+
 /// The whole submission: who and what, the documents, review, and the decision where one is asked for.
-pub(crate) fn whole(submission: &Submission) -> AnyView {
-    let decide = (submission.state == State::AwaitingHuman).then(|| form(submission));
+///
+/// The form hangs on what is decided about and on nothing else: whatever arrives meanwhile, what a
+/// person has begun to type stays.
+pub(crate) fn whole(submission: Reading<Submission>) -> AnyView {
+    let asked = Memo::new(move |_| submission.value.with(|it| it.as_ref().and_then(Asked::of)));
+    let rest = move || {
+        submission.value.with(|it| it.as_ref().map(|it| view! { {work(it)}{said(it)} }))
+    };
     view! {
         <article class="submission">
-            {head(submission)}
-            {decide}
-            {work(submission)}
-            {said(submission)}
+            {shown(submission, head)}
+            {move || asked.get().map(|asked| form(asked, submission))}
+            {rest}
         </article>
     }
     .into_any()
@@ -173,11 +196,11 @@ fn verdict(verdict: &Verdict) -> AnyView {
 }
 
 /// The two buttons and their words.
-fn form(submission: &Submission) -> AnyView {
+fn form(asked: Asked, submission: Reading<Submission>) -> AnyView {
     let act = Act::new();
     let (comment, tip) = (RwSignal::new(String::new()), RwSignal::new("0".to_owned()));
     let rejecting = RwSignal::new(false);
-    let (id, hash) = (submission.id.clone(), submission.payload_hash.clone());
+    let Asked { id, payload_hash: hash } = asked;
     let approve = {
         let (id, hash) = (id.clone(), hash.clone());
         move |_| {
@@ -208,9 +231,12 @@ fn form(submission: &Submission) -> AnyView {
             },
         );
     };
-    let because: Vec<_> = submission.because.iter().map(|word| because_sentence(word)).collect();
-    let because =
-        (!because.is_empty()).then(|| format!("You decide because {}.", because.join(", and ")));
+    let because = Memo::new(move |_| {
+        let words: Vec<_> = submission.value.with(|it| {
+            it.iter().flat_map(|it| &it.because).map(|word| because_sentence(word)).collect()
+        });
+        (!words.is_empty()).then(|| format!("You decide because {}.", words.join(", and ")))
+    });
     let label = move || if rejecting.get() { "What to do better" } else { "A word to the author" };
     let words = move || {
         let hint =
@@ -221,7 +247,7 @@ fn form(submission: &Submission) -> AnyView {
     let busy = move || act.is_pending();
     view! {
         <section class="decide" aria-label="Your decision">
-            {because.map(|because| view! { <p class="soft">{because}</p> })}
+            {move || because.get().map(|because| view! { <p class="soft">{because}</p> })}
             {words}
             {move || (!rejecting.get()).then(|| Field { label: "Tip in tokens", shape: Shape::Number, hint: "0 to 5,000", ..LINE }
                 .show(tip, move || act.field("tip_tokens")))}

@@ -122,5 +122,5 @@ fn work(id: &str) -> AnyView {
         let id = id.clone();
         async move { api::review::get(&id).await }
     });
-    shown(submission, decision::whole)
+    decision::whole(submission)
 }

@@ -134,7 +134,7 @@ fn reviewed(submission: String) -> AnyView {
         let id = submission.clone();
         async move { api::review::get(&id).await }
     });
-    view! { <section class="card">{shown(submission, decision::whole)}</section> }.into_any()
+    view! { <section class="card">{decision::whole(submission)}</section> }.into_any()
 }
 
 fn about(task: &Task) -> AnyView {
