@@ -23,9 +23,9 @@ pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/desc
 /// The well-known types in use, so that nobody else names the crate they come from.
 pub mod wkt {
     #[cfg(feature = "json")]
-    pub use pbjson_types::{Duration, Timestamp};
+    pub use pbjson_types::{Duration, FieldMask, Timestamp};
     #[cfg(not(feature = "json"))]
-    pub use prost_types::{Duration, Timestamp};
+    pub use prost_types::{Duration, FieldMask, Timestamp};
 }
 
 macro_rules! packages {

@@ -46,9 +46,8 @@ impl Asked {
 /// person has begun to type stays.
 pub(crate) fn whole(submission: Reading<Submission>) -> AnyView {
     let asked = Memo::new(move |_| submission.value.with(|it| it.as_ref().and_then(Asked::of)));
-    let rest = move || {
-        submission.value.with(|it| it.as_ref().map(|it| view! { {work(it)}{said(it)} }))
-    };
+    let rest =
+        move || submission.value.with(|it| it.as_ref().map(|it| view! { {work(it)}{said(it)} }));
     view! {
         <article class="submission">
             {shown(submission, head)}

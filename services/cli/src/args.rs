@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use vivarium_types::Timestamp;
 
 use crate::model::manifest::Source;
 
@@ -52,28 +53,34 @@ pub(crate) enum Command {
         service: String,
     },
     /// Adds a task.
-    Add(Add),
+    Add(Box<Add>),
+    /// Changes what a task asks for, before or between attempts.
+    Edit(Box<Edit>),
     /// Lists tasks, newest first.
-    Tasks {
-        /// Only tasks in this state; may be given several times.
-        #[arg(long, value_name = "STATE")]
-        state: Vec<String>,
-        /// Only tasks with these words in key, title or instruction.
-        #[arg(long, value_name = "WORDS")]
-        text: Option<String>,
-        /// At most this many, 1 to 1,000.
-        #[arg(long, default_value_t = 20)]
-        limit: u32,
-    },
+    Tasks(Tasks),
     /// Shows one task: where it stands, its attempts, what was written, what review said.
     Show {
         /// The task's id or key.
         task: String,
+        #[command(flatten)]
+        as_of: AsOf,
+    },
+    /// Tells why tasks wait: what for, what stands in the way, and until when.
+    Why {
+        /// Ids or keys; without one, every task that waits.
+        tasks: Vec<String>,
+        /// At most this many, 1 to 1,000.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
     },
     /// Prints each change of tasks as it happens, until Ctrl-C.
     Watch {
         /// Only this task, by id or key; ends when it is final.
         task: Option<String>,
+        /// Ends as soon as the task is in this state, such as `awaiting_human`; may be given
+        /// several times.
+        #[arg(long, value_name = "STATE", requires = "task")]
+        until: Vec<String>,
     },
     /// Approves what a task has brought: it is published.
     Approve {
@@ -102,6 +109,36 @@ pub(crate) enum Command {
         #[arg(short = 'm', long, default_value = "")]
         reason: String,
     },
+    /// Sets a task aside: it does not run until it is resumed.
+    Pause {
+        /// The task's id or key.
+        task: String,
+    },
+    /// Opens a failed task again, or lets one go on that waits for a person.
+    Requeue {
+        /// The task's id or key.
+        task: String,
+    },
+    /// Opens failed tasks again, all of them or those that are named.
+    Redrive {
+        /// Ids or keys; without one, every failed task.
+        tasks: Vec<String>,
+        /// Only those that failed with this class, such as transient.
+        #[arg(long)]
+        class: Option<String>,
+        /// At most this many, oldest first, 1 to 1,000.
+        #[arg(long, default_value_t = 1_000)]
+        limit: u32,
+    },
+    /// Adds tasks again and again: creates, lists and steers recurrences.
+    #[command(subcommand)]
+    Recurrence(Recurrence),
+    /// Brings tasks into the world.
+    #[command(subcommand)]
+    Import(Import),
+    /// Writes tasks out of the world.
+    #[command(subcommand)]
+    Export(Export),
     /// Stops the world at once: no lease, no model call, no process goes on. Works without the
     /// gateway, and with the queue dead.
     Halt {
@@ -109,9 +146,11 @@ pub(crate) enum Command {
         #[arg(short = 'm', long, default_value = "halted from the command line")]
         reason: String,
     },
-    /// Ends a halt.
+    /// Ends a halt, or takes a paused task up again.
     Resume {
-        /// Why: it is on the record.
+        /// A task that was set aside; without it, the halted world.
+        task: Option<String>,
+        /// Why the halt ends: it is on the record.
         #[arg(short = 'm', long, default_value = "resumed from the command line")]
         reason: String,
     },
@@ -157,39 +196,245 @@ pub(crate) enum Command {
 
 /// A task to add.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  vivarium add \"Explain tides\" --key tides --tag sea\n  \
+vivarium add \"Compare both\" --after tides --priority 8\n  vivarium add --local ls .              \
+     one typed tool, without a model\n  vivarium add - < request.txt           the instruction from a file")]
 pub(crate) struct Add {
     /// What to do, 1 to 4,000 characters; `-` reads it from standard input.
-    pub(crate) instruction: String,
+    #[arg(required_unless_present = "local")]
+    pub(crate) instruction: Option<String>,
     /// The name people type, such as task-001; unique for ever.
     #[arg(long)]
     pub(crate) key: Option<String>,
+    /// What it asks for beside the instruction.
+    #[command(flatten)]
+    pub(crate) wanted: Wanted,
+    /// Runs one of ls, pwd, cat, echo, rg with these arguments instead of a resident.
+    #[arg(long, num_args = 1.., value_name = "WORDS", allow_hyphen_values = true)]
+    pub(crate) local: Vec<String>,
+    /// The same id adds the task only once, however often the command is repeated.
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+}
+
+/// What a task asks for beside its instruction.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Wanted {
     /// A title; without it the start of the instruction.
     #[arg(long)]
     pub(crate) title: Option<String>,
     /// What must come out.
-    #[arg(long, value_enum, default_value_t = Kind::Docs)]
-    pub(crate) kind: Kind,
+    #[arg(long, value_enum)]
+    pub(crate) kind: Option<Kind>,
     /// Where the document is to lie, such as `swarm_docs/tides.md`.
     #[arg(long)]
     pub(crate) target: Option<String>,
     /// A task that must be approved first, by key or id; may be given several times.
     #[arg(long = "after", value_name = "TASK")]
     pub(crate) depends_on: Vec<String>,
+    /// What a failed or cancelled one of those means: it waits (hold), is cancelled too, or runs.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) on_failure: Option<OnFailure>,
     /// 0 to 9, higher first.
     #[arg(long)]
     pub(crate) priority: Option<u32>,
+    /// Not granted before this moment, such as 2027-01-31T08:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) not_before: Option<Timestamp>,
+    /// Past this moment it goes to the human if it does not run.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) deadline: Option<Timestamp>,
+    /// Runs beside no other task, or, with a key, beside none of that key.
+    #[arg(long)]
+    pub(crate) alone: bool,
+    /// Tasks with one key share its places.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) concurrency_key: Option<String>,
+    /// Places of the key, 1 to 64.
+    #[arg(long, value_name = "N", requires = "concurrency_key")]
+    pub(crate) concurrency_limit: Option<u32>,
+    /// An attempt starts only while this much is free, in micro-dollars.
+    #[arg(long, value_name = "MICRO_USD")]
+    pub(crate) budget_min: Option<i64>,
     /// The most all attempts together may cost, in micro-dollars (1,000,000 are a dollar).
     #[arg(long, value_name = "MICRO_USD")]
     pub(crate) budget_max: Option<i64>,
+    /// The model that is to write it.
+    #[arg(long)]
+    pub(crate) model: Option<String>,
     /// The resident who is to do it, by id.
     #[arg(long)]
     pub(crate) resident: Option<String>,
+    /// Extra wage in tokens, 0 to 5,000.
+    #[arg(long, value_name = "TOKENS")]
+    pub(crate) bonus: Option<i64>,
+    /// Longest an attempt may run, 1 to 60 minutes.
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) run_limit: Option<u32>,
     /// A tag; may be given several times.
     #[arg(long)]
     pub(crate) tag: Vec<String>,
-    /// The same id adds the task only once, however often the command is repeated.
-    #[arg(long, value_name = "ID")]
-    pub(crate) request_id: Option<String>,
+    /// What must hold; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) constraint: Vec<String>,
+    /// What would be nice; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) preference: Vec<String>,
+    /// What must not happen; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) anti_goal: Vec<String>,
+    /// Something of your own, such as ticket=4711; may be given several times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) metadata: Vec<(String, String)>,
+    /// Whether it runs on the day of rest.
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) rest_day_ok: Option<bool>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// A change of a task.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "What is not named stays. Examples:\n  vivarium edit tides --priority 9\n  \
+vivarium edit tides --instruction \"Explain tides to a child\" --tag sea --tag child\n  \
+vivarium edit tides --clear deadline_time --clear depends_on"
+)]
+pub(crate) struct Edit {
+    /// The task's id or key.
+    pub(crate) task: String,
+    /// What to do, 1 to 4,000 characters; `-` reads it from standard input.
+    #[arg(long)]
+    pub(crate) instruction: Option<String>,
+    /// What else changes; a list that is given replaces the old one.
+    #[command(flatten)]
+    pub(crate) wanted: Wanted,
+    /// A field that goes back to its default, such as `deadline_time`; may be given several times.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) clear: Vec<String>,
+    /// Refuses when the task was changed since it had this etag; without it, whatever it has now.
+    #[arg(long)]
+    pub(crate) etag: Option<String>,
+}
+
+/// Moments of the past.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct AsOf {
+    /// Shows what was known then: behind a row of the queue's log, or at a moment such as
+    /// 2027-01-31T08:00:00Z.
+    #[arg(long, value_name = "ROW|TIME")]
+    pub(crate) as_of: Option<String>,
+}
+
+/// Which tasks to list.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Tasks {
+    /// Only tasks in this state; may be given several times.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Vec<String>,
+    /// Only tasks with these words in key, title or instruction.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) text: Option<String>,
+    /// Only tasks with this tag.
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// Only tasks that failed with this class, such as transient: the dead letter.
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) failed: Option<String>,
+    /// Only what this recurrence added.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) recurrence: Option<String>,
+    /// At most this many, 1 to 1,000.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) as_of: AsOf,
+}
+
+/// About recurrences.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Recurrence {
+    /// Creates a recurrence: each firing adds the task KEY-1, KEY-2 and so on.
+    #[command(
+        after_help = "While its last task is not final, further firings are skipped and counted; \
+firings that were missed are one.\n\nExamples:\n  vivarium recurrence add report \"Write the report\" \
+--cron \"0 9 * * 1-5\"\n  vivarium recurrence add chores \"Tidy the library\" --every-days 3"
+    )]
+    Add(Box<AddRecurrence>),
+    /// Lists recurrences.
+    List {
+        /// Also those that are over.
+        #[arg(long)]
+        ended: bool,
+    },
+    /// Sets a recurrence aside: it does not fire.
+    Pause {
+        /// Its key.
+        key: String,
+    },
+    /// Takes a paused recurrence up again.
+    Resume {
+        /// Its key.
+        key: String,
+    },
+    /// Ends a recurrence for good.
+    End {
+        /// Its key.
+        key: String,
+    },
+}
+
+/// A recurrence to create.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AddRecurrence {
+    /// Its name, 1 to 48 characters; unique for ever.
+    pub(crate) key: String,
+    /// What each task asks for; `-` reads it from standard input.
+    pub(crate) instruction: String,
+    /// Five fields in UTC: minute, hour, day of month, month, day of week.
+    #[arg(long, value_name = "PATTERN", required_unless_present = "every_days")]
+    pub(crate) cron: Option<String>,
+    /// Every so many days of the world, 1 to 366.
+    #[arg(long, value_name = "DAYS", conflicts_with = "cron")]
+    pub(crate) every_days: Option<u32>,
+    /// What each task asks for beside the instruction.
+    #[command(flatten)]
+    pub(crate) wanted: Wanted,
+}
+
+/// What to bring into the world.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Import {
+    /// Adds tasks from a file with one JSON object a line, as `vivarium export tasks` writes them.
+    ///
+    /// A line is a task's spec, such as {"key": "tides", "instruction": "Explain tides"}, or an object
+    /// with such a `spec`. Lines are added in batches of 100; the same file adds nothing twice, however
+    /// often it is imported. Tasks may depend on tasks of earlier lines, or of their own batch.
+    Tasks {
+        /// The file; `-` reads standard input.
+        file: PathBuf,
+    },
+}
+
+/// What to write out of the world.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// Writes every task that matches as one JSON object a line, oldest first.
+    Tasks(Tasks),
+}
+
+/// What a failed dependency means.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum OnFailure {
+    /// The task waits.
+    Hold,
+    /// The task is cancelled too.
+    Cancel,
+    /// The task runs as if nothing had happened.
+    RunAnyway,
 }
 
 /// What must come out of a task.

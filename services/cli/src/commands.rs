@@ -5,14 +5,20 @@ mod audit;
 mod controls;
 mod decide;
 mod doctor;
+mod edit;
 mod explain;
 mod grpcurl_args;
 mod key;
 mod lifecycle;
 mod model;
+mod recurrence;
 mod show;
+mod steer;
 mod tasks;
+mod transfer;
+mod wanted;
 mod watch;
+mod why;
 
 use crate::args::{Arguments, Audit, Command};
 use crate::console::Console;
@@ -27,17 +33,28 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Down => lifecycle::down(&console).await,
         Command::Status { link } => lifecycle::status(&console, link).await,
         Command::Restart { service } => lifecycle::restart(&console, &service).await,
-        Command::Add(add) => add::run(&console, add).await,
-        Command::Tasks { state, text, limit } => tasks::run(&console, &state, text, limit).await,
-        Command::Show { task } => show::run(&console, &task).await,
-        Command::Watch { task } => watch::run(&console, task).await,
+        Command::Add(add) => add::run(&console, *add).await,
+        Command::Edit(edit) => edit::run(&console, *edit).await,
+        Command::Tasks(wanted) => tasks::run(&console, wanted).await,
+        Command::Show { task, as_of } => show::run(&console, &task, &as_of).await,
+        Command::Why { tasks, limit } => why::run(&console, tasks, limit).await,
+        Command::Watch { task, until } => watch::run(&console, task, &until).await,
         Command::Approve { task, tip, comment } => {
             decide::approve(&console, &task, tip, comment).await
         }
         Command::Reject { task, feedback } => decide::reject(&console, &task, feedback).await,
         Command::Cancel { task, reason } => decide::cancel(&console, task, reason).await,
+        Command::Pause { task } => steer::pause(&console, task).await,
+        Command::Requeue { task } => steer::requeue(&console, task).await,
+        Command::Redrive { tasks, class, limit } => {
+            steer::redrive(&console, tasks, class, limit).await
+        }
+        Command::Recurrence(what) => recurrence::run(&console, what).await,
+        Command::Import(what) => transfer::import(&console, &what).await,
+        Command::Export(what) => transfer::export(&console, what).await,
         Command::Halt { reason } => controls::halt(&console, reason).await,
-        Command::Resume { reason } => controls::resume(&console, reason).await,
+        Command::Resume { task: None, reason } => controls::resume(&console, reason).await,
+        Command::Resume { task: Some(task), .. } => steer::resume(&console, task).await,
         Command::Pace { pace, count } => controls::pace(&console, &pace, count).await,
         Command::Key { what } => key::run(&console, &what).await,
         Command::Model { what } => model::run(&console, what).await,

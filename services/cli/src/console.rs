@@ -59,7 +59,7 @@ impl Console {
         if named.starts_with("sub_") || named.starts_with("tsk_") {
             return Ok(named.to_owned());
         }
-        let request = GetTaskRequest { task: named.to_owned(), min_position: None };
+        let request = GetTaskRequest { task: named.to_owned(), ..Default::default() };
         let answer = self.tasks()?.get_task(request).await?.into_inner();
         let task = answer.task.ok_or_else(|| Status::from(no_answer()))?;
         Ok(task.task_id)

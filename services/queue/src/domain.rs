@@ -1,8 +1,9 @@
 //! The queue's aggregate: tasks, leases, runners and the world's controls.
 //!
 //! Pure: no clock, no randomness, no I/O. Reading order: [`task`] → [`lease`] → [`retry`] → [`world`]
-//! → [`order`] (who is next) → [`add`], [`steer`], [`finish`], [`control`] (decisions) → [`clock`]
-//! (what time brings about) → [`runner`] (what is known beside the log) → [`event`].
+//! → [`order`] (who is next) → [`explain`] (why not this one) → [`add`], [`edit`], [`steer`],
+//! [`recurrence`], [`finish`], [`control`] (decisions) → [`clock`] (what time brings about) →
+//! [`runner`] (what is known beside the log) → [`event`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -15,10 +16,13 @@ use vivarium_types::{MicroUsd, Reason, Timestamp};
 pub mod add;
 pub mod clock;
 pub mod control;
+pub mod edit;
 pub mod event;
+pub mod explain;
 pub mod finish;
 pub mod lease;
 pub mod order;
+pub mod recurrence;
 pub mod retry;
 pub mod runner;
 pub mod steer;
@@ -28,14 +32,16 @@ pub mod world;
 
 use add::Proposal;
 use control::Hello;
+use edit::Edit;
 use event::{CritiqueOutcome, Event, HaltAck, Wire};
 use finish::Outcome;
 use lease::{Held, Lease, Purpose, Taken};
-use order::{Plan, Ready, WaitReason};
+use order::Ready;
+use recurrence::{Created, Recurrence, Standing};
 use retry::Class;
 use runner::{Runner, Volatile};
-use steer::Verdict;
-use task::{Awaits, State, Task, Wait};
+use steer::{Redrive, Verdict};
+use task::{Awaits, State, Task};
 use world::{Pace, World};
 
 /// Ends of leases that are remembered for a finish that is repeated.
@@ -93,6 +99,8 @@ pub struct Queue {
     pub residents: BTreeMap<ResidentId, Resident>,
     /// Runners that said hello.
     pub runners: BTreeMap<String, Runner>,
+    /// Recurrences by key, those that are over as well.
+    pub recurrences: BTreeMap<String, Recurrence>,
     /// The controls.
     pub world: World,
     /// Whether no language model is usable, as far as it is known.
@@ -151,6 +159,19 @@ pub enum Command {
     Requeue {
         /// The task.
         task: String,
+    },
+    /// Change what a task asks for.
+    Edit(Box<Edit>),
+    /// Open failed tasks again.
+    Redrive(Redrive),
+    /// Create a recurrence.
+    CreateRecurrence(Box<Created>),
+    /// Set a recurrence aside, take it up again or end it.
+    SteerRecurrence {
+        /// Its key.
+        key: String,
+        /// Where it shall stand.
+        standing: Standing,
     },
     /// A runner introduces itself.
     Hello(Hello),
@@ -287,6 +308,28 @@ pub enum Rejection {
         /// What was asked for.
         request: &'static str,
     },
+    /// The task was changed since it was read.
+    EtagStale {
+        /// The present revision.
+        etag: u32,
+    },
+    /// There is no such recurrence.
+    RecurrenceNotFound {
+        /// Its key.
+        key: String,
+    },
+    /// The recurrence's state does not allow it.
+    RecurrenceTransition {
+        /// The state.
+        standing: Standing,
+        /// What was asked for.
+        request: &'static str,
+    },
+    /// Too many recurrences.
+    RecurrencesFull {
+        /// The limit.
+        max: usize,
+    },
     /// The lease is not live any more.
     LeaseLost(LeaseId),
     /// The world is not halted.
@@ -322,8 +365,12 @@ impl Rejection {
             Self::DependencySelf { .. } => Reason::QueueDependencySelf,
             Self::DependencyCycle { .. } => Reason::QueueDependencyCycle,
             Self::TooDeep { .. } => Reason::QueueTaskTooDeep,
-            Self::Full { .. } => Reason::QueueFull,
-            Self::Transition { .. } | Self::Stale => Reason::QueueTransitionRefused,
+            Self::Full { .. } | Self::RecurrencesFull { .. } => Reason::QueueFull,
+            Self::Transition { .. } | Self::RecurrenceTransition { .. } | Self::Stale => {
+                Reason::QueueTransitionRefused
+            }
+            Self::EtagStale { .. } => Reason::QueueEtagStale,
+            Self::RecurrenceNotFound { .. } => Reason::QueueRecurrenceNotFound,
             Self::LeaseLost(_) => Reason::QueueLeaseLost,
             Self::NotHalted => Reason::QueueNotHalted,
             Self::NotStep => Reason::QueuePaceNotStep,
@@ -336,7 +383,7 @@ impl Rejection {
 impl Aggregate for Queue {
     const NAME: &'static str = "queue";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
 
     type Command = Command;
     type Event = Event;
@@ -367,8 +414,15 @@ impl Aggregate for Queue {
     fn apply(&mut self, event: &Event, meta: &Meta) {
         self.world.apply(event, meta);
         self.apply_to_leases(event, meta);
+        self.apply_to_recurrences(event, meta);
         if let Event::TaskAdded(added) = event {
             self.admit(Task::new(added, meta));
+        } else if let Event::TaskEdited(edited) = event {
+            let known = self.tasks.get(&edited.task);
+            if let Some(old) = known.map(|task| task.added.dependencies.clone()) {
+                self.change(edited.task, |task| task.apply(event, meta));
+                self.rewire(edited.task, &old, &edited.dependencies);
+            }
         } else if let Some(id) = task::of(event) {
             self.change(id, |task| task.apply(event, meta));
         }
@@ -400,7 +454,7 @@ impl Aggregate for Queue {
 
 impl Queue {
     /// Whether a language model is usable, as far as is known; nobody said otherwise at first.
-    pub(crate) const fn provider_usable(&self) -> bool {
+    pub const fn provider_usable(&self) -> bool {
         !self.no_provider
     }
 
@@ -427,59 +481,6 @@ impl Queue {
         self.taken.iter().find(|taken| taken.lease == held.lease && taken.token == held.token)
     }
 
-    /// Why each of these tasks does not run now; `None` when it runs, is final, or waits for a person.
-    pub fn wait_reasons(
-        &self,
-        tasks: impl IntoIterator<Item = TaskId>,
-        now: Timestamp,
-    ) -> Vec<Option<WaitReason>> {
-        // One plan serves them all: it says what is free at this moment.
-        let plan = Plan::new(self, now);
-        tasks.into_iter().map(|id| self.wait_reason_in(&plan, id, now)).collect()
-    }
-
-    /// Why one task does not run now.
-    pub fn wait_reason(&self, id: TaskId, now: Timestamp) -> Option<WaitReason> {
-        self.wait_reason_in(&Plan::new(self, now), id, now)
-    }
-
-    fn wait_reason_in(&self, plan: &Plan<'_>, id: TaskId, now: Timestamp) -> Option<WaitReason> {
-        let task = self.tasks.get(&id)?;
-        match task.state {
-            State::Blocked => {
-                let broken = |on: &TaskId| self.dependency(*on) == Dependency::Broken;
-                let broken = task.added.dependencies.iter().any(broken);
-                Some(if broken { WaitReason::DependencyFailed } else { WaitReason::Dependency })
-            }
-            State::Queued | State::Requeued => Some(match task.start?.1 {
-                Wait::NotBefore => WaitReason::NotBefore,
-                Wait::BackOff => WaitReason::BackOff,
-                Wait::Returned(event::ReturnedFor::Budget) => WaitReason::Budget,
-                Wait::Returned(event::ReturnedFor::Rate) => WaitReason::Rate,
-                Wait::Returned(event::ReturnedFor::NoProvider) => WaitReason::NoProvider,
-            }),
-            State::Ready => Some(self.wait_reason_of_ready(plan, task, now)),
-            State::Leased
-            | State::InReview
-            | State::AwaitingHuman
-            | State::Paused
-            | State::Approved
-            | State::Failed
-            | State::Cancelled => None,
-        }
-    }
-
-    fn wait_reason_of_ready(&self, plan: &Plan<'_>, task: &Task, now: Timestamp) -> WaitReason {
-        if self.world.halted() {
-            return WaitReason::Halted;
-        }
-        let Some(next_start) = self.world.next_start() else { return WaitReason::Paused };
-        if let Some(obstacle) = plan.obstacle(task) {
-            return obstacle;
-        }
-        if next_start > now || plan.has_credit() { WaitReason::Pace } else { WaitReason::NoRunner }
-    }
-
     fn decided(&self, command: Command, cx: &Context<'_>) -> Result<Vec<Event>, Rejection> {
         let now = cx.now();
         match command {
@@ -488,6 +489,12 @@ impl Queue {
             Command::Pause { task } => self.pause(&task),
             Command::ResumeTask { task } => self.resume(&task, now),
             Command::Requeue { task } => self.requeue(&task, now),
+            Command::Edit(edit) => self.edit(*edit, now),
+            Command::Redrive(redrive) => self.redrive(&redrive, now),
+            Command::CreateRecurrence(wanted) => self.create_recurrence(*wanted, cx),
+            Command::SteerRecurrence { key, standing } => {
+                self.steer_recurrence(&key, standing, now)
+            }
             Command::Hello(hello) => self.hello(hello, cx),
             Command::Finish { held, instance, cost, outcome } => {
                 self.finish(held, instance, cost, *outcome, cx)
@@ -580,17 +587,19 @@ impl Queue {
             self.keys.insert(key.clone(), id);
         }
         *self.counts.entry(task.state).or_default() += 1;
-        self.index(&task);
+        self.index(&task, None);
         self.tasks.insert(id, task);
     }
 
     /// Changes a task and all that is derived from it.
     fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
         let Some(mut task) = self.tasks.remove(&id) else { return };
-        let before = task.state;
-        self.unindex(&task);
+        let (before, since) = (task.state, task.ready_since);
+        let aged = self.unindex(&task);
         change(&mut task);
         let after = task.state;
+        // A task that stays ready goes on ageing.
+        let aged = aged.filter(|_| task.ready_since == since);
         if let Some(count) = self.counts.get_mut(&before) {
             *count = count.saturating_sub(1);
         }
@@ -603,7 +612,7 @@ impl Queue {
             }
             self.over.insert(id, after);
         } else {
-            self.index(&task);
+            self.index(&task, aged);
             self.tasks.insert(id, task);
         }
         if before.is_final() || after.is_final() {
@@ -614,8 +623,8 @@ impl Queue {
     fn reindex_dependents(&mut self, id: TaskId) {
         for dependent in self.dependents_of(id) {
             if let Some(task) = self.tasks.remove(&dependent) {
-                self.unindex(&task);
-                self.index(&task);
+                let aged = self.unindex(&task);
+                self.index(&task, aged);
                 self.tasks.insert(dependent, task);
             }
         }
@@ -624,10 +633,12 @@ impl Queue {
         }
     }
 
-    fn index(&mut self, task: &Task) {
+    /// Enters a task into the indices; `aged` is the world time since which it is ready, if it was
+    /// ready before.
+    fn index(&mut self, task: &Task, aged: Option<i64>) {
         let id = task.id();
         match task.state {
-            State::Ready => self.ready.insert(task, self.world.noted_us),
+            State::Ready => self.ready.insert(task, aged.unwrap_or(self.world.noted_us)),
             State::Queued | State::Requeued => {
                 self.starts.extend(task.start.map(|(moment, _)| (moment, id)));
             }
@@ -652,11 +663,11 @@ impl Queue {
         }
     }
 
-    fn unindex(&mut self, task: &Task) {
+    /// Takes a task out of the indices; the world time since which it was ready.
+    fn unindex(&mut self, task: &Task) -> Option<i64> {
         let id = task.id();
-        if task.state == State::Ready {
-            self.ready.remove(task);
-        }
+        let ready = task.state == State::Ready;
+        let aged = if ready { self.ready.remove(task) } else { None };
         if let Some((moment, _)) = task.start {
             self.starts.remove(&(moment, id));
         }
@@ -664,6 +675,7 @@ impl Queue {
             self.deadlines.remove(&(moment, id));
         }
         self.loose.remove(&id);
+        aged
     }
 
     fn apply_to_leases(&mut self, event: &Event, meta: &Meta) {
@@ -797,6 +809,10 @@ impl Queue {
             | Event::StepsBought { .. }
             | Event::ModeSet { .. }
             | Event::CalendarSet { .. }
+            | Event::TaskEdited(_)
+            | Event::RecurrenceCreated(_)
+            | Event::RecurrenceFired(_)
+            | Event::RecurrenceSteered(_)
             | Event::FactIgnored(_)
             | Event::FactParked(_) => {}
         }

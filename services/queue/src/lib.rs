@@ -21,6 +21,7 @@ use vivarium_ledger::store::{self, Store};
 use vivarium_ledger::writer::Parts;
 use vivarium_ledger::{Ledger, Options, Signer, rpc as ledger_rpc};
 use vivarium_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
+use vivarium_proto::queue::v1::recurrence_service_server::RecurrenceServiceServer;
 use vivarium_proto::queue::v1::runner_service_server::RunnerServiceServer;
 use vivarium_proto::queue::v1::task_service_server::TaskServiceServer;
 use vivarium_proto::queue::v1::world_service_server::WorldServiceServer;
@@ -63,7 +64,11 @@ pub async fn build_on(
     let (ledger, running) =
         Ledger::open(store, parts, Some(signer), Options::default(), abort_on_fault())?;
     deps.tasks.spawn("hold the ledger", Guard::new(ledger.clone(), running).hold());
-    let times = Times { lease_ttl: config.lease_ttl, exit_grace: config.exit_grace };
+    let times = Times {
+        lease_ttl: config.lease_ttl,
+        exit_grace: config.exit_grace,
+        open_tasks_max: config.open_tasks_max,
+    };
     let desk = Desk {
         ledger: ledger.clone(),
         config: Arc::new(config),
@@ -78,6 +83,7 @@ pub async fn build_on(
     follow::start(&ledger, &deps);
     Ok(Services::new()
         .with(TaskServiceServer::new(rpc::tasks::Tasks::new(desk.clone())))
+        .with(RecurrenceServiceServer::new(rpc::recurrences::Recurrences::new(desk.clone())))
         .with(RunnerServiceServer::new(rpc::runner::Runners::new(desk.clone(), deps.signer)))
         .with(WorldServiceServer::new(rpc::worlds::Worlds::new(desk)))
         .with(LedgerServiceServer::new(ledger_rpc::Service::new(ledger, refuse))))

@@ -1,7 +1,8 @@
 //! The queue's methods: parse, submit, answer.
 //!
-//! [`tasks`] adds, shows and steers tasks; [`runner`] holds the stream of a runner; [`worlds`] reads
-//! and changes the controls. [`convert`] reads requests, [`show`] writes answers.
+//! [`tasks`] adds, shows and steers tasks, [`edit`] is its part that changes one; [`recurrences`] are
+//! templates of tasks; [`runner`] holds the stream of a runner; [`worlds`] reads and changes the
+//! controls. [`convert`] reads requests, [`show`] writes answers, [`past`] says how things were.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,9 @@ use crate::domain::{Queue, Rejection};
 use crate::views::{self, Record};
 
 pub(crate) mod convert;
+mod edit;
+mod past;
+pub mod recurrences;
 pub mod runner;
 mod show;
 pub mod tasks;
@@ -64,7 +68,7 @@ impl Desk {
             .ledger
             .view(move |db| {
                 let Some(record) = views::find(db, &wanted)? else { return Ok(None) };
-                let attempts = views::attempts(db, record.sequence)?;
+                let attempts = views::attempts(db, record.sequence, views::NOW)?;
                 let dependents = views::dependents(db, record.task.id())?;
                 Ok(Some((record, attempts, dependents)))
             })
@@ -164,6 +168,16 @@ fn refused(rejection: &Rejection) -> Refusal {
         Rejection::Full { max } => refusal.with("max", max).resource("limit", "open_tasks_max"),
         Rejection::Transition { state, request } => {
             refusal.with("state", state.word()).with("request", request)
+        }
+        Rejection::EtagStale { etag } => refusal.with("etag", etag),
+        Rejection::RecurrenceNotFound { key } => {
+            refusal.with("key", key).resource("recurrence", key)
+        }
+        Rejection::RecurrenceTransition { standing, request } => {
+            refusal.with("state", standing.word()).with("request", request)
+        }
+        Rejection::RecurrencesFull { max } => {
+            refusal.with("max", max).resource("limit", "recurrences")
         }
         Rejection::LeaseLost(lease) => refusal.with("lease", lease),
         Rejection::ModeUnavailable { mode } => refusal.with("mode", mode.word()),

@@ -1,7 +1,8 @@
 //! The queue's read model: every task with its texts, its attempts, and words to search for.
 //!
 //! A task's row holds the same [`Task`] that the aggregate works on, moved on by the same
-//! [`Task::apply`]; what is over lives here alone.
+//! [`Task::apply`]; what is over lives here alone. Beside it stands which rows of the log are about
+//! which task, and the state behind each: that is how [`past`] finds what was known at a moment.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use vivarium_ledger::view::TextLookup;
@@ -14,10 +15,14 @@ use crate::domain::event::Event;
 use crate::domain::event::ending::Ending;
 use crate::domain::lease::Granted;
 use crate::domain::retry::Class;
-use crate::domain::task::{self, Added, State, Task};
+use crate::domain::task::{self, Added, Edited, Spec, State, Task};
+
+pub mod past;
 
 /// Attempts of one task that are shown, the newest of them.
 const ATTEMPTS_SHOWN: u32 = 200;
+/// A place in the log that lies behind every row there is.
+pub const NOW: u64 = u64::MAX >> 1;
 /// Words of a search that count.
 const WORDS_MAX: usize = 12;
 
@@ -69,6 +74,14 @@ pub struct Attempt {
     pub token: u64,
 }
 
+impl Attempt {
+    /// The attempt while it ran.
+    fn at_work(self) -> Self {
+        let (outcome, class, submission) = (String::new(), String::new(), String::new());
+        Self { end: None, outcome, class, cost_micro_usd: 0, submission, ..self }
+    }
+}
+
 /// Which tasks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -80,6 +93,12 @@ pub struct Filter {
     pub tag: String,
     /// Only with words that begin like these; empty for all.
     pub text: String,
+    /// Only what failed with this class.
+    pub class: Option<Class>,
+    /// Only what this one asked for; empty for all.
+    pub submitter: String,
+    /// Only what this recurrence fired; empty for all.
+    pub recurrence: String,
     /// Only states that nothing is ever in.
     pub nothing: bool,
 }
@@ -90,7 +109,7 @@ impl View<Queue> for Tasks {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn create(&self, db: &Connection) -> rusqlite::Result<()> {
@@ -99,12 +118,20 @@ impl View<Queue> for Tasks {
              DROP TABLE IF EXISTS task_tags;
              DROP TABLE IF EXISTS task_dependencies;
              DROP TABLE IF EXISTS attempts;
+             DROP TABLE IF EXISTS task_steps;
              DROP TABLE IF EXISTS task_words;
              CREATE TABLE tasks (
                sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, key TEXT UNIQUE,
                state TEXT NOT NULL, body BLOB NOT NULL, title TEXT NOT NULL,
-               instruction TEXT NOT NULL, intent TEXT NOT NULL);
+               instruction TEXT NOT NULL, intent TEXT NOT NULL, class TEXT NOT NULL,
+               submitter TEXT NOT NULL, recurrence TEXT NOT NULL);
              CREATE INDEX tasks_by_state ON tasks (state, sequence);
+             CREATE INDEX tasks_by_class ON tasks (class, sequence) WHERE class <> '';
+             CREATE INDEX tasks_by_recurrence ON tasks (recurrence, sequence)
+               WHERE recurrence <> '';
+             CREATE TABLE task_steps (
+               task INTEGER NOT NULL, sequence INTEGER NOT NULL, state TEXT NOT NULL,
+               PRIMARY KEY (task, sequence)) WITHOUT ROWID;
              CREATE TABLE task_tags (
                tag TEXT NOT NULL, task INTEGER NOT NULL, PRIMARY KEY (tag, task)) WITHOUT ROWID;
              CREATE TABLE task_dependencies (
@@ -113,7 +140,8 @@ impl View<Queue> for Tasks {
              CREATE TABLE attempts (
                id TEXT PRIMARY KEY, task INTEGER NOT NULL, number INTEGER NOT NULL,
                lease TEXT NOT NULL, cycle TEXT NOT NULL, resident TEXT NOT NULL,
-               start_us INTEGER NOT NULL, end_us INTEGER, outcome TEXT NOT NULL DEFAULT '',
+               start_us INTEGER NOT NULL, end_us INTEGER, end_sequence INTEGER,
+               outcome TEXT NOT NULL DEFAULT '',
                class TEXT NOT NULL DEFAULT '', cost INTEGER NOT NULL DEFAULT 0,
                submission TEXT NOT NULL DEFAULT '', token INTEGER NOT NULL) WITHOUT ROWID;
              CREATE INDEX attempts_by_task ON attempts (task, number);
@@ -140,8 +168,14 @@ impl View<Queue> for Tasks {
             .optional()?;
         let Some((sequence, mut task)) = found else { return Ok(()) };
         task.apply(event, meta);
-        db.prepare_cached("UPDATE tasks SET state = ?2, body = ?3 WHERE sequence = ?1")?
-            .execute((sequence, task.state.word(), packed(&task)?))?;
+        db.prepare_cached(
+            "UPDATE tasks SET state = ?2, body = ?3, class = ?4 WHERE sequence = ?1",
+        )?
+        .execute((sequence, task.state.word(), packed(&task)?, class(&task)))?;
+        step(db, sequence, &task, meta)?;
+        if let Event::TaskEdited(edited) = event {
+            return edit(db, sequence, edited, texts);
+        }
         if let Event::LeaseGranted(granted) = event {
             return begin_attempt(db, sequence, granted, meta);
         }
@@ -160,29 +194,94 @@ fn insert(
     let intent = added.intent.as_ref().map(|intent| text(&intent.id)).unwrap_or_default();
     let task = Task::new(added, meta);
     let key = &added.spec.key;
-    db.prepare_cached("INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute((
-        meta.sequence,
-        added.task.to_string(),
-        key,
-        task.state.word(),
-        packed(&task)?,
-        &title,
-        &instruction,
-        &intent,
-    ))?;
+    db.prepare_cached("INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10)")?
+        .execute((
+            meta.sequence,
+            added.task.to_string(),
+            key,
+            task.state.word(),
+            packed(&task)?,
+            &title,
+            &instruction,
+            &intent,
+            &added.submitter,
+            added.recurrence.as_deref().unwrap_or_default(),
+        ))?;
+    let key = key.as_deref().unwrap_or_default();
     db.prepare_cached(
         "INSERT INTO task_words (rowid, key, title, instruction) VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute((meta.sequence, key.as_deref().unwrap_or_default(), &title, &instruction))?;
-    for tag in &added.spec.tags {
+    .execute((meta.sequence, key, &title, &instruction))?;
+    step(db, meta.sequence, &task, meta)?;
+    enter(db, meta.sequence, &added.spec, &added.dependencies)
+}
+
+/// What is looked up by tag or dependency.
+fn enter(
+    db: &Connection,
+    sequence: u64,
+    spec: &Spec,
+    dependencies: &[TaskId],
+) -> rusqlite::Result<()> {
+    for tag in &spec.tags {
         db.prepare_cached("INSERT OR IGNORE INTO task_tags VALUES (?1, ?2)")?
-            .execute((tag, meta.sequence))?;
+            .execute((tag, sequence))?;
     }
-    for on in &added.dependencies {
+    for on in dependencies {
         db.prepare_cached("INSERT OR IGNORE INTO task_dependencies VALUES (?1, ?2)")?
-            .execute((on.to_string(), meta.sequence))?;
+            .execute((on.to_string(), sequence))?;
     }
     Ok(())
+}
+
+fn edit(
+    db: &Connection,
+    sequence: u64,
+    edited: &Edited,
+    texts: &dyn TextLookup,
+) -> rusqlite::Result<()> {
+    let text = |id: &str| texts.text(id).unwrap_or_default();
+    let (title, instruction) = (text(&edited.title.id), text(&edited.instruction.id));
+    let intent = edited.intent.as_ref().map(|intent| text(&intent.id)).unwrap_or_default();
+    // An index without content of its own forgets words only by being told which.
+    db.prepare_cached(
+        "INSERT INTO task_words (task_words, rowid, key, title, instruction)
+         SELECT 'delete', sequence, coalesce(key, ''), title, instruction FROM tasks
+         WHERE sequence = ?1",
+    )?
+    .execute([sequence])?;
+    db.prepare_cached(
+        "UPDATE tasks SET title = ?2, instruction = ?3, intent = ?4 WHERE sequence = ?1",
+    )?
+    .execute((sequence, &title, &instruction, &intent))?;
+    db.prepare_cached(
+        "INSERT INTO task_words (rowid, key, title, instruction) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute((
+        sequence,
+        edited.spec.key.as_deref().unwrap_or_default(),
+        &title,
+        &instruction,
+    ))?;
+    db.prepare_cached("DELETE FROM task_tags WHERE task = ?1")?.execute([sequence])?;
+    db.prepare_cached("DELETE FROM task_dependencies WHERE task = ?1")?.execute([sequence])?;
+    enter(db, sequence, &edited.spec, &edited.dependencies)
+}
+
+/// Remembers that a row of the log is about a task, and how it stood behind it.
+fn step(db: &Connection, task: u64, after: &Task, meta: &Meta) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO task_steps VALUES (?1, ?2, ?3)")?.execute((
+        task,
+        meta.sequence,
+        after.state.word(),
+    ))?;
+    Ok(())
+}
+
+/// The class with which a task failed; empty while it has not.
+fn class(task: &Task) -> &'static str {
+    let failed = task.failure.as_ref().filter(|_| task.state == State::Failed);
+    failed.map(|failure| failure.class.word()).unwrap_or_default()
 }
 
 fn begin_attempt(
@@ -212,7 +311,8 @@ fn begin_attempt(
 fn end_attempt(db: &Connection, ending: Ending, meta: &Meta) -> rusqlite::Result<()> {
     let Ending { end, outcome, class, cost, submission } = ending;
     db.prepare_cached(
-        "UPDATE attempts SET end_us = ?2, outcome = ?3, class = ?4, cost = ?5, submission = ?6
+        "UPDATE attempts SET end_us = ?2, outcome = ?3, class = ?4, cost = ?5, submission = ?6,
+           end_sequence = ?7
          WHERE id = ?1",
     )?
     .execute((
@@ -222,6 +322,7 @@ fn end_attempt(db: &Connection, ending: Ending, meta: &Meta) -> rusqlite::Result
         class.map(Class::word).unwrap_or_default(),
         cost.get(),
         submission.map(|submission| submission.to_string()).unwrap_or_default(),
+        meta.sequence,
     ))?;
     Ok(())
 }
@@ -246,7 +347,7 @@ pub fn page(
     limit: u32,
 ) -> rusqlite::Result<Vec<Record>> {
     let mut sql = format!("SELECT {COLUMNS} FROM tasks WHERE sequence < ?");
-    let before = before.unwrap_or(u64::MAX >> 1);
+    let before = before.unwrap_or(NOW);
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(before)];
     narrow(&mut sql, &mut values, filter);
     sql.push_str(" ORDER BY sequence DESC LIMIT ?");
@@ -267,15 +368,37 @@ pub fn matches(db: &Connection, filter: &Filter, sequence: u64) -> rusqlite::Res
 }
 
 fn narrow(sql: &mut String, values: &mut Vec<Box<dyn ToSql>>, filter: &Filter) {
+    narrow_by_states(sql, values, filter, "state");
+    if let Some(class) = filter.class {
+        sql.push_str(" AND class = ?");
+        values.push(Box::new(class.word()));
+    }
+    narrow_by_rest(sql, values, filter);
+}
+
+fn narrow_by_states(
+    sql: &mut String,
+    values: &mut Vec<Box<dyn ToSql>>,
+    filter: &Filter,
+    state: &str,
+) {
     if filter.nothing {
         sql.push_str(" AND FALSE");
     }
     if !filter.states.is_empty() {
-        sql.push_str(" AND state IN (");
-        sql.push_str(&vec!["?"; filter.states.len()].join(", "));
-        sql.push(')');
+        let marks = vec!["?"; filter.states.len()].join(", ");
+        sql.extend([" AND ", state, " IN (", &marks, ")"]);
         let words = filter.states.iter().map(|state| state.word());
         values.extend(words.map(|word| Box::new(word) as Box<dyn ToSql>));
+    }
+}
+
+/// Narrows by what does not change with a task's course.
+fn narrow_by_rest(sql: &mut String, values: &mut Vec<Box<dyn ToSql>>, filter: &Filter) {
+    let plain = [("submitter", &filter.submitter), ("recurrence", &filter.recurrence)];
+    for (column, wanted) in plain.into_iter().filter(|(_, wanted)| !wanted.is_empty()) {
+        sql.extend([" AND ", column, " = ?"]);
+        values.push(Box::new(wanted.clone()));
     }
     if !filter.resident.is_empty() {
         sql.push_str(" AND sequence IN (SELECT task FROM attempts WHERE resident = ?)");
@@ -304,15 +427,15 @@ fn words(text: &str) -> Option<String> {
     }
 }
 
-/// The attempts of a task, oldest first.
-pub fn attempts(db: &Connection, task: u64) -> rusqlite::Result<Vec<Attempt>> {
+/// The attempts of a task as they stood behind a row of the log, oldest first.
+pub fn attempts(db: &Connection, task: u64, place: u64) -> rusqlite::Result<Vec<Attempt>> {
     let mut query = db.prepare_cached(
         "SELECT id, number, lease, cycle, resident, start_us, end_us, outcome, class, cost,
-                submission, token
-         FROM attempts WHERE task = ?1 ORDER BY number DESC LIMIT ?2",
+                submission, token, end_sequence
+         FROM attempts WHERE task = ?1 AND token <= ?2 ORDER BY number DESC LIMIT ?3",
     )?;
-    let rows = query.query_map((task, ATTEMPTS_SHOWN), |row| {
-        Ok(Attempt {
+    let rows = query.query_map((task, place, ATTEMPTS_SHOWN), |row| {
+        let attempt = Attempt {
             id: row.get(0)?,
             number: row.get(1)?,
             lease: row.get(2)?,
@@ -325,7 +448,9 @@ pub fn attempts(db: &Connection, task: u64) -> rusqlite::Result<Vec<Attempt>> {
             cost_micro_usd: row.get(9)?,
             submission: row.get(10)?,
             token: row.get(11)?,
-        })
+        };
+        let ended = row.get::<_, Option<u64>>(12)?.is_some_and(|sequence| sequence <= place);
+        Ok(if ended { attempt } else { attempt.at_work() })
     })?;
     let mut attempts = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     attempts.reverse();

@@ -11,12 +11,15 @@ use vivarium_ledger::aggregate::Claimed;
 use vivarium_ledger::{Aggregate, Context, Meta, TextRef};
 use vivarium_queue::domain::add::Proposal;
 use vivarium_queue::domain::control::Hello;
+use vivarium_queue::domain::edit::{Edit, IntentEdit, Wanted};
 use vivarium_queue::domain::event::{Event, ReturnedFor, Work};
 use vivarium_queue::domain::finish::Outcome;
 use vivarium_queue::domain::lease::{Held, Purpose};
+use vivarium_queue::domain::order::WaitReason;
+use vivarium_queue::domain::recurrence::{Created, Next, Schedule, Standing};
 use vivarium_queue::domain::retry::{ATTEMPTS_MAX, Class};
 use vivarium_queue::domain::runner::Times;
-use vivarium_queue::domain::steer::Verdict;
+use vivarium_queue::domain::steer::{Redrive, Verdict};
 use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec, State};
 use vivarium_queue::domain::world::Pace;
 use vivarium_queue::domain::{Command, Queue};
@@ -24,7 +27,12 @@ use vivarium_types::ids::{Id as _, InstanceId, LeaseId, ResidentId, SubmissionId
 use vivarium_types::source::Hash;
 use vivarium_types::{Actor, IdSource, MicroUsd, Timestamp};
 
+#[path = "support/oracle.rs"]
+mod oracle;
+
 const RESIDENTS: u128 = 3;
+/// World time behind which priorities begin to rise.
+const AGEING_US: i64 = 600_000_000;
 const SLOTS: u32 = 4;
 /// The number of the outcome by which a holder obeys a halt.
 const HALTED: u8 = 10;
@@ -42,6 +50,10 @@ enum Op {
     Pause { task: u8 },
     Resume { task: u8 },
     Requeue { task: u8 },
+    Edit { task: u8, what: u8, after: Option<u8> },
+    Redrive { limit: u8 },
+    Recur { number: u8, days: bool },
+    SteerRecurrence { number: u8, standing: u8 },
     Beat,
     Wait { seconds: u16 },
     Credit,
@@ -76,6 +88,12 @@ fn op() -> impl Strategy<Value = Op> {
         1 => any::<u8>().prop_map(|task| Op::Pause { task }),
         1 => any::<u8>().prop_map(|task| Op::Resume { task }),
         2 => any::<u8>().prop_map(|task| Op::Requeue { task }),
+        3 => (any::<u8>(), any::<u8>(), prop::option::weighted(0.5, any::<u8>()))
+            .prop_map(|(task, what, after)| Op::Edit { task, what, after }),
+        1 => (1..4_u8).prop_map(|limit| Op::Redrive { limit }),
+        1 => (0..3_u8, flag()).prop_map(|(number, days)| Op::Recur { number, days }),
+        1 => (0..3_u8, 0..3_u8)
+            .prop_map(|(number, standing)| Op::SteerRecurrence { number, standing }),
         4 => Just(Op::Beat),
         6 => (0..90_u16).prop_map(|seconds| Op::Wait { seconds }),
         5 => Just(Op::Credit),
@@ -103,6 +121,8 @@ struct Reference {
     /// Leases that their holder ended with a word of its own.
     told: BTreeSet<LeaseId>,
     attempts: BTreeMap<TaskId, u32>,
+    /// The last instance of each recurrence.
+    fired: BTreeMap<String, TaskId>,
     last_token: u64,
     last_start: Option<Timestamp>,
     halted: bool,
@@ -116,7 +136,19 @@ struct Reference {
 impl Reference {
     fn take(&mut self, event: &Event, meta: &Meta, before: &Queue) {
         match event {
-            Event::TaskAdded(added) => assert!(self.added.insert(added.task), "added once"),
+            Event::TaskAdded(added) => {
+                assert!(self.added.insert(added.task), "added once");
+                if let Some(recurrence) = &added.recurrence {
+                    let last = self.fired.insert(recurrence.clone(), added.task);
+                    let open = last.is_some_and(|last| !before.state_of(last).is_final());
+                    assert!(!open, "a recurrence never has two open instances");
+                }
+            }
+            Event::TaskEdited(edited) => {
+                let leased = self.live.values().any(|(task, _)| *task == edited.task);
+                assert!(edited.reorders_only() || !leased, "no edit while it is leased");
+                assert!(!self.over.contains_key(&edited.task), "what is over is not edited");
+            }
             Event::LeaseGranted(granted) => {
                 assert!(!self.halted, "a halted world grants nothing");
                 assert!(meta.sequence > self.last_token, "tokens ascend");
@@ -195,6 +227,9 @@ impl Reference {
             | Event::RunnerLeft { .. }
             | Event::ResidentNoted { .. }
             | Event::ProviderNoted { .. }
+            | Event::RecurrenceCreated(_)
+            | Event::RecurrenceFired(_)
+            | Event::RecurrenceSteered(_)
             | Event::FactIgnored(_)
             | Event::FactParked(_) => {}
         }
@@ -234,7 +269,7 @@ impl Reference {
 
 /// No plain task that is ready comes before the one that is granted: by priority, then by age.
 fn check_order(queue: &Queue, granted: TaskId) {
-    let ageing = queue.world_time_us() >= 600_000_000;
+    let ageing = queue.world_time_us() >= AGEING_US;
     let plain = |spec: &Spec| {
         spec.mode == Mode::Llm
             && spec.resident.is_none()
@@ -304,24 +339,18 @@ impl Model {
     fn step(&mut self, op: Op) {
         match op {
             Op::Add { priority, alone, key, local, pin, after } => {
-                let depends_on = after.and_then(|pick| self.task(pick));
-                let spec = Spec {
+                let mode = if local { Mode::Local } else { Mode::Llm };
+                self.add(
                     priority,
-                    parallel_safe: !alone,
-                    concurrency_key: key.then(|| "k".to_owned()),
-                    mode: if local { Mode::Local } else { Mode::Llm },
-                    resident: pin.map(|pin| ResidentId::from_number(u128::from(pin))),
-                    depends_on: depends_on.into_iter().map(|task| task.to_string()).collect(),
-                    on_failure: match priority % 3 {
-                        0 => OnFailure::Hold,
-                        1 => OnFailure::Cancel,
-                        _ => OnFailure::RunAnyway,
+                    Spec {
+                        parallel_safe: !alone,
+                        concurrency_key: key.then(|| "k".to_owned()),
+                        mode,
+                        resident: pin.map(|pin| ResidentId::from_number(u128::from(pin))),
+                        ..spec()
                     },
-                    ..spec()
-                };
-                let proposals =
-                    vec![Proposal { spec, title: text(), instruction: text(), intent: None }];
-                self.run(Command::Add { proposals, open_max: 100 });
+                    after,
+                );
             }
             Op::Finish { lease, how } => {
                 if let Some(held) = self.lease(lease) {
@@ -357,6 +386,18 @@ impl Model {
             Op::Pause { task } => self.steer(task, |task| Command::Pause { task }),
             Op::Resume { task } => self.steer(task, |task| Command::ResumeTask { task }),
             Op::Requeue { task } => self.steer(task, |task| Command::Requeue { task }),
+            Op::Edit { task, what, after } => self.edit(task, what, after),
+            Op::Redrive { limit } => {
+                let (tasks, class, limit) = (Vec::new(), None, usize::from(limit));
+                self.run(Command::Redrive(Redrive { tasks, class, limit }));
+            }
+            Op::Recur { number, days } => self.recur(number, days),
+            Op::SteerRecurrence { number, standing } => {
+                let standing =
+                    [Standing::Active, Standing::Paused, Standing::Ended][usize::from(standing)];
+                let key = format!("r{number}");
+                self.run(Command::SteerRecurrence { key, standing });
+            }
             Op::Beat => {
                 let (held, instance) = (self.all_held(), InstanceId::from_number(self.instance));
                 self.turn(move |queue| drop(queue.beat(instance, &held)));
@@ -396,6 +437,54 @@ impl Model {
                 self.run(Command::NoteProvider { usable });
             }
         }
+    }
+
+    fn add(&mut self, priority: u8, spec: Spec, after: Option<u8>) {
+        let depends_on = after.and_then(|pick| self.task(pick));
+        let on_failure = match priority % 3 {
+            0 => OnFailure::Hold,
+            1 => OnFailure::Cancel,
+            _ => OnFailure::RunAnyway,
+        };
+        let depends_on = depends_on.into_iter().map(|task| task.to_string()).collect();
+        let spec = Spec { priority, depends_on, on_failure, ..spec };
+        let proposals = vec![Proposal { spec, title: text(), instruction: text(), intent: None }];
+        self.run(Command::Add { proposals, open_max: 100 });
+    }
+
+    fn edit(&mut self, task: u8, what: u8, after: Option<u8>) {
+        let Some(task) = self.task(task) else { return };
+        let Some(known) = self.queue.tasks.get(&task) else { return };
+        let on = after.and_then(|pick| self.task(pick)).map(|on| on.to_string());
+        let old = known.spec().clone();
+        let (field, spec) = match what % 4 {
+            0 => ("priority", Spec { priority: what % 10, ..old }),
+            1 => ("depends_on", Spec { depends_on: on.into_iter().collect(), ..old }),
+            2 => ("parallel_safe", Spec { parallel_safe: what > 128, ..old }),
+            _ => {
+                let later = self.now + Duration::from_secs(u64::from(what));
+                ("not_before_time", Spec { not_before: Some(later), ..old })
+            }
+        };
+        let fields = BTreeSet::from([field.to_owned()]);
+        let (title, instruction, intent) = (None, None, IntentEdit::Keep);
+        let wanted = Some(Wanted { spec, fields, title, instruction, intent });
+        let (revision, task) = (known.revision, task.to_string());
+        self.run(Command::Edit(Box::new(Edit { task, revision, wanted })));
+    }
+
+    fn recur(&mut self, number: u8, days: bool) {
+        let schedule = if days { Schedule::Days(1) } else { Schedule::Cron("* * * * *".into()) };
+        self.run(Command::CreateRecurrence(Box::new(Created {
+            key: format!("r{number}"),
+            spec: Spec { rest_day_ok: false, ..spec() },
+            title: text(),
+            instruction: text(),
+            intent: None,
+            schedule,
+            submitter: String::new(),
+            next: Next::Never,
+        })));
     }
 
     fn pace(&mut self, pick: u8) {
@@ -580,8 +669,35 @@ impl Model {
         }
         for task in queue.tasks.values() {
             assert!(task.counted <= ATTEMPTS_MAX, "attempts have a limit");
-            let waits = queue.wait_reason(task.id(), self.now).is_some();
-            assert_eq!(waits, task.waits(), "what waits says why: {:?}", task.state);
+            let told = queue.wait_reason(task.id(), self.now);
+            assert_eq!(told.is_some(), task.waits(), "what waits says why: {:?}", task.state);
+            let aged = queue.world_time_us() >= AGEING_US;
+            let truth = oracle::reason(queue, task, self.now);
+            // Who is before whom the oracle knows only as long as nobody has aged.
+            let by_order = [WaitReason::Exclusive, WaitReason::Pace, WaitReason::NoRunner];
+            if !aged || truth.is_none_or(|truth| !by_order.contains(&truth)) {
+                assert_eq!(told, truth, "the true reason: {task:?}");
+            }
+        }
+        self.check_graph();
+    }
+
+    /// Dependencies never form a circle, and what is blocked has something to wait for.
+    fn check_graph(&self) {
+        for task in self.queue.tasks.values() {
+            let mut seen = BTreeSet::new();
+            let mut open = task.added.dependencies.clone();
+            while let Some(on) = open.pop() {
+                assert_ne!(on, task.id(), "no circle");
+                if seen.insert(on) {
+                    let next = self.queue.tasks.get(&on);
+                    open.extend(next.into_iter().flat_map(|task| &task.added.dependencies));
+                }
+            }
+            if task.state == State::Blocked {
+                let met = |on: &TaskId| self.queue.state_of(*on) == State::Approved;
+                assert!(!task.added.dependencies.iter().all(met), "it waits for something");
+            }
         }
     }
 

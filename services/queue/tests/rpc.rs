@@ -603,14 +603,18 @@ async fn a_read_waits_for_the_place_it_names() {
     let request = pb::GetTaskRequest {
         min_position: added.position.clone(),
         task: added.task_ids[0].clone(),
+        as_of: None,
     };
     stand.tasks().get_task(request).await.expect("it is visible");
     let foreign = Position { ledger: "review".into(), sequence: 1 };
-    let request =
-        pb::GetTaskRequest { min_position: Some(foreign), task: added.task_ids[0].clone() };
+    let request = pb::GetTaskRequest {
+        min_position: Some(foreign),
+        task: added.task_ids[0].clone(),
+        as_of: None,
+    };
     let refused = stand.tasks().get_task(request).await.expect_err("another ledger");
     assert_eq!(reason(&refused), Some(Reason::RequestInvalid));
-    let unknown = pb::GetTaskRequest { min_position: None, task: "nobody".into() };
+    let unknown = pb::GetTaskRequest { task: "nobody".into(), ..Default::default() };
     let refused = stand.tasks().get_task(unknown).await.expect_err("no such task");
     assert_eq!(reason(&refused), Some(Reason::QueueTaskNotFound));
 }

@@ -162,6 +162,8 @@ reasons! {
         "a task that is {state} cannot be asked to {request}" "look at the task with `vivarium show`";
     QueueEtagStale "QUEUE_ETAG_STALE" Aborted
         "the task changed since it was read" "read it again and repeat the edit";
+    QueueRecurrenceNotFound "QUEUE_RECURRENCE_NOT_FOUND" NotFound
+        "this world has no recurrence {key}" "see them all with `vivarium recurrence list`";
     QueueLeaseLost "QUEUE_LEASE_LOST" Aborted
         "the lease {lease} is not live any more" "drop the work: another attempt has it";
     QueueLeaseHeld "QUEUE_LEASE_HELD" Precondition

@@ -93,6 +93,20 @@ pub(super) const TABLE: &[Group] = &[
             operate("PauseTask"),
             operate("ResumeTask"),
             operate("RequeueTask"),
+            operate("EditTask"),
+            operate("RedriveTasks"),
+            read("ExplainTasks"),
+        ],
+    },
+    Group {
+        service: "vivarium.queue.v1.RecurrenceService",
+        home: Home::At(Service::Queue),
+        methods: &[
+            operate("CreateRecurrence"),
+            read("ListRecurrences"),
+            operate("PauseRecurrence"),
+            operate("ResumeRecurrence"),
+            operate("EndRecurrence"),
         ],
     },
     Group {

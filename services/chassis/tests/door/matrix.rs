@@ -47,6 +47,14 @@ queue    queue.v1.TaskService/CancelTask                 Go
 queue    queue.v1.TaskService/PauseTask                  Go
 queue    queue.v1.TaskService/ResumeTask                 Go
 queue    queue.v1.TaskService/RequeueTask                Go
+queue    queue.v1.TaskService/EditTask                   Go
+queue    queue.v1.TaskService/RedriveTasks               Go
+queue    queue.v1.TaskService/ExplainTasks               gGo
+queue    queue.v1.RecurrenceService/CreateRecurrence     Go
+queue    queue.v1.RecurrenceService/ListRecurrences      gGo
+queue    queue.v1.RecurrenceService/PauseRecurrence      Go
+queue    queue.v1.RecurrenceService/ResumeRecurrence     Go
+queue    queue.v1.RecurrenceService/EndRecurrence        Go
 queue    queue.v1.RunnerService/Run                      eL
 queue    queue.v1.WorldService/GetControls               gGo
 queue    queue.v1.WorldService/SetHalt                   Go

@@ -8,15 +8,20 @@ use vivarium_proto::review::v1::review_service_client::ReviewServiceClient;
 use vivarium_types::Reason;
 
 use super::tasks::{why, word};
+use super::wanted;
+use crate::args::AsOf;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::render;
 
-pub(super) async fn run(console: &Console, named: &str) -> Result<(), Failure> {
-    let request = pb::GetTaskRequest { task: named.to_owned(), min_position: None };
+pub(super) async fn run(console: &Console, named: &str, as_of: &AsOf) -> Result<(), Failure> {
+    let as_of = wanted::as_of(as_of)?;
+    let past = as_of.is_some();
+    let request = pb::GetTaskRequest { task: named.to_owned(), as_of, min_position: None };
     let answer = console.tasks()?.get_task(request).await?.into_inner();
     let task = answer.task.unwrap_or_default();
-    let submission = submission(console, &task.task_id).await?;
+    // What review says today does not belong to what was known then.
+    let submission = if past { None } else { submission(console, &task.task_id).await? };
     if console.json {
         return render::json(&json!({"task": task, "submission": submission}));
     }

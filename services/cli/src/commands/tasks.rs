@@ -2,27 +2,14 @@
 
 use vivarium_proto::queue::v1 as pb;
 
+use super::wanted;
+use crate::args::Tasks;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::render;
 
-pub(super) async fn run(
-    console: &Console,
-    states: &[String],
-    text: Option<String>,
-    limit: u32,
-) -> Result<(), Failure> {
-    let states = states.iter().map(|name| state(name)).collect::<Result<Vec<_>, _>>()?;
-    let filter = pb::TaskFilter {
-        states: states.into_iter().map(Into::into).collect(),
-        text: text.unwrap_or_default(),
-        ..pb::TaskFilter::default()
-    };
-    let request = pb::ListTasksRequest {
-        filter: Some(filter),
-        page_size: limit,
-        ..pb::ListTasksRequest::default()
-    };
+pub(super) async fn run(console: &Console, wanted: Tasks) -> Result<(), Failure> {
+    let request = request(wanted)?;
     let answer = console.tasks()?.list_tasks(request).await?.into_inner();
     if console.json {
         return render::json(&answer);
@@ -32,6 +19,25 @@ pub(super) async fn run(
     }
     let rows: Vec<Vec<String>> = answer.tasks.iter().map(row).collect();
     render::table(&["TASK", "STATE", "WHY", "KEY", "TITLE"], &rows)
+}
+
+/// The request that the options describe.
+pub(super) fn request(wanted: Tasks) -> Result<pb::ListTasksRequest, Failure> {
+    let states = wanted.state.iter().map(|name| state(name)).collect::<Result<Vec<_>, _>>()?;
+    let filter = pb::TaskFilter {
+        states: states.into_iter().map(Into::into).collect(),
+        text: wanted.text.unwrap_or_default(),
+        tag: wanted.tag.unwrap_or_default(),
+        failure_class: wanted.failed.unwrap_or_default(),
+        recurrence: wanted.recurrence.unwrap_or_default(),
+        ..pb::TaskFilter::default()
+    };
+    Ok(pb::ListTasksRequest {
+        filter: Some(filter),
+        page_size: wanted.limit,
+        as_of: wanted::as_of(&wanted.as_of)?,
+        ..pb::ListTasksRequest::default()
+    })
 }
 
 fn row(task: &pb::Task) -> Vec<String> {
@@ -58,14 +64,19 @@ pub(super) fn why(task: &pb::Task) -> String {
     if !task.failure_class.is_empty() {
         return task.failure_class.clone();
     }
-    let reason = task.wait_reason();
+    reason(task.wait_reason())
+}
+
+/// A wait reason as people write it, such as `back_off`; empty when there is none.
+pub(super) fn reason(reason: pb::WaitReason) -> String {
     if reason == pb::WaitReason::Unspecified {
         return String::new();
     }
     reason.as_str_name().trim_start_matches("WAIT_REASON_").to_lowercase()
 }
 
-fn state(name: &str) -> Result<pb::TaskState, Failure> {
+/// The state of this name.
+pub(super) fn state(name: &str) -> Result<pb::TaskState, Failure> {
     let wanted = format!("TASK_STATE_{}", name.to_uppercase().replace('-', "_"));
     let known = pb::TaskState::from_str_name(&wanted);
     known.filter(|state| *state != pb::TaskState::Unspecified).ok_or_else(|| {

@@ -2,16 +2,21 @@
 
 use vivarium_proto::queue::v1 as pb;
 
-use super::tasks::{why, word};
+use super::tasks::{state, why, word};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::render;
 
-pub(super) async fn run(console: &Console, named: Option<String>) -> Result<(), Failure> {
+pub(super) async fn run(
+    console: &Console,
+    named: Option<String>,
+    until: &[String],
+) -> Result<(), Failure> {
+    let until = until.iter().map(|name| state(name)).collect::<Result<Vec<_>, _>>()?;
     let mut client = console.tasks()?;
     let wanted = match named {
         Some(task) => {
-            let request = pb::GetTaskRequest { task, min_position: None };
+            let request = pb::GetTaskRequest { task, ..Default::default() };
             let found = client.get_task(request).await?.into_inner().task.unwrap_or_default();
             Some(found.task_id)
         }
@@ -32,7 +37,7 @@ pub(super) async fn run(console: &Console, named: Option<String>) -> Result<(), 
                 let (id, state, why) = (&task.task_id, word(task.state()), why(task));
                 render::line(format!("{id}  {state:<14}  {why:<12}  {title}").trim_end())?;
             }
-            if wanted.is_some() && is_final(task.state()) {
+            if wanted.is_some() && (is_final(task.state()) || until.contains(&task.state())) {
                 return Ok(());
             }
         }

@@ -71,6 +71,7 @@ impl Queue {
                 dependencies,
                 submitter,
                 state,
+                recurrence: None,
             }))
         });
         Ok(added.collect())

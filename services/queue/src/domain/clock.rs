@@ -39,7 +39,7 @@ impl Queue {
         !self.world.halted()
             && matches!(self.world.pace, Pace::Wait(_))
             && !self.volatile.connections.is_empty()
-            && self.has_work()
+            && (self.has_work() || self.has_booked_day())
     }
 
     /// With `events`, notes how far world time has come: never by itself.
@@ -57,8 +57,9 @@ impl Queue {
             return Vec::new();
         }
         let now = cx.now();
-        let kinds: [&dyn Fn() -> Vec<Event>; 6] = [
+        let kinds: [&dyn Fn() -> Vec<Event>; 7] = [
             &|| self.days(),
+            &|| self.firings(cx),
             &|| self.losses(now),
             &|| self.releases(now),
             &|| self.starts(now),
@@ -85,7 +86,9 @@ impl Queue {
             let left = self.world.calendar.day_ends_us() - self.world_time_us();
             read_at + self.world.lasting(left).min(READ_EVERY)
         });
-        [leases, start, deadline, missing, exits, critique, pace, clock].into_iter().flatten().min()
+        let firing = self.next_firing();
+        let moments = [leases, start, deadline, missing, exits, critique, pace, clock, firing];
+        moments.into_iter().flatten().min()
     }
 
     fn has_work(&self) -> bool {
@@ -103,7 +106,7 @@ impl Queue {
             && self.world.pace != Pace::Paused
             && !self.volatile.connections.is_empty();
         let due = match calendar.day {
-            0 => self.has_work(),
+            0 => self.has_work() || self.has_booked_day(),
             _ => self.world_time_us() >= calendar.day_ends_us(),
         };
         if !runs || !due {

@@ -10,9 +10,10 @@ use vivarium_types::source::Hash;
 use vivarium_types::{MicroUsd, Timestamp};
 
 use super::lease::Granted;
+use super::recurrence::{Created, Fired, Steered};
 use super::retry::Class;
 use super::runner::Left;
-use super::task::{Added, Awaits, Kind, Mode as TaskMode, State};
+use super::task::{Added, Awaits, Edited, Kind, Mode as TaskMode, State};
 use super::world::{Mode, Pace};
 
 pub mod ending;
@@ -343,6 +344,14 @@ events! {
     FactParked(FactNote) = "fact_parked",
     /// Whether any language model is usable.
     ProviderNoted { usable: bool } = "provider_noted",
+    /// A task was changed.
+    TaskEdited(Box<Edited>) = "task_edited",
+    /// A recurrence was created.
+    RecurrenceCreated(Box<Created>) = "recurrence_created",
+    /// A recurrence came due.
+    RecurrenceFired(Fired) = "recurrence_fired",
+    /// A recurrence was set aside, taken up again or ended.
+    RecurrenceSteered(Steered) = "recurrence_steered",
 }
 
 impl ReturnedFor {

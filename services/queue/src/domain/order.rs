@@ -3,6 +3,7 @@
 //! A [`Plan`] makes all grants of one moment. Within a plan what is free only shrinks, so a task that
 //! was passed over stays passed over.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::iter::Peekable;
 
@@ -103,21 +104,26 @@ impl Ready {
         self.lanes.is_empty()
     }
 
-    /// Takes a ready task in.
+    /// Takes a task in that is ready since `world_us` of world time.
     pub fn insert(&mut self, task: &Task, world_us: i64) {
         let lane = self.lanes.entry(Lane::of(task)).or_default();
         lane.insert((task.ready_since, task.id()), world_us);
     }
 
-    /// Lets a task go.
-    pub fn remove(&mut self, task: &Task) {
+    /// Lets a task go; the world time since which it was ready.
+    pub fn remove(&mut self, task: &Task) -> Option<i64> {
         let lane = Lane::of(task);
-        if let Some(tasks) = self.lanes.get_mut(&lane) {
-            tasks.remove(&(task.ready_since, task.id()));
-            if tasks.is_empty() {
-                self.lanes.remove(&lane);
-            }
+        let tasks = self.lanes.get_mut(&lane)?;
+        let since = tasks.remove(&(task.ready_since, task.id()));
+        if tasks.is_empty() {
+            self.lanes.remove(&lane);
         }
+        since
+    }
+
+    /// The world time since which a task is ready.
+    fn since(&self, task: &Task) -> Option<i64> {
+        self.lanes.get(&Lane::of(task))?.get(&(task.ready_since, task.id())).copied()
     }
 }
 
@@ -158,6 +164,10 @@ enum Obstacle {
     Spent,
 }
 
+/// Less is earlier: effective priority, then the submitter with the fewest of the latest grants,
+/// then age, then id.
+type Place = (i64, usize, Timestamp, TaskId);
+
 struct Head<'a> {
     lane: &'a Lane,
     tasks: Peekable<btree_map::Iter<'a, (Timestamp, TaskId), i64>>,
@@ -175,6 +185,8 @@ pub struct Plan<'a> {
     exclusive_running: bool,
     recent: BTreeMap<&'a str, usize>,
     world_us: i64,
+    /// The first task that must run alone and waits for those at work.
+    stopper: OnceCell<Option<Place>>,
 }
 
 impl std::fmt::Debug for Plan<'_> {
@@ -197,6 +209,7 @@ impl<'a> Plan<'a> {
             exclusive_running: false,
             recent: BTreeMap::new(),
             world_us: queue.world_time_us(),
+            stopper: OnceCell::new(),
         };
         for (lane, tasks) in &queue.ready.lanes {
             plan.heads.push(Head { lane, tasks: tasks.iter().peekable() });
@@ -283,18 +296,39 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The lane whose oldest task is first: effective priority, then the submitter with the fewest
-    /// of the latest grants, then age, then id.
+    /// The task that must run alone, is before `task` in order and waits for those at work: nothing
+    /// behind it is granted.
+    pub fn stopped_by(&self, task: &Task) -> Option<TaskId> {
+        let first = (*self.stopper.get_or_init(|| self.find_stopper()))?;
+        let since = self.queue.ready.since(task)?;
+        let lane = Lane::of(task);
+        let own = place(&lane, (task.ready_since, task.id()), since, self.world_us, &self.recent);
+        (first < own).then_some(first.3)
+    }
+
+    fn find_stopper(&self) -> Option<Place> {
+        let alone = self.queue.ready.lanes.iter().filter(|(lane, _)| lane.exclusive);
+        let stops = |id: &TaskId| {
+            let task = self.queue.tasks.get(id);
+            task.is_some_and(|task| matches!(self.check(task), Err(Obstacle::Stop)))
+        };
+        let firsts = alone.filter_map(|(lane, tasks)| {
+            let (age, since) = tasks.iter().find(|((_, id), _)| stops(id))?;
+            Some(place(lane, *age, *since, self.world_us, &self.recent))
+        });
+        firsts.min()
+    }
+
+    /// The lane whose oldest task is first.
     fn first(&mut self) -> Option<usize> {
         let (world_us, recent) = (self.world_us, &self.recent);
-        let key = |head: &mut Head<'_>| {
-            let ((since, id), ready_us) = head.tasks.peek()?;
-            let aged = i64::from(head.lane.priority) + (world_us - **ready_us) / AGEING_US;
-            let grants = recent.get(head.lane.submitter.as_str()).copied().unwrap_or(0);
-            Some((-aged.min(PRIORITY_MAX), grants, *since, *id))
+        let place = |head: &mut Head<'_>| {
+            let (age, since) = head.tasks.peek()?;
+            Some(place(head.lane, **age, **since, world_us, recent))
         };
         let heads = self.heads.iter_mut().enumerate();
-        heads.filter_map(|(index, head)| Some((key(head)?, index))).min().map(|(_, index)| index)
+        let places = heads.filter_map(|(index, head)| Some((place(head)?, index)));
+        places.min().map(|(_, index)| index)
     }
 
     /// Leaves a lane whose every task meets the same obstacle: nobody free to work on it.
@@ -388,6 +422,19 @@ impl<'a> Plan<'a> {
         *credit = credit.checked_sub(1)?;
         Some(((*name).to_owned(), *instance))
     }
+}
+
+/// Where a ready task stands in order.
+fn place(
+    lane: &Lane,
+    (ready_since, id): (Timestamp, TaskId),
+    since_us: i64,
+    world_us: i64,
+    recent: &BTreeMap<&str, usize>,
+) -> Place {
+    let aged = i64::from(lane.priority) + (world_us - since_us) / AGEING_US;
+    let grants = recent.get(lane.submitter.as_str()).copied().unwrap_or(0);
+    (-aged.min(PRIORITY_MAX), grants, ready_since, id)
 }
 
 impl Resident {

@@ -56,11 +56,17 @@ pub struct Times {
     pub lease_ttl: Duration,
     /// How long a process that exited may take to say hello again.
     pub exit_grace: Duration,
+    /// Open tasks that a world may have: a recurrence does not fire beyond them.
+    pub open_tasks_max: u64,
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self { lease_ttl: Duration::from_secs(30), exit_grace: Duration::from_millis(100) }
+        Self {
+            lease_ttl: Duration::from_secs(30),
+            exit_grace: Duration::from_millis(100),
+            open_tasks_max: 2_048,
+        }
     }
 }
 

@@ -30,7 +30,65 @@ pub struct Verdict {
     pub content_hash: Option<Hash>,
 }
 
+/// Which failed tasks a person wants opened again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redrive {
+    /// These, by id or key; all when it is empty.
+    pub tasks: Vec<String>,
+    /// Only those that failed with this class.
+    pub class: Option<Class>,
+    /// At most this many, oldest first.
+    pub limit: usize,
+}
+
+impl Redrive {
+    fn fits(&self, task: &Task) -> bool {
+        let class = task.failure.as_ref().map(|failure| failure.class);
+        task.state == State::Failed && self.class.is_none_or(|wanted| class == Some(wanted))
+    }
+}
+
 impl Queue {
+    /// Opens failed tasks again: the way out of the dead letter.
+    pub(super) fn redrive(
+        &self,
+        redrive: &Redrive,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Rejection> {
+        let named: Result<Vec<&Task>, Rejection> =
+            redrive.tasks.iter().map(|name| self.failed_task(name)).collect();
+        let mut named = named?;
+        named.sort_unstable_by_key(|task| task.id());
+        named.dedup_by_key(|task| task.id());
+        let all = redrive.tasks.is_empty().then(|| self.tasks.values()).into_iter().flatten();
+        let found = named.into_iter().chain(all).filter(|task| redrive.fits(task));
+        let reopened = found.take(redrive.limit).map(|task| Event::TaskReopened {
+            task: task.id(),
+            state: self.fresh_state(task, now),
+            series: task.series + 1,
+        });
+        Ok(reopened.collect())
+    }
+
+    /// How many failed tasks a redrive would still open.
+    pub fn redrivable(&self, redrive: &Redrive) -> u64 {
+        if redrive.tasks.is_empty() && redrive.class.is_none() {
+            return self.counts.get(&State::Failed).copied().unwrap_or(0);
+        }
+        let named = |task: &Task| {
+            let id = task.id();
+            redrive.tasks.is_empty()
+                || redrive.tasks.iter().any(|name| self.resolve(name) == Ok(id))
+        };
+        self.tasks.values().filter(|task| redrive.fits(task) && named(task)).count() as u64
+    }
+
+    fn failed_task(&self, name: &str) -> Result<&Task, Rejection> {
+        let id = self.resolve(name)?;
+        let task = self.tasks.get(&id).filter(|task| task.state == State::Failed);
+        task.ok_or_else(|| refused(self.state_of(id), "redrive"))
+    }
+
     pub(super) fn cancel(
         &self,
         name: &str,
@@ -143,7 +201,7 @@ impl Queue {
         }
     }
 
-    fn open_task(&self, name: &str, request: &'static str) -> Result<&Task, Rejection> {
+    pub(super) fn open_task(&self, name: &str, request: &'static str) -> Result<&Task, Rejection> {
         let id = self.resolve(name)?;
         let state = self.state_of(id);
         if state.is_final() {

@@ -15,6 +15,8 @@ use vivarium_types::{MicroUsd, Timestamp};
 use super::event::{End, Event, ReturnedFor};
 use super::retry::{Class, Policy};
 
+/// The one field that may change while an attempt runs.
+pub const PRIORITY: &str = "priority";
 /// Feedback texts that are kept on a task, newest first.
 const FEEDBACK_MAX: usize = 20;
 
@@ -234,6 +236,39 @@ pub struct Added {
     pub submitter: String,
     /// The first state.
     pub state: State,
+    /// The recurrence that fired it.
+    pub recurrence: Option<String>,
+}
+
+/// A task as it was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// The task.
+    pub task: TaskId,
+    /// Raised by each edit.
+    pub revision: u32,
+    /// What is asked for now.
+    pub spec: Spec,
+    /// The title.
+    pub title: TextRef,
+    /// The instruction.
+    pub instruction: TextRef,
+    /// Constraints, preferences, anti-goals and metadata.
+    pub intent: Option<TextRef>,
+    /// The tasks it depends on.
+    pub dependencies: Vec<TaskId>,
+    /// The state behind the edit.
+    pub state: State,
+    /// Names of the spec's fields that changed.
+    pub fields: BTreeSet<String>,
+}
+
+impl Edited {
+    /// Whether nothing but the place in the order changed: that leaves attempts, questions and
+    /// declines as they are.
+    pub fn reorders_only(&self) -> bool {
+        self.fields.iter().all(|field| field == PRIORITY)
+    }
 }
 
 /// Why a start lies ahead.
@@ -320,6 +355,8 @@ pub struct Task {
     pub deadline_seen: bool,
     /// The letter whose answer it waits for.
     pub question: Option<String>,
+    /// From 1; raised by each edit.
+    pub revision: u32,
 }
 
 impl Task {
@@ -352,6 +389,7 @@ impl Task {
             under_review: false,
             deadline_seen: false,
             question: None,
+            revision: 1,
         }
     }
 
@@ -448,6 +486,10 @@ impl Task {
             Event::TaskPaused { .. } => self.enter(State::Paused, meta),
             Event::TaskCancelled { .. } => self.finish(State::Cancelled, meta),
             Event::TaskReopened { state, series, .. } => self.reopen(*state, *series, meta),
+            Event::TaskEdited(edited) => {
+                self.take_edit(edited);
+                self.enter_if_other(edited.state, meta);
+            }
             Event::AttemptFinished(_)
             | Event::AttemptDeclined { .. }
             | Event::AttemptWaits { .. }
@@ -472,9 +514,36 @@ impl Task {
             | Event::RunnerLeft { .. }
             | Event::ResidentNoted { .. }
             | Event::ProviderNoted { .. }
+            | Event::RecurrenceCreated(_)
+            | Event::RecurrenceFired(_)
+            | Event::RecurrenceSteered(_)
             | Event::FactIgnored(_)
             | Event::FactParked(_) => {}
         }
+    }
+
+    /// Takes over what an edit asks for. What was asked anew has not been declined, has no question
+    /// open and may meet its deadline again.
+    pub(super) fn take_edit(&mut self, edited: &Edited) {
+        self.revision = edited.revision;
+        if edited.fields.contains("not_before_time") {
+            let back_off = self.start.filter(|(_, why)| *why != Wait::NotBefore);
+            let not_before = edited.spec.not_before.map(|moment| (moment, Wait::NotBefore));
+            self.start = back_off.into_iter().chain(not_before).max_by_key(|(moment, _)| *moment);
+        }
+        if edited.fields.contains("deadline_time") {
+            self.deadline_seen = false;
+        }
+        if !edited.reorders_only() {
+            self.awaits = None;
+            self.question = None;
+            self.declined.clear();
+        }
+        self.added.spec = edited.spec.clone();
+        self.added.title = edited.title.clone();
+        self.added.instruction = edited.instruction.clone();
+        self.added.intent.clone_from(&edited.intent);
+        self.added.dependencies.clone_from(&edited.dependencies);
     }
 
     fn end_attempt(&mut self, event: &Event, meta: &Meta) {
@@ -542,6 +611,13 @@ impl Task {
         self.state = state;
     }
 
+    /// A task that stays ready keeps its place among those of its age.
+    fn enter_if_other(&mut self, state: State, meta: &Meta) {
+        if self.state != state {
+            self.enter(state, meta);
+        }
+    }
+
     fn enter_unless_paused(&mut self, state: State, meta: &Meta) {
         if self.state != State::Paused {
             self.enter(state, meta);
@@ -573,6 +649,7 @@ impl Task {
 pub fn of(event: &Event) -> Option<TaskId> {
     match event {
         Event::TaskAdded(added) => Some(added.task),
+        Event::TaskEdited(edited) => Some(edited.task),
         Event::LeaseGranted(granted) => granted.attempt.map(|_| granted.task),
         Event::AttemptFinished(finished) => Some(finished.end.task),
         Event::AttemptDeclined { end, .. }
@@ -609,6 +686,9 @@ pub fn of(event: &Event) -> Option<TaskId> {
         | Event::RunnerLeft { .. }
         | Event::ResidentNoted { .. }
         | Event::ProviderNoted { .. }
+        | Event::RecurrenceCreated(_)
+        | Event::RecurrenceFired(_)
+        | Event::RecurrenceSteered(_)
         | Event::FactIgnored(_)
         | Event::FactParked(_) => None,
     }

@@ -19,6 +19,7 @@ use super::steer::Verdict;
 use super::task::{Awaits, Kind, Mode, OnFailure, Spec, State};
 use super::world::{self, Pace};
 use super::{Command, Queue, Rejection};
+use super::{edit, recurrence};
 
 /// A queue with a log in memory, a clock and one runner.
 struct Stand {
@@ -317,6 +318,20 @@ fn spec() -> Spec {
     }
 }
 
+/// An edit of `fields` of the task as it is now.
+fn edit(stand: &Stand, task: TaskId, fields: &[&str], spec: Spec) -> Command {
+    let revision = stand.queue.tasks.get(&task).map_or(1, |task| task.revision);
+    let wanted = edit::Wanted {
+        spec,
+        fields: fields.iter().map(ToString::to_string).collect(),
+        title: None,
+        instruction: None,
+        intent: edit::IntentEdit::Keep,
+    };
+    let (task, wanted) = (task.to_string(), Some(wanted));
+    Command::Edit(Box::new(edit::Edit { task, revision, wanted }))
+}
+
 fn named(key: &str, on: &[&str]) -> Spec {
     let depends_on = on.iter().map(ToString::to_string).collect();
     Spec { key: Some(key.into()), depends_on, ..spec() }
@@ -326,4 +341,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 mod controls;
 mod courses;
+mod edits;
+mod explanations;
 mod orders;
+mod recurrences;

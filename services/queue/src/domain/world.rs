@@ -290,6 +290,10 @@ impl World {
             | Event::RunnerLeft { .. }
             | Event::ResidentNoted { .. }
             | Event::ProviderNoted { .. }
+            | Event::TaskEdited(_)
+            | Event::RecurrenceCreated(_)
+            | Event::RecurrenceFired(_)
+            | Event::RecurrenceSteered(_)
             | Event::FactIgnored(_)
             | Event::FactParked(_) => {}
         }

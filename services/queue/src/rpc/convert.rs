@@ -10,11 +10,16 @@ use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::wkt;
 use vivarium_types::ids::{ResidentId, TaskId};
 use vivarium_types::library::LibraryPath;
-use vivarium_types::limits::{REASON_LENGTH_MAX, REQUEST_ID_LENGTH_MAX};
+use vivarium_types::limits::{
+    PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, REASON_LENGTH_MAX, REQUEST_ID_LENGTH_MAX,
+};
 use vivarium_types::{MicroUsd, Timestamp, text};
 
 use crate::config::Config;
 use crate::domain::event::read;
+use crate::domain::recurrence::Schedule;
+use crate::domain::retry::Class;
+use crate::domain::steer::Redrive;
 use crate::domain::task::{Kind, Mode, OnFailure, Spec};
 use crate::domain::world;
 use crate::views::Filter;
@@ -30,6 +35,10 @@ const PRIORITY_DEFAULT: u32 = 5;
 const RUN_LIMIT_DEFAULT: Duration = Duration::from_mins(15);
 const PROGRAMS: [&str; 5] = ["ls", "pwd", "cat", "echo", "rg"];
 const ARGUMENTS_MAX: usize = 32;
+/// Characters of a cron pattern.
+const CRON_LENGTH_MAX: usize = 100;
+/// Characters of a recurrence's key.
+const RECURRENCE_KEY_MAX: usize = 48;
 const ARGUMENT_LENGTH_MAX: usize = 1_000;
 
 /// A task that is asked for, its texts still in hand.
@@ -66,7 +75,12 @@ pub(crate) fn add(wire: pb::AddTasksRequest, config: &Config) -> Result<Vec<Aske
     wrong.done(asked.into_iter().collect())
 }
 
-fn asked(wrong: &mut Violations, mut wire: pb::TaskSpec, config: &Config) -> Option<Asked> {
+/// One task's spec with its texts.
+pub(crate) fn asked(
+    wrong: &mut Violations,
+    mut wire: pb::TaskSpec,
+    config: &Config,
+) -> Option<Asked> {
     let mode = mode(wrong, wire.mode);
     let command = command(wrong, mode, &wire.command);
     if mode == Some(Mode::Local) && wire.instruction.is_empty() {
@@ -284,7 +298,11 @@ fn span(
     span
 }
 
-fn moment(wrong: &mut Violations, field: &str, wire: Option<wkt::Timestamp>) -> Option<Timestamp> {
+pub(crate) fn moment(
+    wrong: &mut Violations,
+    field: &str,
+    wire: Option<wkt::Timestamp>,
+) -> Option<Timestamp> {
     /// 9999-12-31T23:59:59Z, the last second that the wire's form has.
     const SECONDS_MAX: i64 = 253_402_300_799;
     let wire = wire?;
@@ -360,6 +378,66 @@ fn optional_text(
     if value.is_empty() { None } else { wrong.text(field, value, min, max) }
 }
 
+/// The template and the schedule of a recurrence.
+pub(crate) fn recurrence(
+    wire: &pb::CreateRecurrenceRequest,
+    config: &Config,
+) -> Result<(Asked, Schedule), Refusal> {
+    let mut wrong = Violations::new();
+    request_id(&mut wrong, &wire.request_id);
+    let mut spec = wire.spec.clone().unwrap_or_default();
+    spec.rest_day_ok = Some(spec.rest_day_ok.unwrap_or(false));
+    let asked = wrong.within("spec", |wrong| {
+        recurrence_key(wrong, "key", &spec.key);
+        let unset = [
+            ("depends_on", spec.depends_on.is_empty()),
+            ("not_before_time", spec.not_before_time.is_none()),
+            ("deadline_time", spec.deadline_time.is_none()),
+        ];
+        for (field, _) in unset.iter().filter(|(_, unset)| !unset) {
+            wrong.add(field, "is not for a recurrence");
+        }
+        asked(wrong, spec, config)
+    });
+    let schedule = schedule(&mut wrong, wire.schedule.clone());
+    wrong.done(asked.zip(schedule))
+}
+
+fn schedule(wrong: &mut Violations, wire: Option<pb::Schedule>) -> Option<Schedule> {
+    let schedule = read::schedule(wire);
+    match &schedule {
+        None => wrong.add("schedule", "must be cron or every_days"),
+        Some(Schedule::Cron(pattern)) => {
+            // Any moment serves: a pattern either comes true again and again or never.
+            let first = schedule.as_ref().map(|schedule| schedule.first(Timestamp::EPOCH, 0));
+            if pattern.len() > CRON_LENGTH_MAX {
+                wrong.add("schedule.cron", format!("has more than {CRON_LENGTH_MAX} characters"));
+            } else if let Some(Err(refused)) = first {
+                wrong.add("schedule.cron", refused.to_string());
+            }
+        }
+        Some(Schedule::Days(days)) => {
+            wrong.bounded("schedule.every_days", *days, 1..=366);
+        }
+    }
+    schedule
+}
+
+/// The key of a recurrence: shorter than a task's, because a number comes behind it.
+pub(crate) fn recurrence_key(wrong: &mut Violations, field: &str, key: &str) {
+    if key.len() > RECURRENCE_KEY_MAX || !small(key, RECURRENCE_KEY_MAX) {
+        wrong.add(field, format!("must be 1 to {RECURRENCE_KEY_MAX} of [a-z0-9._-]"));
+    }
+}
+
+/// Brings a map of metadata, which encodes in any order, into one: for digests of requests alone.
+pub(crate) fn sort_metadata(spec: &mut pb::TaskSpec) {
+    let metadata: BTreeMap<_, _> = spec.metadata.drain().collect();
+    // No text that is accepted holds the mark, so nothing else reads like this.
+    spec.constraints.push("\0".to_owned());
+    spec.constraints.extend(metadata.into_iter().flat_map(|(key, value)| [key, value]));
+}
+
 /// A request's own id.
 pub(crate) fn request_id(wrong: &mut Violations, id: &str) {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
@@ -420,6 +498,57 @@ pub(crate) fn day_length(wrong: &mut Violations, wire: Option<wkt::Duration>) ->
     wire.and_then(|wire| span(wrong, "day_length", &wire, min, max))
 }
 
+/// Which failed tasks to open again.
+pub(crate) fn redrive(wire: &pb::RedriveTasksRequest) -> Result<Redrive, Refusal> {
+    let mut wrong = Violations::new();
+    request_id(&mut wrong, &wire.request_id);
+    let tasks = task_names(&mut wrong, &wire.tasks);
+    let class = failure_class(&mut wrong, &wire.failure_class);
+    let limit = page_size(&mut wrong, "limit", wire.limit, PAGE_SIZE_MAX);
+    wrong.done(limit.map(|limit| Redrive { tasks, class, limit }))
+}
+
+/// Tasks to explain, behind which one, and how many of them.
+pub(crate) fn explain(
+    wire: &pb::ExplainTasksRequest,
+) -> Result<(Vec<String>, Option<TaskId>, usize), Refusal> {
+    let mut wrong = Violations::new();
+    let names = task_names(&mut wrong, &wire.tasks);
+    let after = wrong.parse_optional("page_token", &wire.page_token);
+    let size = page_size(&mut wrong, "page_size", wire.page_size, PAGE_SIZE_DEFAULT);
+    wrong.done(size.map(|size| (names, after, size)))
+}
+
+fn page_size(wrong: &mut Violations, field: &str, size: u32, default: u32) -> Option<usize> {
+    let size = if size == 0 { default } else { size };
+    wrong.bounded(field, size, 1..=PAGE_SIZE_MAX).map(|size| size as usize)
+}
+
+fn task_names(wrong: &mut Violations, names: &[String]) -> Vec<String> {
+    if names.len() > PAGE_SIZE_MAX as usize {
+        wrong.add("tasks", format!("names more than {PAGE_SIZE_MAX} tasks"));
+        return Vec::new();
+    }
+    for (at, name) in names.iter().enumerate() {
+        if !small(name, 64) {
+            wrong.item("tasks", at, |wrong| wrong.add("", "must be an id or a key"));
+        }
+    }
+    names.to_vec()
+}
+
+fn failure_class(wrong: &mut Violations, word: &str) -> Option<Class> {
+    if word.is_empty() {
+        return None;
+    }
+    let found = Class::ALL.into_iter().find(|class| class.word() == word);
+    if found.is_none() {
+        let words: Vec<_> = Class::ALL.iter().map(|class| class.word()).collect();
+        wrong.add("failure_class", format!("must be one of {}", words.join(", ")));
+    }
+    found
+}
+
 /// Which tasks.
 pub(crate) fn filter(wrong: &mut Violations, wire: Option<pb::TaskFilter>) -> Filter {
     let wire = wire.unwrap_or_default();
@@ -439,6 +568,16 @@ pub(crate) fn filter(wrong: &mut Violations, wire: Option<pb::TaskFilter>) -> Fi
         let resident = resident.map(|id| id.to_string()).unwrap_or_default();
         let text = optional_text(wrong, "text", &wire.text, 1, 200).unwrap_or_default();
         let nothing = states.is_empty() && !wire.states.is_empty();
-        Filter { states, resident, tag: wire.tag, text, nothing }
+        let class = failure_class(wrong, &wire.failure_class);
+        Filter {
+            states,
+            resident,
+            tag: wire.tag,
+            text,
+            class,
+            submitter: wire.submitter,
+            recurrence: wire.recurrence,
+            nothing,
+        }
     })
 }

@@ -6,6 +6,7 @@ use super::convert::Intent;
 use super::wire_time as moment;
 use crate::domain::Queue;
 use crate::domain::event::write;
+use crate::domain::explain::Explanation;
 use crate::domain::order::WaitReason;
 use crate::domain::task::State;
 use crate::domain::world::World;
@@ -46,9 +47,25 @@ pub(super) fn task(record: Record, waits: Option<WaitReason>) -> pb::Task {
         failure_message: failure.map(|f| f.message.clone()).unwrap_or_default(),
         dependency_ids: task.added.dependencies.iter().map(ToString::to_string).collect(),
         dependent_ids: Vec::new(),
-        etag: task.changed_sequence.to_string(),
+        etag: task.revision.to_string(),
         series: task.series,
         submission_id: write::or_empty(task.submission),
+        revision: task.revision,
+        recurrence: task.added.recurrence.clone().unwrap_or_default(),
+    }
+}
+
+/// Why a task does not run.
+pub(super) fn explanation(explanation: &Explanation) -> pb::Explanation {
+    let reason = explanation.reason.map_or(pb::WaitReason::Unspecified, wait_reason);
+    pb::Explanation {
+        task_id: explanation.task.to_string(),
+        key: explanation.key.clone().unwrap_or_default(),
+        state: write::state(explanation.state).into(),
+        wait_reason: reason.into(),
+        text: explanation.sentence(),
+        until_time: explanation.until.map(moment),
+        blocking_task_ids: explanation.blocking.iter().map(ToString::to_string).collect(),
     }
 }
 

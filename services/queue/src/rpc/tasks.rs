@@ -13,7 +13,7 @@ use vivarium_types::Reason;
 use vivarium_types::ids::TaskId;
 use vivarium_types::limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 
-use super::{Desk, broken, convert, position, refusal, show};
+use super::{Desk, broken, convert, edit, past, position, refusal, show};
 use crate::domain::add::Proposal;
 use crate::domain::event::{Event, Wire, write};
 use crate::domain::task::{self, State};
@@ -118,7 +118,10 @@ impl TaskService for Tasks {
     ) -> Result<Response<pb::GetTaskResponse>, Status> {
         let wire = request.into_inner();
         self.desk.reached(wire.min_position).await?;
-        let found = self.desk.task(&wire.task).await?;
+        let found = match past::place(&self.desk, wire.as_of).await? {
+            None => self.desk.task(&wire.task).await?,
+            Some(place) => past::task(&self.desk, &wire.task, place).await?,
+        };
         let task = found.ok_or_else(|| {
             Refusal::new(Reason::QueueTaskNotFound)
                 .with("task", &wire.task)
@@ -141,6 +144,10 @@ impl TaskService for Tasks {
         let before: Option<u64> = wrong.parse_optional("page_token", &wire.page_token);
         let size = wrong.done(size)?;
         self.desk.reached(wire.min_position).await?;
+        if let Some(place) = past::place(&self.desk, wire.as_of).await? {
+            let answer = past::page(&self.desk, filter, before, size, place).await?;
+            return Ok(Response::new(answer));
+        }
         let ledger = &self.desk.ledger;
         let query = ledger.view(move |db| views::page(db, &filter, before, size + 1));
         let mut records = query.await.map_err(broken)?;
@@ -167,6 +174,66 @@ impl TaskService for Tasks {
         wrong.finish()?;
         let watcher = Watcher { desk: self.desk.clone(), filter, sent: BTreeSet::new() };
         Ok(Response::new(watcher.run()))
+    }
+
+    async fn edit_task(
+        &self,
+        request: Request<pb::EditTaskRequest>,
+    ) -> Result<Response<pb::EditTaskResponse>, Status> {
+        let actor = Caller::of(&request).actor.clone();
+        Ok(Response::new(edit::edit(&self.desk, actor, request.into_inner()).await?))
+    }
+
+    async fn redrive_tasks(
+        &self,
+        request: Request<pb::RedriveTasksRequest>,
+    ) -> Result<Response<pb::RedriveTasksResponse>, Status> {
+        const METHOD: &str = "/vivarium.queue.v1.TaskService/RedriveTasks";
+        let actor = Caller::of(&request).actor.clone();
+        let wire = request.into_inner();
+        let redrive = convert::redrive(&wire)?;
+        let submission = Submission::new(actor, Command::Redrive(redrive.clone()))
+            .request(RequestKey::of(METHOD, &wire.request_id, &wire))
+            .answering(move |queue: &Queue, decided| {
+                let reopened = decided.events.iter().filter_map(|(event, _)| {
+                    let Event::TaskReopened { task, .. } = event else { return None };
+                    Some(task.to_string())
+                });
+                pb::RedriveTasksResponse {
+                    position: Some(position(decided.sequence)),
+                    task_ids: reopened.collect(),
+                    left_count: queue.redrivable(&redrive),
+                }
+            });
+        let answer = self.desk.ledger.submit(submission).await.map_err(refusal)?;
+        Ok(Response::new(answer.message().map_err(broken)?))
+    }
+
+    async fn explain_tasks(
+        &self,
+        request: Request<pb::ExplainTasksRequest>,
+    ) -> Result<Response<pb::ExplainTasksResponse>, Status> {
+        let wire = request.into_inner();
+        let (names, after, size) = convert::explain(&wire)?;
+        self.desk.reached(wire.min_position).await?;
+        let now = self.desk.ledger.now();
+        let asked = self.desk.ledger.ask(move |queue| {
+            if names.is_empty() {
+                let waiting = queue.waiting(after, size + 1);
+                let shown = &waiting[..waiting.len().min(size)];
+                let next = shown.last().filter(|_| waiting.len() > size).copied();
+                return Ok((queue.explain(shown, now), next));
+            }
+            let tasks: Result<Vec<_>, _> = names.iter().map(|name| queue.resolve(name)).collect();
+            Ok((queue.explain(&tasks?, now), None))
+        });
+        let found = asked.await.map_err(refusal)?;
+        let (explanations, next) =
+            found.map_err(|rejection| refusal(vivarium_ledger::Error::Refused(rejection)))?;
+        Ok(Response::new(pb::ExplainTasksResponse {
+            explanations: explanations.iter().map(show::explanation).collect(),
+            next_page_token: next.map(|task| task.to_string()).unwrap_or_default(),
+        }))
     }
 
     async fn cancel_task(
@@ -229,17 +296,7 @@ impl TaskService for Tasks {
 /// The identity of an add: a map of metadata encodes in any order, so it is brought into one.
 fn request_key(method: &'static str, wire: &pb::AddTasksRequest) -> RequestKey {
     let mut plain = wire.clone();
-    let mut sorted = Vec::new();
-    for task in &mut plain.tasks {
-        let metadata: BTreeMap<_, _> = std::mem::take(&mut task.metadata).into_iter().collect();
-        sorted.push(metadata.into_iter().flat_map(|(key, value)| [key, value]).collect());
-    }
-    // The pairs travel in a field that the digest covers and nothing else reads.
-    plain.tasks.extend(
-        sorted
-            .into_iter()
-            .map(|pairs| pb::TaskSpec { constraints: pairs, ..pb::TaskSpec::default() }),
-    );
+    plain.tasks.iter_mut().for_each(convert::sort_metadata);
     RequestKey::of(method, &wire.request_id, &plain)
 }
 

@@ -1,5 +1,6 @@
 //! A queue in memory with peers that say what the test tells them, and a runner that does the same.
 #![expect(clippy::panic, reason = "what tests share fails as tests do: by a panic")]
+#![expect(dead_code, reason = "each suite uses its part of the stand")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use vivarium_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use vivarium_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::finish_attempt::Outcome;
+use vivarium_proto::queue::v1::recurrence_service_client::RecurrenceServiceClient;
 use vivarium_proto::queue::v1::run_request::Message as Say;
 use vivarium_proto::queue::v1::run_response::Message as Told;
 use vivarium_proto::queue::v1::runner_service_client::RunnerServiceClient;
@@ -34,7 +36,7 @@ use vivarium_proto::social::v1 as social_pb;
 use vivarium_proto::wkt;
 use vivarium_queue::config::Config;
 use vivarium_types::ids::{Id as _, InstanceId, ResidentId};
-use vivarium_types::{Actor, Reason};
+use vivarium_types::{Actor, Clock as _, Reason, Timestamp};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Residents of the world.
@@ -163,11 +165,19 @@ impl Stand {
         TaskServiceClient::new(self.operator())
     }
 
+    pub(crate) fn recurrences(&self) -> RecurrenceServiceClient<Calls> {
+        RecurrenceServiceClient::new(self.operator())
+    }
+
     fn worlds(&self) -> WorldServiceClient<Calls> {
         WorldServiceClient::new(self.operator())
     }
 
-    fn request_id(&self) -> String {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.clock().now()
+    }
+
+    pub(crate) fn request_id(&self) -> String {
         format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -181,7 +191,7 @@ impl Stand {
     }
 
     pub(crate) async fn task(&self, task: &str) -> pb::Task {
-        let request = pb::GetTaskRequest { min_position: None, task: task.into() };
+        let request = pb::GetTaskRequest { task: task.into(), ..Default::default() };
         let answer = self.tasks().get_task(request).await.expect("it is there");
         answer.into_inner().task.expect("it is set")
     }

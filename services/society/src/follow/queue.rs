@@ -139,7 +139,11 @@ fn ended(event: &Event) -> Option<&str> {
         | Event::ResidentNoted(_)
         | Event::FactIgnored(_)
         | Event::FactParked(_)
-        | Event::ProviderNoted(_) => None,
+        | Event::ProviderNoted(_)
+        | Event::TaskEdited(_)
+        | Event::RecurrenceCreated(_)
+        | Event::RecurrenceFired(_)
+        | Event::RecurrenceSteered(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@ mod hostile;
 mod input;
 mod kills;
 mod lifecycle;
-mod readme;
+mod papers;
 mod record;
 mod restart;
 mod verdicts;

@@ -77,6 +77,10 @@ impl Event {
             | Self::RunnerLeft { .. }
             | Self::ResidentNoted { .. }
             | Self::ProviderNoted { .. }
+            | Self::TaskEdited(_)
+            | Self::RecurrenceCreated(_)
+            | Self::RecurrenceFired(_)
+            | Self::RecurrenceSteered(_)
             | Self::FactIgnored(_)
             | Self::FactParked(_) => return None,
         };

@@ -16,9 +16,10 @@ use super::{
     ReturnedFor, RevokedFor, Staged, Wire, Work,
 };
 use crate::domain::lease::{Granted, Purpose};
+use crate::domain::recurrence::{Created, Fired, Next, Schedule, Standing, Steered};
 use crate::domain::retry::Class;
 use crate::domain::runner::Left;
-use crate::domain::task::{Added, Awaits, Kind, Mode as TaskMode, OnFailure, Spec, State};
+use crate::domain::task::{Added, Awaits, Edited, Kind, Mode as TaskMode, OnFailure, Spec, State};
 use crate::domain::world::{Mode, Pace};
 
 type Read<T> = Result<T, NotAnEvent>;
@@ -188,6 +189,19 @@ impl TryFrom<Wire> for Event {
                 reason: e.reason,
             }),
             Body::ProviderNoted(e) => Self::ProviderNoted { usable: e.usable },
+            Body::TaskEdited(e) => Self::TaskEdited(Box::new(edited(e)?)),
+            Body::RecurrenceCreated(e) => Self::RecurrenceCreated(Box::new(created(e)?)),
+            Body::RecurrenceFired(e) => Self::RecurrenceFired(Fired {
+                key: e.key,
+                number: e.number,
+                due: e.due_count,
+                next: next(e.next_time, e.next_day),
+            }),
+            Body::RecurrenceSteered(e) => Self::RecurrenceSteered(Steered {
+                key: e.key,
+                standing: standing(e.state)?,
+                next: next(e.next_time, e.next_day),
+            }),
         })
     }
 }
@@ -206,7 +220,64 @@ fn added(e: pb::TaskAdded) -> Read<Added> {
             .collect::<Read<_>>()?,
         submitter: e.submitter,
         state: state(e.state).ok_or(NotAnEvent("state"))?,
+        recurrence: none_if_empty(e.recurrence),
     })
+}
+
+fn edited(e: pb::TaskEdited) -> Read<Edited> {
+    Ok(Edited {
+        task: id("task_id", &e.task_id)?,
+        revision: e.revision,
+        spec: spec(e.spec.ok_or(NotAnEvent("spec"))?)?,
+        title: text("title", e.title)?,
+        instruction: text("instruction", e.instruction)?,
+        intent: optional_text("intent", e.intent)?,
+        dependencies: e
+            .dependency_ids
+            .iter()
+            .map(|task| id("dependency_ids", task))
+            .collect::<Read<_>>()?,
+        state: state(e.state).ok_or(NotAnEvent("state"))?,
+        fields: e.fields.into_iter().collect(),
+    })
+}
+
+fn created(e: pb::RecurrenceCreated) -> Read<Created> {
+    Ok(Created {
+        key: e.key,
+        spec: spec(e.spec.ok_or(NotAnEvent("spec"))?)?,
+        title: text("title", e.title)?,
+        instruction: text("instruction", e.instruction)?,
+        intent: optional_text("intent", e.intent)?,
+        schedule: schedule(e.schedule).ok_or(NotAnEvent("schedule"))?,
+        submitter: e.submitter,
+        next: next(e.next_time, e.next_day),
+    })
+}
+
+/// When a recurrence fires; `None` when the message does not say.
+pub(crate) fn schedule(e: Option<pb::Schedule>) -> Option<Schedule> {
+    Some(match e?.schedule? {
+        pb::schedule::Schedule::Cron(pattern) => Schedule::Cron(pattern),
+        pb::schedule::Schedule::EveryDays(days) => Schedule::Days(days),
+    })
+}
+
+fn next(time: Option<wkt::Timestamp>, day: u64) -> Next {
+    match time {
+        Some(time) => Next::At(moment(time)),
+        None if day > 0 => Next::Day(day),
+        None => Next::Never,
+    }
+}
+
+fn standing(wire: i32) -> Read<Standing> {
+    match pb::RecurrenceState::try_from(wire) {
+        Ok(pb::RecurrenceState::Active) => Ok(Standing::Active),
+        Ok(pb::RecurrenceState::Paused) => Ok(Standing::Paused),
+        Ok(pb::RecurrenceState::Ended) => Ok(Standing::Ended),
+        Ok(pb::RecurrenceState::Unspecified) | Err(_) => Err(NotAnEvent("state")),
+    }
 }
 
 fn spec(e: pb::TaskSpec) -> Read<Spec> {

@@ -8,8 +8,9 @@ use vivarium_proto::wkt;
 
 use super::{Approved, End, Event, Failed, Finished, HaltAck, Requeued, Staged, Wire};
 use crate::domain::lease::{Granted, Purpose};
+use crate::domain::recurrence::{Created, Fired, Next, Schedule, Standing, Steered};
 use crate::domain::retry::Class;
-use crate::domain::task::{Added, Kind, Mode as TaskMode, OnFailure, Spec, State};
+use crate::domain::task::{Added, Edited, Kind, Mode as TaskMode, OnFailure, Spec, State};
 use crate::domain::world::{Mode, Pace};
 
 impl From<Event> for Wire {
@@ -196,11 +197,25 @@ fn body(event: Event) -> Body {
             Body::FactParked(ledger_pb::FactParked { source, sequence, kind, reason })
         }
         Event::ProviderNoted { usable } => Body::ProviderNoted(pb::ProviderNoted { usable }),
+        Event::TaskEdited(edited) => Body::TaskEdited(self::edited(*edited)),
+        Event::RecurrenceCreated(created) => Body::RecurrenceCreated(self::created(*created)),
+        Event::RecurrenceFired(fired) => Body::RecurrenceFired(self::fired(fired)),
+        Event::RecurrenceSteered(steered) => Body::RecurrenceSteered(self::steered(steered)),
     }
 }
 
 fn added(added: Added) -> pb::TaskAdded {
-    let Added { task, spec, title, instruction, intent, dependencies, submitter, state } = added;
+    let Added {
+        task,
+        spec,
+        title,
+        instruction,
+        intent,
+        dependencies,
+        submitter,
+        state,
+        recurrence,
+    } = added;
     pb::TaskAdded {
         task_id: task.to_string(),
         spec: Some(self::spec(&spec)),
@@ -210,6 +225,77 @@ fn added(added: Added) -> pb::TaskAdded {
         dependency_ids: dependencies.iter().map(ToString::to_string).collect(),
         submitter,
         state: self::state(state).into(),
+        recurrence: recurrence.unwrap_or_default(),
+    }
+}
+
+fn edited(edited: Edited) -> pb::TaskEdited {
+    let Edited { task, revision, spec, title, instruction, intent, dependencies, state, fields } =
+        edited;
+    pb::TaskEdited {
+        task_id: task.to_string(),
+        revision,
+        spec: Some(self::spec(&spec)),
+        title: Some(text(title)),
+        instruction: Some(text(instruction)),
+        intent: intent.map(text),
+        dependency_ids: dependencies.iter().map(ToString::to_string).collect(),
+        state: self::state(state).into(),
+        fields: fields.into_iter().collect(),
+    }
+}
+
+fn created(created: Created) -> pb::RecurrenceCreated {
+    let (next_time, next_day) = next(created.next);
+    pb::RecurrenceCreated {
+        key: created.key,
+        spec: Some(spec(&created.spec)),
+        title: Some(text(created.title)),
+        instruction: Some(text(created.instruction)),
+        intent: created.intent.map(text),
+        schedule: Some(schedule(&created.schedule)),
+        submitter: created.submitter,
+        next_time,
+        next_day,
+    }
+}
+
+fn fired(fired: Fired) -> pb::RecurrenceFired {
+    let (next_time, next_day) = next(fired.next);
+    let Fired { key, number, due, next: _ } = fired;
+    pb::RecurrenceFired { key, number, due_count: due, next_time, next_day }
+}
+
+fn steered(steered: Steered) -> pb::RecurrenceSteered {
+    let (next_time, next_day) = next(steered.next);
+    let state = standing(steered.standing).into();
+    pb::RecurrenceSteered { key: steered.key, state, next_time, next_day }
+}
+
+/// When a recurrence fires, as published.
+pub(crate) fn schedule(schedule: &Schedule) -> pb::Schedule {
+    let schedule = match schedule {
+        Schedule::Cron(pattern) => pb::schedule::Schedule::Cron(pattern.clone()),
+        Schedule::Days(days) => pb::schedule::Schedule::EveryDays(*days),
+    };
+    pb::Schedule { schedule: Some(schedule) }
+}
+
+/// Where a recurrence stands, as published.
+pub(crate) const fn standing(standing: Standing) -> pb::RecurrenceState {
+    match standing {
+        Standing::Active => pb::RecurrenceState::Active,
+        Standing::Paused => pb::RecurrenceState::Paused,
+        Standing::Ended => pb::RecurrenceState::Ended,
+    }
+}
+
+/// The next firing of a recurrence, as published: a moment or a day.
+pub(crate) fn next(next: Next) -> (Option<wkt::Timestamp>, u64) {
+    match next {
+        Next::Never => (None, 0),
+        Next::At(moment) => (Some(self::moment(moment)), 0),
+        Next::Day(day) => (None, day),
     }
 }
 
@@ -231,7 +317,8 @@ pub(crate) fn spec(spec: &Spec) -> pb::TaskSpec {
         priority: Some(u32::from(spec.priority)),
         parallel_safe: Some(spec.parallel_safe),
         concurrency_key: spec.concurrency_key.clone().unwrap_or_default(),
-        concurrency_limit: Some(spec.concurrency_limit),
+        // Without a key there is nothing to limit, and nobody may ask for it.
+        concurrency_limit: spec.concurrency_key.as_ref().map(|_| spec.concurrency_limit),
         not_before_time: spec.not_before.map(moment),
         deadline_time: spec.deadline.map(moment),
         budget_min_micro_usd: Some(spec.budget_min.get()),
