@@ -1,4 +1,7 @@
-//! Named crash points, so that tests can kill a process at a chosen moment.
+//! What tests plant into programs that are built for them: crash points and bugs, by name.
+//!
+//! A bug is chosen at run time in one build: the simulation must find each of [`Bug::ALL`], or it
+//! proves nothing where it finds none. Without the feature `planted` none of this exists.
 //!
 //! `VIVARIUM_CRASH_AT` names a file that says where, such as `committed-not-answered@task_added:3`: the
 //! process ends with SIGABRT at the third passing of that point with such an event in the turn (any
@@ -56,3 +59,91 @@ impl Wanted {
 /// Nothing: the feature `planted` is off.
 #[cfg(not(feature = "planted"))]
 pub const fn point(_name: &str, _rows: &[Row]) {}
+
+macro_rules! bugs {
+    ($($name:ident $words:literal,)*) => {
+        /// A bug that can be planted.
+        #[expect(missing_docs, reason = "its words say what it is")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Bug { $($name,)* }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// What is wrong, in words.
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$name => $words,)* }
+            }
+        }
+    };
+}
+
+bugs! {
+    SkipFence "skip the fence",
+    FinishAfterExpiry "accept a finish after expiry",
+    AnswerBeforeCommit "answer before commit",
+    LoseSlotOnCancel "lose a slot on cancel",
+    LeakKeyOnExpiry "leak a concurrency key on expiry",
+    LeaseOffByOne "lease off by one tick",
+    TwoGrantsInOneTurn "two grants in one turn",
+    GrantWhileHalted "grant while halted",
+    GrantWhilePaused "grant while paused",
+    StepBuysTwo "step buys two",
+    IgnoreParallelSafe "ignore parallel_safe",
+    ReleaseOnFinish "release dependants on finish instead of approval",
+    ReleaseOnFirst "release on the first of two dependencies",
+    MissDependency "miss a dependency that finished during add",
+    MissBatchEdge "cycle check misses a batch-internal edge",
+    LoseFeedback "requeue loses feedback",
+    ResetRejections "rejection counter resets on lost attempt",
+    RetryAtOnce "retry without backoff",
+    JitterFromClock "jitter from the wall clock",
+    AnswerAnother "idempotent repeat answers another caller",
+    OneMethodOnly "request id kept by one method only",
+    CursorBeforeEffect "cursor advanced before effect",
+    EffectTwice "effect twice after follower restart",
+    SnapshotMissesLast "snapshot misses the last event",
+    CalendarWhilePaused "calendar moves while paused",
+    DayTwice "day event twice after a restart",
+    EditWhileLeased "edit accepted while leased",
+    CancelLeavesAttempt "cancel leaves an attempt running",
+    TwoOpenInstances "a recurrence fires beside its open task",
+}
+
+/// Which one is planted: its place in the list from 1, or 0.
+#[cfg(feature = "planted")]
+static PLANTED: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+
+/// Plants one bug in this process, or none.
+#[cfg(feature = "planted")]
+pub fn plant(bug: Option<Bug>) {
+    let place = bug.map_or(0, |bug| bug as u8 + 1);
+    PLANTED.store(place, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Whether this bug is planted.
+#[cfg(feature = "planted")]
+pub fn has(bug: Bug) -> bool {
+    PLANTED.load(std::sync::atomic::Ordering::Relaxed) == bug as u8 + 1
+}
+
+/// Never: the feature `planted` is off.
+#[cfg(not(feature = "planted"))]
+pub const fn has(_bug: Bug) -> bool {
+    false
+}
+
+/// A number that no seed decides, for a bug that looks at the wall clock.
+#[cfg(feature = "planted")]
+#[expect(clippy::disallowed_methods, reason = "the bug is that it looks at this clock")]
+pub fn wall_clock() -> u32 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.subsec_nanos())
+}
+
+/// Nothing: the feature `planted` is off.
+#[cfg(not(feature = "planted"))]
+pub const fn wall_clock() -> u32 {
+    0
+}

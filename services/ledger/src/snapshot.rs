@@ -7,6 +7,7 @@ use vivarium_types::source::Hash;
 use crate::aggregate::{Aggregate, Meta};
 use crate::chain::{self, Verifier};
 use crate::codec;
+use crate::planted::{self, Bug};
 use crate::store::{Error, Head, Reader, Snapshots};
 
 const MAGIC: &[u8; 4] = b"VVS1";
@@ -54,7 +55,10 @@ pub fn replay<A: Aggregate>(
 
 /// Builds a snapshot of the newest state and keeps it.
 pub fn take<A: Aggregate>(reader: &dyn Reader, kept: &dyn Snapshots) -> Result<u64, Error> {
-    let replayed = replay::<A>(reader, Some(kept), u64::MAX)?;
+    let mut replayed = replay::<A>(reader, Some(kept), u64::MAX)?;
+    if planted::has(Bug::SnapshotMissesLast) && replayed.sequence > 1 {
+        replayed.state = replay::<A>(reader, None, replayed.sequence - 1)?.state;
+    }
     if replayed.sequence > 0 {
         kept.put(replayed.sequence, &pack(&replayed)?)?;
     }

@@ -19,7 +19,7 @@ use crate::aggregate::{Aggregate, Claimed, Context, FactNote, Meta};
 use crate::chain;
 use crate::codec;
 use crate::ledger::{Answer, Decided, Error, Options, Submission};
-use crate::planted;
+use crate::planted::{self, Bug};
 use crate::seal::KeyFile;
 use crate::snapshot;
 use crate::store::{self, Answered, Batch, Head, RequestKey, Store, TextRow};
@@ -124,6 +124,16 @@ struct Turn<A: Aggregate> {
     asks: Vec<Ask<A>>,
 }
 
+impl<A: Aggregate> Turn<A> {
+    /// Answers all callers.
+    fn answer(&mut self) {
+        for (reply, answer) in self.replies.drain(..) {
+            // A caller that left keeps its effect: the answer is remembered under its request id.
+            drop(reply.send(Ok(answer)));
+        }
+    }
+}
+
 /// Why a command had no effect, inside a turn.
 enum Failure<R> {
     Refused(R),
@@ -187,12 +197,12 @@ impl<A: Aggregate> Writer<A> {
             }
         }
         self.after_batch(&mut turn)?;
-        self.commit(&mut turn)?;
-        self.hub.publish(turn.rows);
-        for (reply, answer) in turn.replies {
-            // A caller that left keeps its effect: the answer is remembered under its request id.
-            drop(reply.send(Ok(answer)));
+        if planted::has(Bug::AnswerBeforeCommit) {
+            turn.answer();
         }
+        self.commit(&mut turn)?;
+        self.hub.publish(std::mem::take(&mut turn.rows));
+        turn.answer();
         for taken in turn.taken {
             if taken.send(()).is_err() {
                 tracing::debug!("a follower left before its effect was confirmed");
@@ -320,7 +330,9 @@ impl<A: Aggregate> Writer<A> {
         let sequence = self.head.sequence;
         let decided = Decided { events: &turn.events[first..], sequence, time: turn.now };
         let bytes = answer(&self.state, &decided);
-        if let (Some(key), Some(request)) = (key, request) {
+        let kept =
+            |key: &RequestKey| !planted::has(Bug::OneMethodOnly) || key.method.ends_with("Steer");
+        if let (Some(key), Some(request)) = (key.filter(kept), request) {
             let answered = Answered { digest: request.digest, bytes: bytes.clone(), sequence };
             turn.answers.push((key, answered));
         }
@@ -350,6 +362,12 @@ impl<A: Aggregate> Writer<A> {
         let Fact { note, kind, effect } = fact;
         let source = note.follower.clone();
         let sequence = note.cursor.sequence;
+        if planted::has(Bug::CursorBeforeEffect) && sequence.is_multiple_of(4) {
+            // The effect is left to a later turn that never comes.
+            self.note(turn.now, note);
+            turn.taken.push(taken);
+            return Ok(());
+        }
         // A row whose effect is already here had it exactly once.
         if sequence > self.cursor(&source).sequence {
             let outcome = match effect {
@@ -506,7 +524,10 @@ impl<A: Aggregate> Writer<A> {
         let texts = BatchTexts { fresh: &turn.texts, stored: &*reader };
         let views = &self.views;
         let events = &turn.events;
-        let cursors: Vec<_> = std::mem::take(&mut self.unkept).into_iter().collect();
+        let mut cursors: Vec<_> = std::mem::take(&mut self.unkept).into_iter().collect();
+        if planted::has(Bug::EffectTwice) && !turn.rows.is_empty() {
+            cursors.clear();
+        }
         let checkpoints: Vec<_> =
             std::mem::take(&mut self.unkept_checkpoints).into_iter().collect();
         let batch = Batch {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use vivarium_ledger::planted::{self, Bug};
 use vivarium_ledger::{Aggregate, Context, FactNote, Meta, TextRef};
 use vivarium_types::ids::{InstanceId, LeaseId, ResidentId, SubmissionId, TaskId};
 use vivarium_types::{MicroUsd, Reason, Timestamp};
@@ -543,6 +544,7 @@ impl Queue {
 
     fn dependency(&self, id: TaskId) -> Dependency {
         match self.state_of(id) {
+            State::InReview if planted::has(Bug::ReleaseOnFinish) => Dependency::Approved,
             State::Approved => Dependency::Approved,
             State::Failed | State::Cancelled => Dependency::Broken,
             State::Blocked
@@ -558,7 +560,11 @@ impl Queue {
 
     fn all_met(&self, task: &Task) -> bool {
         let on_failure = task.spec().on_failure;
-        task.added.dependencies.iter().all(|on| self.met(*on, on_failure))
+        let mut on = task.added.dependencies.iter();
+        if planted::has(Bug::ReleaseOnFirst) && on.len() > 1 {
+            return on.any(|on| self.met(*on, on_failure));
+        }
+        on.all(|on| self.met(*on, on_failure))
     }
 
     fn depth(&self, id: TaskId) -> u32 {
@@ -588,6 +594,9 @@ impl Queue {
         }
         *self.counts.entry(task.state).or_default() += 1;
         self.index(&task, None);
+        if planted::has(Bug::MissDependency) {
+            self.loose.remove(&id);
+        }
         self.tasks.insert(id, task);
     }
 
@@ -615,7 +624,8 @@ impl Queue {
             self.index(&task, aged);
             self.tasks.insert(id, task);
         }
-        if before.is_final() || after.is_final() {
+        let finished = planted::has(Bug::ReleaseOnFinish) && after == State::InReview;
+        if before.is_final() || after.is_final() || finished {
             self.reindex_dependents(id);
         }
     }
@@ -695,6 +705,10 @@ impl Queue {
                 }
             }
             self.leases.insert(granted.lease, lease);
+        } else if let Some((lease, _)) = ended(event)
+            && stays(event)
+        {
+            self.volatile.until.remove(&lease);
         } else if let Some((lease, submission)) = ended(event)
             && let Some(old) = self.leases.remove(&lease)
         {
@@ -825,6 +839,13 @@ fn ended(event: &Event) -> Option<(LeaseId, Option<SubmissionId>)> {
         return Some((*lease, None));
     }
     event.ending().map(|ending| (ending.end.lease, ending.submission))
+}
+
+/// Whether a lease outlives its end: never, but for a planted bug.
+fn stays(event: &Event) -> bool {
+    let lost = matches!(event, Event::AttemptFailed { class: Class::Lost, .. });
+    let revoked = matches!(event, Event::AttemptRevoked { .. });
+    planted::has(Bug::FinishAfterExpiry) && lost || planted::has(Bug::LoseSlotOnCancel) && revoked
 }
 
 /// Whether the lease that an event ends was ended by its holder's word, and not by silence, a halt or

@@ -10,6 +10,7 @@ use vivarium_queue::domain::Command;
 use vivarium_queue::domain::Queue;
 
 use crate::Outcome;
+use crate::rules::Rules;
 use crate::world::World;
 
 /// Judges a world that has come to its end.
@@ -22,6 +23,7 @@ pub(crate) fn check(mut world: World) -> Outcome {
     state(&*reader, &world, &mut found);
     tasks(history.of("queue"), &world, &mut found);
     facts(history.of("queue"), &world, &mut found);
+    found.extend(Rules::default().judge(&*reader, &world));
     let head = reader.head().expect("memory can be read");
     world.counts.events = head.sequence;
     Outcome { seed: world.seed, hash: head.hash, counts: world.counts, breaches: found }
@@ -67,7 +69,8 @@ fn tasks(rows: &[Row], world: &World, found: &mut Vec<String>) {
         there.entry(tag).or_default().push(row.word("taskId"));
     }
     for (tag, ids) in &there {
-        if ids.len() > 1 {
+        // What a recurrence adds has the tag of its template.
+        if ids.len() > 1 && !tag.starts_with('r') {
             found.push(format!("{tag} was added {} times", ids.len()));
         }
         if !world.people.wanted.contains(*tag) {

@@ -7,7 +7,7 @@
 //! record to the last byte. Decision record 8 says why there is no socket in it.
 //!
 //! Reading order: [`run`] → [`world`] (the agenda) → [`disk`] → [`server`], [`sessions`] → [`people`],
-//! [`runners`], [`peers`] (who acts) → [`check`] (what must hold).
+//! [`runners`], [`peers`] (who acts) → [`check`], [`rules`] (what must hold).
 
 mod check;
 pub mod disk;
@@ -15,6 +15,7 @@ mod network;
 mod peers;
 mod people;
 mod proposal;
+mod rules;
 mod runners;
 mod server;
 mod sessions;
@@ -94,6 +95,18 @@ impl Counts {
         ];
         kinds.into_iter().filter(|(_, count)| *count == 0).map(|(what, _)| what).collect()
     }
+}
+
+/// Plays the history of `seed` twice: the first thing that is wrong with it, if anything is.
+pub fn find(seed: u64) -> Option<String> {
+    let caught = |seed| std::panic::catch_unwind(|| run(seed, None));
+    let Ok(first) = caught(seed) else { return Some("the queue panicked".into()) };
+    if let Some(breach) = first.breaches.first() {
+        return Some(breach.clone());
+    }
+    let again = caught(seed);
+    let same = again.is_ok_and(|again| again.hash == first.hash);
+    (!same).then(|| "two runs of one seed differ".into())
 }
 
 /// Plays the history of `seed` to its end and checks its record. With a [`Lie`] the store breaks a

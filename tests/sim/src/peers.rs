@@ -11,6 +11,7 @@ use vivarium_types::source::{Cursor, Hash};
 use vivarium_types::{Actor, IdSource, Timestamp};
 
 use crate::network::Host;
+use crate::proposal::text;
 use crate::sessions;
 use crate::world::{Happening, World};
 
@@ -151,7 +152,7 @@ impl World {
                     task,
                     accepted,
                     confidence_permille: 0,
-                    feedback: Vec::new(),
+                    feedback: if accepted { Vec::new() } else { vec![text()] },
                     content_hash: Some(content),
                 };
                 review.says("verdict_reached", Command::Verdict(verdict));

@@ -8,9 +8,11 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use vivarium_ledger::Meta;
 use vivarium_queue::domain::Command;
+use vivarium_queue::domain::edit::{Edit, IntentEdit, Wanted};
 use vivarium_queue::domain::event::Event;
 use vivarium_queue::domain::order::WaitReason;
-use vivarium_queue::domain::task::{Awaits, State};
+use vivarium_queue::domain::recurrence::{Created, Next, Recurrence, Schedule, Standing};
+use vivarium_queue::domain::task::{Awaits, Spec, State};
 use vivarium_queue::domain::world::Pace;
 use vivarium_types::Actor;
 use vivarium_types::ids::TaskId;
@@ -110,7 +112,8 @@ impl World {
         };
         let client = &mut self.people.clients[number];
         client.asked += 1;
-        let id = format!("{number}-{}", client.asked);
+        // Everybody counts alike: an id is one caller's own.
+        let id = format!("call-{}", client.asked);
         let call = Call { client: number, id, actor: client.actor.clone(), command };
         client.open = Some((call, 0));
         self.ask(number);
@@ -176,11 +179,17 @@ impl World {
         if server.halted().is_some() && self.rng.random_ratio(2, 3) {
             return Some(Command::EndHalt { reason: text() });
         }
+        if server.hand.state().world.calendar.next_day_length > Duration::from_mins(5) {
+            return Some(self.short_days());
+        }
         let task = match tasks.len() {
             0 => return None,
             count => tasks[self.rng.random_range(0..count)].to_string(),
         };
-        Some(match self.rng.random_range(0..12) {
+        Some(match self.rng.random_range(0..16) {
+            15 => self.short_days(),
+            12 | 13 => self.editing(task)?,
+            14 => self.recurring(),
             0 => Command::SetHalt { reason: text() },
             1 => Command::SetPace { pace: Pace::Paused, reason: None },
             2 => Command::SetPace { pace: Pace::Step, reason: None },
@@ -195,9 +204,59 @@ impl World {
         })
     }
 
+    /// Days of which a storm has several.
+    fn short_days(&mut self) -> Command {
+        let day_length = Some(Duration::from_secs(self.rng.random_range(60..200)));
+        Command::SetCalendar { day_length, rest_day_on: None, reason: text() }
+    }
+
+    /// Another place in the order, or another time that an attempt may take.
+    fn editing(&mut self, task: String) -> Option<Command> {
+        let id = task.parse().ok()?;
+        let known = self.server.as_ref()?.hand.state().tasks.get(&id)?.clone();
+        let (field, spec) = if self.rng.random_ratio(1, 2) {
+            let priority = self.rng.random_range(0..10);
+            ("priority", Spec { priority, ..known.spec().clone() })
+        } else {
+            let run_limit = Duration::from_mins(self.rng.random_range(1..60));
+            ("run_limit", Spec { run_limit, ..known.spec().clone() })
+        };
+        let wanted = Wanted {
+            spec,
+            fields: BTreeSet::from([field.to_owned()]),
+            title: None,
+            instruction: None,
+            intent: IntentEdit::Keep,
+        };
+        let (revision, wanted) = (known.revision, Some(wanted));
+        Some(Command::Edit(Box::new(Edit { task, revision, wanted })))
+    }
+
+    /// A task every other minute, whose number nobody asked for by name.
+    fn recurring(&mut self) -> Command {
+        let key = format!("r{}", self.rng.random_range(0..2));
+        self.people.wanted.insert(key.clone());
+        let spec = Spec { tags: vec![key.clone()], key: None, ..proposal::plain() };
+        Command::CreateRecurrence(Box::new(Created {
+            key,
+            spec,
+            title: text(),
+            instruction: text(),
+            intent: None,
+            schedule: Schedule::Cron("*/2 * * * *".into()),
+            submitter: String::new(),
+            next: Next::Never,
+        }))
+    }
+
     fn tidying(&mut self) -> Option<Command> {
         let server = self.server.as_ref()?;
         let queue = server.hand.state();
+        let fires = |known: &&Recurrence| known.standing != Standing::Ended;
+        if let Some(known) = queue.recurrences.values().find(fires) {
+            let (key, standing) = (known.created.key.clone(), Standing::Ended);
+            return Some(Command::SteerRecurrence { key, standing });
+        }
         if queue.world.halted() {
             return Some(Command::EndHalt { reason: text() });
         }

@@ -36,8 +36,17 @@ fn proposal(
     if keyed && number > 0 && rng.random_ratio(1, 3) {
         depends_on.push(format!("{name}-{}", number - 1));
     }
-    if !known.is_empty() && rng.random_ratio(1, 5) {
-        depends_on.push(known[rng.random_range(0..known.len())].to_string());
+    // Now and then on one that comes behind it: with the line above, at times, a circle.
+    if keyed && number == 0 && rng.random_ratio(1, 8) {
+        depends_on.push(format!("{name}-1"));
+    }
+    for _ in 0..2 {
+        if !known.is_empty() && rng.random_ratio(1, 5) {
+            let on = known[rng.random_range(0..known.len())].to_string();
+            if !depends_on.contains(&on) {
+                depends_on.push(on);
+            }
+        }
     }
     let not_before =
         rng.random_ratio(1, 10).then(|| now + Duration::from_secs(rng.random_range(1..120)));
@@ -51,30 +60,50 @@ fn proposal(
     let resident = rng
         .random_ratio(1, 10)
         .then(|| ResidentId::from_number(u128::from(rng.random_range(1..=4_u32))));
+    let key = rng.random_ratio(1, 4).then(|| "k".to_owned());
     let spec = Spec {
         key: keyed.then(|| tag.clone()),
-        kind: Kind::Docs,
         mode: if rng.random_ratio(1, 8) { Mode::Local } else { Mode::Llm },
-        command: Vec::new(),
-        target: None,
         depends_on,
         on_failure,
         priority: rng.random_range(0..10),
         parallel_safe: !rng.random_ratio(1, 12),
-        concurrency_key: rng.random_ratio(1, 6).then(|| "k".to_owned()),
-        concurrency_limit: 2,
+        concurrency_key: key.clone(),
+        concurrency_limit: if key.is_some() { 2 } else { 1 },
         not_before,
         deadline,
+        resident,
+        tags: vec![tag],
+        ..plain()
+    };
+    Proposal { spec, title: text(), instruction: text(), intent: None }
+}
+
+/// A task without wishes.
+pub(crate) fn plain() -> Spec {
+    Spec {
+        key: None,
+        kind: Kind::Docs,
+        mode: Mode::Llm,
+        command: Vec::new(),
+        target: None,
+        depends_on: Vec::new(),
+        on_failure: OnFailure::Hold,
+        priority: 5,
+        parallel_safe: true,
+        concurrency_key: None,
+        concurrency_limit: 1,
+        not_before: None,
+        deadline: None,
         budget_min: MicroUsd::ZERO,
         budget_max: MicroUsd::ZERO,
         model: None,
-        resident,
+        resident: None,
         bonus_tokens: 0,
         run_limit: Duration::from_mins(15),
-        tags: vec![tag],
+        tags: Vec::new(),
         rest_day_ok: true,
-    };
-    Proposal { spec, title: text(), instruction: text(), intent: None }
+    }
 }
 
 /// A text that nobody reads.

@@ -204,6 +204,9 @@ impl World {
     }
 
     fn send(&mut self, number: usize, said: Said) {
+        if let Said::Finish(held, _) = &said {
+            self.said.insert(held.lease.to_string());
+        }
         let runner = &self.runners[number];
         if let Some(stream) = runner.stream.filter(|_| runner.welcome) {
             self.say(stream, said);

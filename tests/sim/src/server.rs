@@ -17,7 +17,7 @@ use vivarium_ledger::{Answer, Error, Ledger, Options, Request, Row, Submission, 
 use vivarium_queue::domain::lease::Held;
 use vivarium_queue::domain::runner::Times;
 use vivarium_queue::domain::volatile::Beat;
-use vivarium_queue::domain::{Queue, Rejection};
+use vivarium_queue::domain::{Command, Queue, Rejection};
 use vivarium_types::ids::{InstanceId, LeaseId};
 use vivarium_types::{Clock, IdSource, Timestamp};
 
@@ -29,8 +29,8 @@ use crate::world::{Happening, SimClock, World};
 
 /// Rows told at a time.
 const ROWS_MAX: usize = 10_000;
-/// Repeated so that the answer of a call is the same in every life of the queue.
-const METHOD: &str = "/simulated";
+/// Rows behind which a snapshot is taken: histories are short.
+const SNAPSHOT_EVERY: u64 = 60;
 
 type Answering = Pin<Box<dyn Future<Output = Result<Answer, Error<Rejection>>>>>;
 
@@ -115,7 +115,8 @@ impl World {
             views: Vec::new(),
             keys: None,
         };
-        let opened = Ledger::open_by_hand(self.disk.clone(), parts, None, Options::default());
+        let options = Options { snapshot_every: SNAPSHOT_EVERY, ..Options::default() };
+        let opened = Ledger::open_by_hand(self.disk.clone(), parts, None, options);
         let (ledger, hand) = opened.expect("what is on the disk can be opened");
         let server = Server {
             ledger,
@@ -171,9 +172,27 @@ impl World {
         server.next_turn = None;
         self.maybe_fail();
         let Some(server) = &mut self.server else { return };
-        match server.hand.turn() {
-            Ok(()) => self.after_turn(),
-            Err(_) => self.crash(),
+        if server.hand.turn().is_ok() {
+            self.after_turn();
+        } else {
+            self.deliver_last_words();
+            self.crash();
+        }
+    }
+
+    /// What a process said before it died has been said.
+    fn deliver_last_words(&mut self) {
+        let Some(server) = &mut self.server else { return };
+        let mut said = Vec::new();
+        for waiting in &mut server.waiting {
+            if let Waiting::Submitted(answering, whose @ Whose::Call { .. }) = waiting
+                && let Some(Ok(answer)) = look(answering.as_mut())
+            {
+                said.push((std::mem::replace(whose, Whose::Nobody), Ok(answer)));
+            }
+        }
+        for (whose, answer) in said {
+            self.answer(whose, answer);
         }
     }
 
@@ -188,6 +207,7 @@ impl World {
     /// Answers who waited, tells the runners, and looks when to wake.
     pub(crate) fn after_turn(&mut self) {
         self.tell_runners();
+        self.look_at_leases();
         let Some(server) = &mut self.server else { return };
         let mut answered = Vec::new();
         let mut beaten = Vec::new();
@@ -213,6 +233,18 @@ impl World {
         if let Some(wake) = self.server.as_ref().and_then(|server| server.hand.next_wake()) {
             let soon = self.now() + Duration::from_millis(1);
             self.plan_turn(wake.max(soon));
+        }
+    }
+
+    /// What has expired by now is not live any more.
+    fn look_at_leases(&mut self) {
+        let now = self.now();
+        let Some(server) = &self.server else { return };
+        let state = server.hand.state();
+        let late =
+            state.volatile.until.iter().find(|(_, until)| state.volatile.started && **until <= now);
+        if let Some((lease, until)) = late {
+            self.breaches.push(format!("{lease} is live at {now} and ran out at {until}"));
         }
     }
 
@@ -242,7 +274,9 @@ impl World {
         let Some(server) = &mut self.server else { return };
         let Call { client, id, actor, command } = call;
         let digest = chain::digest(format!("{command:?}").as_bytes());
-        let request = Request { method: METHOD, id: id.clone(), digest };
+        let adds = matches!(command, Command::Add { .. });
+        let method = if adds { "/simulated/Add" } else { "/simulated/Steer" };
+        let request = Request { method, id: id.clone(), digest };
         let submission = Submission::new(actor, command)
             .request(request)
             .answering(|_, decided| people::told(decided.events));

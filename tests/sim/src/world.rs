@@ -1,6 +1,6 @@
 //! The agenda: what will happen when, in one order that the seed decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -22,6 +22,8 @@ use crate::{Counts, network};
 const BEGIN: Timestamp = Timestamp::from_millis(1_795_435_200_000);
 /// How long the faults go on.
 const STORM: Duration = Duration::from_mins(10);
+/// Happenings of one history; a sound one has far fewer.
+const HAPPENINGS_MAX: u64 = 500_000;
 /// How long a calm world may take to bring everything to its end.
 const CALM_MAX: Duration = Duration::from_hours(24);
 
@@ -106,6 +108,8 @@ pub(crate) struct World {
     pub(crate) network: Network,
     pub(crate) counts: Counts,
     pub(crate) breaches: Vec<String>,
+    /// Leases of which a runner said that it has done with them.
+    pub(crate) said: BTreeSet<String>,
     pub(crate) finished: bool,
     agenda: BTreeMap<(Timestamp, u64), Happening>,
     planned: u64,
@@ -127,6 +131,7 @@ impl World {
             network: Network::default(),
             counts: Counts::default(),
             breaches: Vec::new(),
+            said: BTreeSet::new(),
             finished: false,
             agenda: BTreeMap::new(),
             planned: 0,
@@ -138,7 +143,11 @@ impl World {
     /// Plays until everything that was accepted has come to its end.
     pub(crate) fn play(&mut self) {
         self.begin();
-        while !self.finished {
+        while !self.finished && self.breaches.is_empty() {
+            if self.planned > HAPPENINGS_MAX {
+                self.breaches.push("there is no end of happenings".into());
+                return;
+            }
             let Some(((moment, _), happening)) = self.agenda.pop_first() else {
                 self.breaches.push("nothing will ever happen again".into());
                 return;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use vivarium_ledger::planted::{self, Bug};
 use vivarium_ledger::{Context, TextRef};
 use vivarium_types::ids::TaskId;
 
@@ -49,6 +50,7 @@ impl Queue {
         let added = added.map(|(index, (proposal, dependencies))| {
             let met = dependencies.iter().all(|on| match on {
                 On::Batch(_) => false,
+                On::Known(_) if planted::has(Bug::MissDependency) => false,
                 On::Known(task) => self.met(*task, proposal.spec.on_failure),
             });
             let Proposal { spec, title, instruction, intent } = proposal;
@@ -109,6 +111,7 @@ impl Queue {
                     continue;
                 }
                 let below = dependencies.iter().map(|on| match on {
+                    On::Batch(_) if planted::has(Bug::MissBatchEdge) => Some(0),
                     On::Batch(other) => depths[*other],
                     On::Known(task) => Some(self.depth(*task)),
                 });

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use vivarium_ledger::Context;
+use vivarium_ledger::planted::{self, Bug};
 use vivarium_types::Timestamp;
 
 use super::event::{Day, Event};
@@ -37,7 +38,8 @@ impl Queue {
     /// Whether world time moves: the world runs, somebody is there to work, and there is work.
     pub fn moving(&self) -> bool {
         !self.world.halted()
-            && matches!(self.world.pace, Pace::Wait(_))
+            && (matches!(self.world.pace, Pace::Wait(_))
+                || planted::has(Bug::CalendarWhilePaused) && self.world.pace == Pace::Paused)
             && !self.volatile.connections.is_empty()
             && (self.has_work() || self.has_booked_day())
     }
@@ -112,7 +114,8 @@ impl Queue {
         if !runs || !due {
             return Vec::new();
         }
-        let day = calendar.day + 1;
+        let again = planted::has(Bug::DayTwice) && calendar.day.is_multiple_of(2);
+        let day = calendar.day + u64::from(!again || calendar.day == 0);
         let weekday = world::weekday(day);
         vec![Event::DayStarted(Day {
             day,
@@ -135,8 +138,10 @@ impl Queue {
         if !events.is_empty() {
             return events;
         }
+        let late = u64::from(planted::has(Bug::LeaseOffByOne));
+        let due = now - Duration::from_micros(late);
         for (lease, until) in &self.volatile.until {
-            if let Some(lease) = self.leases.get(lease).filter(|_| *until <= now) {
+            if let Some(lease) = self.leases.get(lease).filter(|_| *until <= due) {
                 events.extend(self.lose(lease, "the lease was not renewed in time", now));
             }
         }
@@ -201,9 +206,10 @@ impl Queue {
         }
         let mut left = match self.world.pace {
             Pace::Wait(0) => u32::MAX,
+            Pace::Wait(_) if planted::has(Bug::TwoGrantsInOneTurn) => 2,
             Pace::Wait(_) => 1,
             Pace::Step => self.world.steps_left,
-            Pace::Paused => 0,
+            Pace::Paused => u32::from(planted::has(Bug::GrantWhilePaused)),
         };
         let mut plan = Plan::new(self, cx.now());
         let mut events = Vec::new();

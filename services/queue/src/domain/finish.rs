@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use vivarium_ledger::planted::{self, Bug};
 use vivarium_ledger::{Context, TextRef};
 use vivarium_types::ids::InstanceId;
 use vivarium_types::source::Hash;
@@ -78,6 +79,8 @@ impl Queue {
             .leases
             .get(&held.lease)
             .filter(|lease| lease.token == held.token && lease.granted.instance == instance);
+        let any = || self.leases.values().find(|lease| lease.granted.instance == instance);
+        let live = live.or_else(|| if planted::has(Bug::SkipFence) { any() } else { None });
         let Some(lease) = live else {
             // A finish that was taken already is answered as it was the first time.
             let taken = self.taken(held).is_some();

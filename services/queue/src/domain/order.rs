@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::iter::Peekable;
 
 use serde::{Deserialize, Serialize};
+use vivarium_ledger::planted::{self, Bug};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::{Id as _, InstanceId, ResidentId, SubmissionId, TaskId};
 
 use super::lease::Purpose;
-use super::retry;
+use super::retry::{self, Class};
 use super::task::{Mode, Task};
 use super::{Queue, Resident};
 
@@ -129,7 +130,8 @@ impl Ready {
 
 /// Whether a task's attempt must run alone.
 fn exclusive(task: &Task) -> bool {
-    !task.spec().parallel_safe && task.spec().concurrency_key.is_none()
+    let ignored = planted::has(Bug::IgnoreParallelSafe);
+    !task.spec().parallel_safe && task.spec().concurrency_key.is_none() && !ignored
 }
 
 /// What a plan decides for one task or critique.
@@ -218,6 +220,14 @@ impl<'a> Plan<'a> {
         plan.critiques.sort_unstable_by(|a, b| b.cmp(a));
         for (name, connection) in &queue.volatile.connections {
             plan.credit.insert(name, (connection.instance, connection.credit));
+        }
+        if planted::has(Bug::LeakKeyOnExpiry) {
+            for task in queue.tasks.values() {
+                let (lost, key) = (task.failures_of(Class::Lost), &task.spec().concurrency_key);
+                if let Some(key) = key {
+                    *plan.places_taken.entry(key).or_default() += lost;
+                }
+            }
         }
         for lease in queue.leases.values() {
             let task = queue.tasks.get(&lease.granted.task);

@@ -6,6 +6,7 @@
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use serde::{Deserialize, Serialize};
+use vivarium_ledger::planted::{self, Bug};
 use vivarium_ledger::{Context, Meta, TextRef};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::TaskId;
@@ -260,7 +261,8 @@ impl Queue {
             let Some((due, next)) = known.created.schedule.due(known.next, now, day) else {
                 continue;
             };
-            let busy = known.last.is_some_and(|task| !self.state_of(task).is_final());
+            let busy = known.last.is_some_and(|task| !self.state_of(task).is_final())
+                && !planted::has(Bug::TwoOpenInstances);
             let skips = busy || open >= self.volatile.times.open_tasks_max;
             let number = if skips { 0 } else { self.free_number(known) };
             let key = known.created.key.clone();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use vivarium_ledger::chain;
+use vivarium_ledger::planted::{self, Bug};
 use vivarium_types::ids::{Id as _, TaskId};
 
 /// Longest announced delay that is believed.
@@ -113,6 +114,9 @@ impl Policy {
         if earlier >= self.retries {
             return None;
         }
+        if planted::has(Bug::RetryAtOnce) {
+            return Some(Duration::ZERO);
+        }
         if let Some(announced) = announced.filter(|_| self.announced) {
             return Some(announced.min(ANNOUNCED_MAX));
         }
@@ -130,7 +134,9 @@ pub fn returned_delay(announced: Option<Duration>) -> Duration {
 pub fn jittered(delay: Duration, task: TaskId, attempt: u32) -> Duration {
     let mut seed = task.number().to_be_bytes().to_vec();
     seed.extend_from_slice(&attempt.to_be_bytes());
-    delay + delay / 2 * (spread(&seed) % 1_001) / 1_000
+    let drawn = spread(&seed);
+    let drawn = if planted::has(Bug::JitterFromClock) { planted::wall_clock() } else { drawn };
+    delay + delay / 2 * (drawn % 1_001) / 1_000
 }
 
 /// The first 32 bits of a hash: a number that is the same everywhere and otherwise arbitrary.

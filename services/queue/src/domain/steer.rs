@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use vivarium_ledger::TextRef;
+use vivarium_ledger::planted::{self, Bug};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::{SubmissionId, TaskId};
 use vivarium_types::source::Hash;
@@ -95,7 +96,8 @@ impl Queue {
         reason: Option<TextRef>,
     ) -> Result<Vec<Event>, Rejection> {
         let task = self.open_task(name, "cancel")?;
-        let revoked = finish::revoked(task, RevokedFor::Cancelled);
+        let left = planted::has(Bug::CancelLeavesAttempt);
+        let revoked = finish::revoked(task, RevokedFor::Cancelled).filter(|_| !left);
         let cancelled = Event::TaskCancelled { task: task.id(), reason };
         Ok(revoked.into_iter().chain([cancelled]).collect())
     }
@@ -262,7 +264,7 @@ fn requeued(
     Event::TaskRequeued(Box::new(Requeued {
         task: task.id(),
         submission: verdict.submission,
-        feedback: verdict.feedback,
+        feedback: if planted::has(Bug::LoseFeedback) { Vec::new() } else { verdict.feedback },
         rejection_count: rejections,
         start: now + retry::jittered(delay, task.id(), task.attempt_count),
         resident: task.last_resident,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use vivarium_ledger::planted::{self, Bug};
 use vivarium_ledger::{Meta, TextRef};
 use vivarium_types::ids::{AttemptId, CycleId, LeaseId, ResidentId, SubmissionId, TaskId};
 use vivarium_types::source::Hash;
@@ -563,6 +564,9 @@ impl Task {
             State::AwaitingHuman
         } else if let Event::AttemptFailed { class, retry, .. } = event {
             *self.failures.entry(*class).or_default() += 1;
+            if planted::has(Bug::ResetRejections) && *class == Class::Lost {
+                self.rejection_count = 0;
+            }
             self.counted += 1;
             self.start = retry.map(|start| (start, Wait::BackOff));
             State::Queued

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use vivarium_ledger::planted::{self, Bug};
 use vivarium_ledger::{Meta, TextRef};
 use vivarium_types::ids::LeaseId;
 use vivarium_types::{Actor, Timestamp};
@@ -170,10 +171,11 @@ impl World {
 
     /// The moment from which the pace allows the next start; `None` when only a person does.
     pub fn next_start(&self) -> Option<Timestamp> {
-        if self.halted() {
+        if self.halted() && !planted::has(Bug::GrantWhileHalted) {
             return None;
         }
         match self.pace {
+            Pace::Paused if planted::has(Bug::GrantWhilePaused) => Some(Timestamp::EPOCH),
             Pace::Paused => None,
             Pace::Step if self.steps_left == 0 => None,
             Pace::Step => Some(Timestamp::EPOCH),
@@ -191,6 +193,7 @@ impl World {
             Pace::Wait(seconds) => {
                 micros(real) * i64::from(PACE_NORMAL) / i64::from(seconds.max(PACE_NORMAL))
             }
+            Pace::Paused if planted::has(Bug::CalendarWhilePaused) => micros(real),
             Pace::Paused | Pace::Step => 0,
         }
     }
@@ -259,7 +262,8 @@ impl World {
             Event::LeaseGranted(_) => {
                 self.last_start = Some(meta.time);
                 if self.pace == Pace::Step {
-                    self.steps_left = self.steps_left.saturating_sub(1);
+                    let free = planted::has(Bug::StepBuysTwo) && meta.sequence.is_multiple_of(2);
+                    self.steps_left = self.steps_left.saturating_sub(u32::from(!free));
                     self.noted_us = self.noted_us.saturating_add(STEP_US);
                 }
             }
