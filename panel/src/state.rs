@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, fetches or touches the page: everything is tested natively.
 
 pub(crate) mod cycle;
+pub(crate) mod edit;
 pub(crate) mod event;
 pub(crate) mod feed;
 pub(crate) mod form;

@@ -70,6 +70,32 @@ test("work is decided in the inbox, where it was chosen from the list", async ()
   await entry.waitFor({ state: "detached" });
 });
 
+test("a task that waits names what is in its way, is edited and looked back at", async () => {
+  await world.ask("add", "Describe the nets of a harbour", "--key", "nets");
+  await world.ask("add", "Describe the catch of a harbour", "--key", "catch", "--after", "nets");
+  await page.goto(new URL("/tasks", world.link).href);
+  await page.getByRole("link", { name: /catch of a harbour/ }).first().click();
+  await page.getByText("In its way").waitFor();
+  await page.getByRole("button", { name: "Edit…" }).click();
+  await page.getByLabel("Priority").fill("12");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Must be 0 to 9").waitFor();
+  await page.getByLabel("Priority").fill("9");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("was edited").waitFor();
+  const slider = page.getByLabel("Step to look back to");
+  await slider.focus();
+  await page.keyboard.press("Home");
+  await page.getByText("priority 5").waitFor();
+});
+
+test("what failed is opened again from its list", async () => {
+  await world.ask("add", "--key", "missing", "--local", "cat", "nothing-of-this-name.md");
+  await page.goto(new URL("/tasks?state=ended", world.link).href);
+  await page.getByRole("button", { name: "Open all again" }).click();
+  await page.getByText("They start anew").waitFor();
+});
+
 test("what is wrong with a form stands below its field", async () => {
   await page.goto(new URL("/tasks?new=1", world.link).href);
   await page.getByLabel("Priority").fill("12");

@@ -1,8 +1,10 @@
 //! Adding, reading and steering tasks.
 
 use vivarium_proto::queue::v1 as pb;
+use vivarium_proto::wkt;
 
 use super::{Answer, Method, call, unary, wire};
+use crate::state::edit::Changes;
 use crate::state::form::Asked;
 use crate::state::task::{Attempt, Kind, State, Task};
 use crate::state::{Page, Position};
@@ -14,9 +16,13 @@ const CANCEL: Method = unary("/vivarium.queue.v1.TaskService/CancelTask");
 const PAUSE: Method = unary("/vivarium.queue.v1.TaskService/PauseTask");
 const RESUME: Method = unary("/vivarium.queue.v1.TaskService/ResumeTask");
 const REQUEUE: Method = unary("/vivarium.queue.v1.TaskService/RequeueTask");
+const EDIT: Method = unary("/vivarium.queue.v1.TaskService/EditTask");
+const REDRIVE: Method = unary("/vivarium.queue.v1.TaskService/RedriveTasks");
+const EXPLAIN: Method = unary("/vivarium.queue.v1.TaskService/ExplainTasks");
 
 #[cfg(test)]
-pub(super) const METHODS: &[Method] = &[ADD, GET, LIST, CANCEL, PAUSE, RESUME, REQUEUE];
+pub(super) const METHODS: &[Method] =
+    &[ADD, GET, LIST, CANCEL, PAUSE, RESUME, REQUEUE, EDIT, REDRIVE, EXPLAIN];
 
 /// A page of tasks and how many there are by state.
 pub(crate) type Listed = (Page<Task>, Vec<(State, u64)>);
@@ -104,6 +110,49 @@ pub(crate) async fn requeue(request_id: String, task: String) -> Answer<Position
     Ok(wire::position(answer.position))
 }
 
+/// Changes what a task asks for.
+pub(crate) async fn edit(request_id: String, task: String, changes: Changes) -> Answer<Position> {
+    let Changes { etag, fields, title, instruction, priority, tags } = changes;
+    let spec = pb::TaskSpec {
+        title,
+        instruction,
+        priority: Some(priority),
+        tags,
+        ..pb::TaskSpec::default()
+    };
+    let paths = fields.into_iter().map(str::to_owned).collect();
+    let update_mask = Some(wkt::FieldMask { paths });
+    let request = pb::EditTaskRequest { request_id, task, etag, spec: Some(spec), update_mask };
+    let answer: pb::EditTaskResponse = call(EDIT, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
+/// Opens failed tasks again, as many as one call takes.
+pub(crate) async fn redrive(request_id: String) -> Answer<Position> {
+    let request = pb::RedriveTasksRequest { request_id, ..pb::RedriveTasksRequest::default() };
+    let answer: pb::RedriveTasksResponse = call(REDRIVE, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
+/// What stands in a task's way: tasks, by their ids.
+pub(crate) async fn blocking(task: &str) -> Answer<Vec<String>> {
+    let tasks = vec![task.to_owned()];
+    let request = pb::ExplainTasksRequest { tasks, ..pb::ExplainTasksRequest::default() };
+    let answer: pb::ExplainTasksResponse = call(EXPLAIN, &request).await?;
+    let told = answer.explanations.into_iter().next();
+    Ok(told.map(|told| told.blocking_task_ids).unwrap_or_default())
+}
+
+/// One task as it was behind a row of the queue's log.
+pub(crate) async fn get_as_of(task: &str, sequence: u64) -> Answer<Task> {
+    let moment = Some(pb::as_of::Moment::Sequence(sequence));
+    let as_of = Some(pb::AsOf { moment });
+    let request =
+        pb::GetTaskRequest { task: task.to_owned(), as_of, ..pb::GetTaskRequest::default() };
+    let answer: pb::GetTaskResponse = call(GET, &request).await?;
+    Ok(self::task(answer.task.unwrap_or_default()))
+}
+
 fn task(wire: pb::Task) -> Task {
     let (state, kind) = (state(wire.state()), wire.spec.as_ref().map(pb::TaskSpec::kind));
     let (wait, wait_is_for_you) = wait(wire.wait_reason());
@@ -146,6 +195,7 @@ fn task(wire: pb::Task) -> Task {
         resident: spec.resident_id,
         tags: spec.tags,
         submission: wire.submission_id,
+        etag: wire.etag,
     }
 }
 

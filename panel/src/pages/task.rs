@@ -2,6 +2,7 @@
 
 mod actions;
 mod parts;
+mod past;
 
 use leptos::prelude::*;
 
@@ -58,9 +59,19 @@ fn of(id: String) -> AnyView {
             }
         });
     });
+    let desk = actions::Desk::new();
+    let waits = Memo::new(move |_| {
+        task.value.with(|task| task.as_ref().is_some_and(|task| !task.wait.is_empty()))
+    });
+    let in_the_way = {
+        let id = id.clone();
+        move || waits.get().then(|| in_the_way(id.clone()))
+    };
     view! {
         <div class="page task">
-            {shown(task, move |task| head(task, trace))}
+            {shown(task, move |task| head(task, trace, desk))}
+            {in_the_way}
+            {desk.dialogs(&id, task)}
             <div class="task-grid">
                 <div class="task-main">
                     {parts::writing(id.clone())}
@@ -72,14 +83,34 @@ fn of(id: String) -> AnyView {
                     {shown(task, parts::attempts)}
                 </aside>
             </div>
-            {parts::cycles(id)}
+            {parts::cycles(id.clone())}
+            {past::past(&id, trace)}
             {steps(trace)}
         </div>
     }
     .into_any()
 }
 
-fn head(task: &Task, trace: Reading<Trace>) -> AnyView {
+/// What a task that waits waits for, with links.
+fn in_the_way(id: String) -> AnyView {
+    let live = live();
+    let blocking = read(move || {
+        live.on(&[On::Queue]);
+        let id = id.clone();
+        async move { api::tasks::blocking(&id).await }
+    });
+    let body = move || {
+        blocking.value.with(|tasks| {
+            let tasks = tasks.as_ref().filter(|tasks| !tasks.is_empty())?;
+            let links: Vec<_> =
+                tasks.iter().map(|id| view! { <li>{crate::parts::sentence::task_link(id)}</li> }).collect();
+            Some(view! { <div class="in-the-way"><span class="soft">"In its way"</span><ul class="plain">{links}</ul></div> })
+        })
+    };
+    body.into_any()
+}
+
+fn head(task: &Task, trace: Reading<Trace>, desk: actions::Desk) -> AnyView {
     let (for_ribbon, kind, local) = (task.clone(), task.kind, task.local);
     let way = move || {
         trace.value.with(|trace| {
@@ -115,7 +146,7 @@ fn head(task: &Task, trace: Reading<Trace>) -> AnyView {
                     {time::ago(task.added)}
                 </p>
             </div>
-            {actions::actions(task)}
+            {desk.buttons(task)}
         </header>
         {way}
         {stands.map(|(words, class)| view! { <p class=class role="status">{words}"."{start}</p> })}

@@ -12,7 +12,9 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 use listed::{Listed, PAGE};
 
 use super::title;
+use crate::api;
 use crate::format;
+use crate::live::acting::Act;
 use crate::live::reading::read;
 use crate::live::{On, live};
 use crate::parts::badge;
@@ -20,6 +22,7 @@ use crate::parts::dialog::dialog;
 use crate::parts::empty::{empty, nothing};
 use crate::parts::icon::icon;
 use crate::parts::mark;
+use crate::parts::notice::refusal;
 use crate::parts::shown::{skeleton, trouble};
 use crate::parts::time;
 use crate::parts::virtual_list::virtual_list;
@@ -99,6 +102,10 @@ pub(crate) fn page() -> AnyView {
     };
     let all_counts =
         move || listed.value.with(|listed| listed.as_ref().map(|listed| listed.counts.clone()));
+    let failed = move || {
+        let failed = |(state, count): &(State, u64)| (*state == State::Failed).then_some(*count);
+        all_counts().and_then(|counts| counts.iter().find_map(failed)).unwrap_or(0)
+    };
     view! {
         <div class="page">
             <header class="page-head">
@@ -116,6 +123,7 @@ pub(crate) fn page() -> AnyView {
                     on:input=move |event| words.set(event_target_value(&event))
                 />
             </div>
+            {move || (group.get() == Group::Ended && failed() > 0).then(redrive)}
             {trouble(listed)}
             {body}
             {dialog("New task", open, move || form::form(open))}
@@ -165,6 +173,24 @@ fn row(task: &Arc<Task>) -> AnyView {
             <span class="task-row-cost num">{format::dollars(task.cost)}</span>
             <span class="task-row-when">{time::ago(task.changed)}</span>
         </a>
+    }
+    .into_any()
+}
+
+/// The way out of the dead letter.
+fn redrive() -> AnyView {
+    let act = Act::new();
+    let press = move |_| {
+        act.ask("redrive", api::tasks::redrive, |live| {
+            live.say("They start anew, with their feedback");
+        });
+    };
+    view! {
+        <div class="bulk">
+            <span class="soft">"What failed stays here until you open it again, one by one or together."</span>
+            <button type="button" class="button" disabled=move || act.is_pending() on:click=press>"Open all again"</button>
+            {refusal(act.problem, &[])}
+        </div>
     }
     .into_any()
 }

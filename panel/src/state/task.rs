@@ -278,6 +278,8 @@ pub(crate) struct Task {
     pub(crate) tags: Vec<String>,
     /// The submission under review or decided last. Empty: none.
     pub(crate) submission: String,
+    /// What an edit is based on.
+    pub(crate) etag: String,
 }
 
 /// One attempt at a task.

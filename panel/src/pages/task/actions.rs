@@ -1,56 +1,111 @@
 //! What a person can do to a task.
+//!
+//! Buttons are drawn anew with the task; dialogs and what is typed in them are not, so that nothing
+//! that happens meanwhile takes a word away.
 
 use leptos::prelude::*;
 
 use crate::api;
 use crate::live::acting::Act;
+use crate::live::live;
+use crate::live::reading::Reading;
 use crate::parts::dialog::dialog;
-use crate::parts::field::{Field, LINE};
+use crate::parts::field::{Field, LINE, Shape};
 use crate::parts::notice::refusal;
+use crate::state::edit::Draft;
+use crate::state::form::INSTRUCTION_MAX;
 use crate::state::task::{State, Task};
 
-/// The buttons that make sense in the task's state.
-pub(super) fn actions(task: &Task) -> AnyView {
-    let act = Act::new();
-    let cancelling = RwSignal::new(false);
-    let reason = RwSignal::new(String::new());
-    let id = task.id.clone();
-    let button = |label: &'static str, done: &'static str, call: Call| {
-        let id = id.clone();
-        let press = move |_| {
-            let id = id.clone();
-            act.ask(label, move |key| call.make(key, id), move |live| live.say(done));
-        };
+/// What is being done to one task.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Desk {
+    act: Act,
+    cancelling: RwSignal<bool>,
+    editing: RwSignal<bool>,
+    reason: RwSignal<String>,
+}
+
+impl Desk {
+    /// Nothing yet.
+    pub(super) fn new() -> Self {
+        Self {
+            act: Act::new(),
+            cancelling: RwSignal::new(false),
+            editing: RwSignal::new(false),
+            reason: RwSignal::new(String::new()),
+        }
+    }
+
+    /// The buttons that make sense in the task's state.
+    pub(super) fn buttons(self, task: &Task) -> AnyView {
+        let Self { act, cancelling, editing, .. } = self;
+        let main = self.main(task);
+        let open = !task.state.is_final();
+        let edit = open.then(|| {
+            view! {
+                <button type="button" class="button" on:click=move |_| editing.set(true)>"Edit…"</button>
+            }
+        });
+        let cancel = open.then(|| {
+            view! {
+                <button type="button" class="button" on:click=move |_| cancelling.set(true)>"Cancel…"</button>
+            }
+        });
+        let in_dialog = move || cancelling.get() || editing.get();
         view! {
-            <button type="button" class="button" disabled=move || act.is_pending() on:click=press>{label}</button>
+            <div class="actions">
+                {main}{edit}{cancel}
+                {move || (!in_dialog()).then(|| refusal(act.problem, &[]))}
+            </div>
         }
         .into_any()
-    };
-    let main = match task.state {
-        State::Paused => Some(button("Take up again", "It can run again", Call::Resume)),
-        State::Failed => Some(button("Try again", "It starts anew", Call::Requeue)),
-        State::AwaitingHuman if task.awaits != "approval" => {
-            Some(button("Let it go on", "It can run again", Call::Requeue))
+    }
+
+    fn main(self, task: &Task) -> Option<AnyView> {
+        let act = self.act;
+        let button = |label: &'static str, done: &'static str, call: Call| {
+            let id = task.id.clone();
+            let press = move |_| {
+                let id = id.clone();
+                act.ask(label, move |key| call.make(key, id), move |live| live.say(done));
+            };
+            view! {
+                <button type="button" class="button" disabled=move || act.is_pending() on:click=press>{label}</button>
+            }
+            .into_any()
+        };
+        match task.state {
+            State::Paused => Some(button("Take up again", "It can run again", Call::Resume)),
+            State::Failed => Some(button("Try again", "It starts anew", Call::Requeue)),
+            State::AwaitingHuman if task.awaits != "approval" => {
+                Some(button("Let it go on", "It can run again", Call::Requeue))
+            }
+            State::Blocked | State::Queued | State::Ready | State::Requeued => {
+                Some(button("Set aside", "It waits until you take it up", Call::Pause))
+            }
+            State::Unknown
+            | State::Proposed
+            | State::Working
+            | State::Split
+            | State::InReview
+            | State::AwaitingHuman
+            | State::Approved
+            | State::Cancelled => None,
         }
-        State::Blocked | State::Queued | State::Ready | State::Requeued => {
-            Some(button("Set aside", "It waits until you take it up", Call::Pause))
-        }
-        State::Unknown
-        | State::Proposed
-        | State::Working
-        | State::Split
-        | State::InReview
-        | State::AwaitingHuman
-        | State::Approved
-        | State::Cancelled => None,
-    };
-    let cancel = (!task.state.is_final()).then(|| {
+    }
+
+    /// The dialogs behind the buttons.
+    pub(super) fn dialogs(self, id: &str, task: Reading<Task>) -> AnyView {
+        let id = id.to_owned();
         view! {
-            <button type="button" class="button" on:click=move |_| cancelling.set(true)>"Cancel…"</button>
+            {dialog("Cancel this task?", self.cancelling, move || self.cancel(id.clone()))}
+            {dialog("Edit the task", self.editing, move || self.edit(task))}
         }
-    });
-    let confirm = move || {
-        let id = id.clone();
+        .into_any()
+    }
+
+    fn cancel(self, id: String) -> AnyView {
+        let Self { act, cancelling, reason, .. } = self;
         let press = move |_| {
             let (id, why) = (id.clone(), reason.get_untracked());
             act.ask(
@@ -72,15 +127,63 @@ pub(super) fn actions(task: &Task) -> AnyView {
             </div>
         }
         .into_any()
-    };
-    view! {
-        <div class="actions">
-            {main}{cancel}
-            {move || (!cancelling.get()).then(|| refusal(act.problem, &[]))}
-            {dialog("Cancel this task?", cancelling, confirm)}
-        </div>
     }
-    .into_any()
+
+    /// The form over the task as it was when the dialog opened.
+    fn edit(self, task: Reading<Task>) -> AnyView {
+        let Self { act, editing, .. } = self;
+        let Some(task) = task.value.get_untracked() else { return ().into_any() };
+        let draft = Draft::of(&task);
+        let (title, instruction) = (RwSignal::new(draft.title), RwSignal::new(draft.instruction));
+        let (priority, tags) = (RwSignal::new(draft.priority), RwSignal::new(draft.tags));
+        let at_work = matches!(task.state, State::Working | State::InReview)
+            || task.awaits == "approval" && task.state == State::AwaitingHuman;
+        let note = at_work.then(|| {
+            view! { <p class="notice notice-passing">"An attempt is under way: only the priority can change now."</p> }
+        });
+        let id = task.id.clone();
+        let press = move |_| {
+            let draft = Draft {
+                title: title.get_untracked(),
+                instruction: instruction.get_untracked(),
+                priority: priority.get_untracked(),
+                tags: tags.get_untracked(),
+            };
+            let changes = match draft.changes(&task) {
+                Ok(Some(changes)) => changes,
+                Ok(None) => {
+                    editing.set(false);
+                    return live().say("Nothing has changed");
+                }
+                Err(problem) => return act.refuse(problem),
+            };
+            let (id, content) = (id.clone(), format!("edit {changes:?}"));
+            act.ask(
+                &content,
+                move |key| api::tasks::edit(key, id, changes),
+                move |live| {
+                    editing.set(false);
+                    live.say("Changed");
+                },
+            );
+        };
+        let wrong = move |name: &'static str| move || act.field(name);
+        view! {
+            {note}
+            {Field { label: "What is to be done", shape: Shape::Area(6), most: INSTRUCTION_MAX, first: true, ..LINE }
+                .show(instruction, wrong("instruction"))}
+            {Field { label: "Title", most: 120, ..LINE }.show(title, wrong("title"))}
+            {Field { label: "Priority", shape: Shape::Number, hint: "0 to 9, higher first", ..LINE }
+                .show(priority, wrong("priority"))}
+            {Field { label: "Tags", hint: "Apart by commas", ..LINE }.show(tags, wrong("tags"))}
+            {refusal(act.problem, &["instruction", "title", "priority", "tags"])}
+            <div class="form-foot">
+                <button type="button" class="button" on:click=move |_| editing.set(false)>"Leave it"</button>
+                <button type="button" class="button button-primary" disabled=move || act.busy.get() on:click=press>"Save"</button>
+            </div>
+        }
+        .into_any()
+    }
 }
 
 /// A change without words of its own.
