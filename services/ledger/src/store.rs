@@ -1,4 +1,5 @@
-//! Where a ledger lies: one trait, a handful of methods. Default: SQLite; for tests: memory.
+//! Where a ledger lies: one trait, a handful of methods. Default: SQLite; for tests: memory; for
+//! worlds whose ledgers must survive a machine: PostgreSQL, behind the feature `postgres`.
 //!
 //! A store knows rows, texts and side rows; it decides nothing. Everything of one [`Batch`] becomes
 //! durable together or not at all.
@@ -14,6 +15,8 @@ use vivarium_types::source::{Checkpoint, Cursor, Hash, Row};
 use crate::aggregate::Claimed;
 
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sqlite;
 
 /// What went wrong in a store.

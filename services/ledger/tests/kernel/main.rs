@@ -7,8 +7,10 @@
 mod contract;
 mod counter;
 mod erasure;
+mod failover;
 mod follow;
 mod histories;
+mod stores;
 mod tampering;
 mod watching;
 mod world;
