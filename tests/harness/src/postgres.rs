@@ -37,6 +37,7 @@ const SETTINGS: [&str; 9] = [
 
 /// Starts a server and waits beside it until standard input ends, which is when the test does.
 const BESIDE: &str = r#"
+trap '' INT TERM HUP
 folder=$1; shift
 "$@" </dev/null >>"$folder/log" 2>&1 &
 server=$!
@@ -67,6 +68,11 @@ impl Postgres {
     /// The server that all tests of this run share; it ends some seconds after the last of them.
     pub fn shared() -> &'static str {
         shared::connection()
+    }
+
+    /// What the shared server answers, as plain text.
+    pub fn shared_query(sql: &str) -> String {
+        Programs::find().query(Self::shared(), sql)
     }
 
     /// A stand-by of this server, which from now on answers a commit when the stand-by has it too.

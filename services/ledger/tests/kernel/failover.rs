@@ -2,12 +2,13 @@
 //! lost, nothing happens twice, and the chain verifies.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::counter::{Command, Counters, Wire};
 use crate::world::{Totals, operator};
-use futures::future::join_all;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use vivarium_harness::postgres::Postgres as Server;
 use vivarium_ledger::ledger::Running;
 use vivarium_ledger::store::postgres::Postgres;
@@ -74,23 +75,44 @@ fn submission(id: &str) -> Submission<Counters> {
     Submission::new(operator(), Command::Add { name: id.into(), by: 1 }).request(request)
 }
 
-/// Calls until `numbers` are through, or until the ledger stops.
-async fn call(ledger: &Ledger<Counters>, caller: usize, numbers: u64) -> Told {
-    let mut told = Told::new();
-    for number in 0..numbers {
-        let id = format!("{caller}-{number}");
-        match ledger.submit(submission(&id)).await {
-            Ok(answer) => told.insert(id, answer.sequence),
-            Err(_) => break,
-        };
-    }
-    told
+/// Callers at once, and what they were told so far.
+struct Load {
+    runtime: Runtime,
+    calls: Vec<JoinHandle<()>>,
+    told: Arc<Mutex<Told>>,
 }
 
-/// Every caller at once; `numbers` of each, or until the ledger stops.
-async fn load(ledger: &Ledger<Counters>, numbers: u64) -> Told {
-    let calls = (0..CALLERS).map(|caller| call(ledger, caller, numbers));
-    join_all(calls).await.into_iter().flatten().collect()
+impl Load {
+    /// Every caller submits `numbers` of its own, one behind the other's answer.
+    fn start(ledger: &Ledger<Counters>, numbers: u64) -> Self {
+        let (runtime, told) = (runtime(), Arc::<Mutex<Told>>::default());
+        let calls = (0..CALLERS)
+            .map(|caller| runtime.spawn(call(ledger.clone(), caller, numbers, Arc::clone(&told))))
+            .collect();
+        Self { runtime, calls, told }
+    }
+
+    /// What they were told when all is done.
+    fn finished(self) -> Told {
+        for call in self.calls {
+            self.runtime.block_on(call).expect("a caller ends well");
+        }
+        self.told.lock().expect("no caller panicked").clone()
+    }
+
+    /// What they were told until their process ended. A dead owner answers nobody.
+    fn abandoned(self) -> Told {
+        self.runtime.shutdown_background();
+        self.told.lock().expect("no caller panicked").clone()
+    }
+}
+
+async fn call(ledger: Ledger<Counters>, caller: usize, numbers: u64, told: Arc<Mutex<Told>>) {
+    for number in 0..numbers {
+        let id = format!("{caller}-{number}");
+        let Ok(answer) = ledger.submit(submission(&id)).await else { return };
+        told.lock().expect("no caller panicked").insert(id, answer.sequence);
+    }
 }
 
 /// What was told is in the log, once and in its place, and the chain verifies.
@@ -109,7 +131,7 @@ fn verify(reader: &dyn Reader, told: &Told) {
     assert_eq!((report.findings, report.rows), (Vec::new(), places.len() as u64));
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("it")
 }
 
@@ -124,20 +146,18 @@ fn the_loss_of_the_primary_is_survived_by_the_owner() {
     let pair = Pair::start();
     let (ledger, running) = pair.open("owner");
     let numbers = 40;
-    let told = std::thread::scope(|threads| {
-        let loaded = threads.spawn(|| runtime().block_on(load(&ledger, numbers)));
-        reached(&ledger, BEFORE);
-        let lost = Instant::now();
-        pair.lose_the_primary();
-        reached(&ledger, ledger.committed() + 1);
-        println!("served again {} ms after the loss of the primary", lost.elapsed().as_millis());
-        assert!(lost.elapsed() < TAKEN_OVER_WITHIN, "{:?}", lost.elapsed());
-        loaded.join().expect("the callers end well")
-    });
+    let load = Load::start(&ledger, numbers);
+    reached(&ledger, BEFORE);
+    let lost = Instant::now();
+    pair.lose_the_primary();
+    reached(&ledger, ledger.committed() + 1);
+    serves("the loss of the primary", lost);
+    let told = load.finished();
     assert_eq!(told.len() as u64, CALLERS as u64 * numbers, "every call was answered");
     let live = runtime().block_on(ledger.ask(|state| state.totals.clone())).expect("open");
     assert!(live.len() == told.len() && live.values().all(|total| *total == 1));
     ledger.close();
+    drop(ledger);
     running.join().expect("the writer ends well");
     verify(&*pair.reader(), &told);
 }
@@ -146,39 +166,39 @@ fn the_loss_of_the_primary_is_survived_by_the_owner() {
 fn an_owner_that_is_taken_over_stops() {
     let pair = Pair::start();
     let (old, old_running) = pair.open("old");
-    let (told, new, new_running) = std::thread::scope(|threads| {
-        let loaded = threads.spawn(|| runtime().block_on(load(&old, u64::MAX)));
-        reached(&old, BEFORE);
-        let begun = Instant::now();
-        let (new, new_running) = pair.open("new");
-        println!("taken over within {} ms", begun.elapsed().as_millis());
-        assert!(begun.elapsed() < TAKEN_OVER_WITHIN, "{:?}", begun.elapsed());
-        (loaded.join().expect("the callers end well"), new, new_running)
-    });
+    let load = Load::start(&old, u64::MAX);
+    reached(&old, BEFORE);
+    let begun = Instant::now();
+    let (new, new_running) = pair.open("new");
+    serves("the second owner began", begun);
     let ended = old_running.join();
     assert!(matches!(ended, Err(store::Error::Conflict)), "{ended:?}");
-    goes_on(&pair, new, new_running, told);
+    goes_on(&pair, new, new_running, load.abandoned());
 }
 
 #[test]
 fn the_loss_of_the_primary_and_of_the_owner_together_is_survived() {
     let pair = Pair::start();
     let (old, old_running) = pair.open("old");
-    let (told, new, new_running) = std::thread::scope(|threads| {
-        let loaded = threads.spawn(|| runtime().block_on(load(&old, u64::MAX)));
-        reached(&old, BEFORE);
-        let begun = Instant::now();
-        // The second owner waits for the stand-by at the same time as the first.
+    let load = Load::start(&old, u64::MAX);
+    reached(&old, BEFORE);
+    let lost = Instant::now();
+    // The second owner waits for the stand-by at the same time as the first.
+    let (new, new_running) = std::thread::scope(|threads| {
         let opening = threads.spawn(|| pair.open("new"));
         pair.lose_the_primary();
-        let (new, new_running) = opening.join().expect("it opens");
-        println!("taken over {} ms after the loss of both", begun.elapsed().as_millis());
-        assert!(begun.elapsed() < TAKEN_OVER_WITHIN, "{:?}", begun.elapsed());
-        (loaded.join().expect("the callers end well"), new, new_running)
+        opening.join().expect("it opens")
     });
+    serves("the loss of both", lost);
     let ended = old_running.join();
     assert!(matches!(ended, Err(store::Error::Conflict)), "{ended:?}");
-    goes_on(&pair, new, new_running, told);
+    goes_on(&pair, new, new_running, load.abandoned());
+}
+
+fn serves(what: &str, since: Instant) {
+    let took = since.elapsed();
+    println!("serves {} ms after {what}", took.as_millis());
+    assert!(took < TAKEN_OVER_WITHIN, "{took:?}");
 }
 
 /// The new owner knows what the old one answered, and the log holds everything once.

@@ -10,6 +10,7 @@ mod erasure;
 mod failover;
 mod follow;
 mod histories;
+mod lost_commit;
 mod stores;
 mod tampering;
 mod watching;

@@ -3,7 +3,7 @@
 mod answers;
 mod append;
 mod claims;
-mod desk;
+pub(crate) mod desk;
 mod erasures;
 mod followers;
 mod open;

@@ -1,6 +1,7 @@
 //! Debian's programs of PostgreSQL, and how they are run: never as root, which they refuse.
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -91,6 +92,8 @@ impl Programs {
     pub(super) fn shell(&self, script: &str) -> Command {
         let mut shell = self.lowered(Path::new("/bin/sh"));
         shell.args(["-c", script, "sh"]).stdout(Stdio::null()).stderr(Stdio::null());
+        // Whoever ends this test's whole group must not end what tidies up behind it.
+        shell.process_group(0);
         shell
     }
 

@@ -6,7 +6,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -17,6 +16,7 @@ use crate::process::wait_until;
 
 /// Starts the server, then waits for the last user; gives the next one ten seconds to come.
 const BESIDE: &str = r#"
+trap '' INT TERM HUP
 folder=$1; shift
 "$@" </dev/null >>"$folder/log" 2>&1 &
 server=$!
@@ -66,10 +66,10 @@ fn start() -> (File, String) {
     (user, connection)
 }
 
-/// It outlives this test, and whoever ends this test's group must not end it.
+/// It outlives this test.
 #[expect(clippy::zombie_processes, reason = "it ends behind us, and then is nobody's child")]
 fn outlive(beside: &mut Command) {
-    beside.process_group(0).spawn().expect("a shell starts");
+    beside.spawn().expect("a shell starts");
 }
 
 /// One folder for one user of one target folder.
