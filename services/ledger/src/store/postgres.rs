@@ -6,7 +6,7 @@
 //! session, no lock and no clock. Whoever opens raises the epoch, and the owner before it is
 //! refused at its next append. Nothing here is a speciality of one engine.
 //!
-//! A lost connection is made again, for up to fifteen seconds. When it was lost behind a COMMIT,
+//! A lost connection is made again, for as long as a fail-over takes. When it was lost behind a COMMIT,
 //! the owner row is asked what became of it, and that question waits for the transaction that may
 //! still hold the row; nothing is ever appended again that may have happened.
 //!

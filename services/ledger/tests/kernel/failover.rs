@@ -21,6 +21,8 @@ use vivarium_types::{IdSource, ManualClock};
 const CALLERS: usize = 64;
 /// Answers before something happens.
 const BEFORE: u64 = 500;
+/// How long a row may take that must come, before the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Goal Q15: another serves within this time.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(3);
 
@@ -136,7 +138,9 @@ fn runtime() -> Runtime {
 }
 
 fn reached(ledger: &Ledger<Counters>, sequence: u64) {
+    let begun = Instant::now();
     while ledger.committed() < sequence {
+        assert!(begun.elapsed() < PATIENCE, "row {sequence} never came");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -195,6 +199,7 @@ fn the_loss_of_the_primary_and_of_the_owner_together_is_survived() {
     goes_on(&pair, new, new_running, load.abandoned());
 }
 
+#[expect(clippy::print_stdout, reason = "how soon another serves is worth a look")]
 fn serves(what: &str, since: Instant) {
     let took = since.elapsed();
     println!("serves {} ms after {what}", took.as_millis());

@@ -169,7 +169,7 @@ async fn of_two_owners_at_once_only_the_later_appends(world: World) {
     let (kept, later) = std::thread::scope(|threads| {
         let kept = threads.spawn(move || {
             let mut kept: Vec<Row> = Vec::new();
-            for _ in 0..10_000 {
+            for _ in 0..2_000 {
                 let rows = old.rows(1);
                 match old.append(&Batch { rows: &rows, ..old.batch() }) {
                     Ok(()) => kept.extend(rows),
