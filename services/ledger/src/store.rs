@@ -166,6 +166,18 @@ pub trait Store: Send + 'static {
     fn claimed(&mut self, keys: &[String]) -> Result<BTreeMap<String, Claimed>, Error>;
     /// The first answer to a request, if it is still remembered.
     fn answered(&mut self, key: &RequestKey) -> Result<Option<Answered>, Error>;
+    /// The first answers to many requests; those not remembered are absent. A store that is far
+    /// away answers all of them at once.
+    fn answered_all(
+        &mut self,
+        keys: &[RequestKey],
+    ) -> Result<BTreeMap<RequestKey, Answered>, Error> {
+        let mut found = BTreeMap::new();
+        for key in keys {
+            found.extend(self.answered(key)?.map(|answer| (key.clone(), answer)));
+        }
+        Ok(found)
+    }
     /// Forgets answers older than `before`; at most `limit` of them a call.
     fn forget_answers(&mut self, before: Timestamp, limit: u32) -> Result<u32, Error>;
     /// All cursors by follower.

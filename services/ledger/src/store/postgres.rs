@@ -66,6 +66,10 @@ JOIN events ON events.sequence = claims.sequence WHERE key = ANY($1)";
 const ANSWERED: &str = "
 SELECT digest, bytes, sequence FROM answers
 WHERE request_id = $1 AND method = $2 AND actor = $3";
+const ANSWERED_ALL: &str = "
+SELECT actor, method, request_id, digest, bytes, sequence FROM answers
+JOIN unnest($1::text[], $2::text[], $3::text[]) AS asked (request_id, method, actor)
+USING (request_id, method, actor)";
 const FORGET_ANSWERS: &str = "
 DELETE FROM answers WHERE (request_id, method, actor) IN (
   SELECT request_id, method, actor FROM answers WHERE time_us < $1 LIMIT $2)";
@@ -158,6 +162,29 @@ impl Store for Postgres {
                 Ok(Answered { digest, bytes, sequence: unsigned(value(&row, 2)?)? })
             };
             found.map(answer).transpose()
+        })
+    }
+
+    fn answered_all(
+        &mut self,
+        keys: &[RequestKey],
+    ) -> Result<BTreeMap<RequestKey, Answered>, Error> {
+        let part = |of: fn(&RequestKey) -> &str| -> Vec<_> {
+            keys.iter().map(|key| escaped(of(key))).collect()
+        };
+        let (requests, methods) = (part(|key| &key.request_id), part(|key| &key.method));
+        let actors = part(|key| &key.actor);
+        self.again(async |session| {
+            let query = session.prepared(ANSWERED_ALL).await?;
+            let rows = session.client().query(&query, &[&requests, &methods, &actors]).await?;
+            let answer = |row: &tokio_postgres::Row| {
+                let (actor, method) = (text(row, 0)?, text(row, 1)?);
+                let (digest, bytes) = (hash(row, 3)?, value(row, 4)?);
+                let sequence = unsigned(value(row, 5)?)?;
+                let key = RequestKey { actor, method, request_id: text(row, 2)? };
+                Ok((key, Answered { digest, bytes, sequence }))
+            };
+            rows.iter().map(answer).collect()
         })
     }
 

@@ -14,6 +14,8 @@ crate::world::on_every_store!(
     an_empty_answer_is_an_answer,
     a_large_answer_comes_back,
     odd_request_ids_are_different_requests,
+    many_requests_are_asked_about_at_once,
+    asking_about_no_request_finds_none,
     answers_survive_a_restart,
     older_answers_are_forgotten,
     an_answer_of_that_very_moment_is_kept,
@@ -77,6 +79,29 @@ async fn odd_request_ids_are_different_requests(world: World) {
     for (key, given) in answers {
         assert_eq!(desk.store.answered(&key).expect("readable"), Some(given), "{key:?}");
     }
+}
+
+async fn many_requests_are_asked_about_at_once(world: World) {
+    let mut desk = Desk::open(world);
+    let id = |number: u32| key(&format!("{number}"));
+    let given: Vec<_> =
+        (0..1_000).step_by(2).map(|number| (id(number), answer(&number.to_be_bytes()))).collect();
+    let odd =
+        ODD_WORDS.map(|word| (RequestKey { actor: word.into(), ..key(word) }, answer(b"odd")));
+    for answers in [given.as_slice(), &odd] {
+        desk.append(&Batch { answers, ..desk.batch() }).expect("it is appended");
+    }
+    let mut asked: Vec<_> = (0..1_000).map(id).collect();
+    asked.extend(odd.iter().map(|(key, _)| key.clone()));
+    asked.push(asked[0].clone());
+    let found = desk.store.answered_all(&asked).expect("readable");
+    assert_eq!(found, given.into_iter().chain(odd).collect());
+}
+
+async fn asking_about_no_request_finds_none(world: World) {
+    let mut desk = Desk::open(world);
+    desk.answer_at(&key("one"), &answer(b"1"), NOON);
+    assert!(desk.store.answered_all(&[]).expect("readable").is_empty());
 }
 
 async fn answers_survive_a_restart(world: World) {
