@@ -11,6 +11,7 @@ mod failover;
 mod follow;
 mod histories;
 mod lost_commit;
+mod other_log;
 mod stores;
 mod tampering;
 mod watching;
