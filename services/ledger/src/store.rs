@@ -1,4 +1,5 @@
-//! Where a ledger lies: one trait, a handful of methods. Default: SQLite; for tests: memory.
+//! Where a ledger lies: one trait, a handful of methods. Default: SQLite; for tests: memory; for
+//! worlds whose ledgers must survive a machine: PostgreSQL, behind the feature `postgres`.
 //!
 //! A store knows rows, texts and side rows; it decides nothing. Everything of one [`Batch`] becomes
 //! durable together or not at all.
@@ -14,6 +15,8 @@ use vivarium_types::source::{Checkpoint, Cursor, Hash, Row};
 use crate::aggregate::Claimed;
 
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sqlite;
 
 /// What went wrong in a store.
@@ -163,6 +166,18 @@ pub trait Store: Send + 'static {
     fn claimed(&mut self, keys: &[String]) -> Result<BTreeMap<String, Claimed>, Error>;
     /// The first answer to a request, if it is still remembered.
     fn answered(&mut self, key: &RequestKey) -> Result<Option<Answered>, Error>;
+    /// The first answers to many requests; those not remembered are absent. A store that is far
+    /// away answers all of them at once.
+    fn answered_all(
+        &mut self,
+        keys: &[RequestKey],
+    ) -> Result<BTreeMap<RequestKey, Answered>, Error> {
+        let mut found = BTreeMap::new();
+        for key in keys {
+            found.extend(self.answered(key)?.map(|answer| (key.clone(), answer)));
+        }
+        Ok(found)
+    }
     /// Forgets answers older than `before`; at most `limit` of them a call.
     fn forget_answers(&mut self, before: Timestamp, limit: u32) -> Result<u32, Error>;
     /// All cursors by follower.

@@ -117,6 +117,8 @@ struct Turn<A: Aggregate> {
     texts: Vec<TextRow>,
     claims: Vec<(String, u64)>,
     facts: BTreeMap<String, Claimed>,
+    /// What was answered before this turn, of all that it is asked.
+    earlier: BTreeMap<RequestKey, Answered>,
     answers: Vec<(RequestKey, Answered)>,
     erasures: Vec<String>,
     replies: Vec<(Reply<A::Rejection>, Answer)>,
@@ -267,10 +269,14 @@ impl<A: Aggregate> Writer<A> {
     }
 
     fn begin(&mut self, jobs: &[Job<A>]) -> Result<Turn<A>, store::Error> {
-        let mut wanted = Vec::new();
+        let (mut wanted, mut requests) = (Vec::new(), Vec::new());
         for job in jobs {
             match job {
-                Job::Submit(submission, _) => wanted.extend(A::needs(&submission.command)),
+                Job::Submit(submission, _) => {
+                    wanted.extend(A::needs(&submission.command));
+                    let request = submission.request.as_ref();
+                    requests.extend(request.map(|request| request.key(&submission.actor)));
+                }
                 Job::Fact(fact, _) => {
                     if let Effect::Command { command, .. } = &fact.effect {
                         wanted.extend(A::needs(command));
@@ -281,7 +287,13 @@ impl<A: Aggregate> Writer<A> {
         }
         let facts =
             if wanted.is_empty() { BTreeMap::new() } else { self.store.claimed(&wanted)? };
+        let earlier = if requests.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.store.answered_all(&requests)?
+        };
         Ok(Turn {
+            earlier,
             now: self.head.time.max(self.clock.now()),
             actor: Actor::service(A::NAME),
             rows: Vec::new(),
@@ -306,7 +318,7 @@ impl<A: Aggregate> Writer<A> {
         let Submission { actor, command, texts, erasures, request, answer } = submission;
         let key = request.as_ref().map(|request| request.key(&actor));
         if let (Some(key), Some(request)) = (&key, &request)
-            && let Some(first) = self.first_answer(turn, key)?
+            && let Some(first) = first_answer(turn, key)
         {
             if first.digest == request.digest {
                 turn.replies.push((reply, Answer::repeat(first)));
@@ -338,19 +350,6 @@ impl<A: Aggregate> Writer<A> {
         }
         turn.replies.push((reply, Answer { bytes, sequence, repeated: false }));
         Ok(())
-    }
-
-    /// The first answer to a request: of this very turn, or remembered on disk.
-    fn first_answer(
-        &mut self,
-        turn: &Turn<A>,
-        key: &RequestKey,
-    ) -> Result<Option<Answered>, store::Error> {
-        let joined = turn.answers.iter().find(|(earlier, _)| earlier == key);
-        match joined {
-            Some((_, answered)) => Ok(Some(answered.clone())),
-            None => self.store.answered(key),
-        }
     }
 
     fn fact(
@@ -585,6 +584,12 @@ impl<A: Aggregate> Writer<A> {
             self.snapshot_running = spawned.ok();
         }
     }
+}
+
+/// The first answer to a request: of this very turn, or remembered on disk.
+fn first_answer<A: Aggregate>(turn: &Turn<A>, key: &RequestKey) -> Option<Answered> {
+    let joined = turn.answers.iter().find(|(earlier, _)| earlier == key);
+    joined.map(|(_, answered)| answered).or_else(|| turn.earlier.get(key)).cloned()
 }
 
 impl<R> Failure<R> {

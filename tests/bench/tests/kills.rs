@@ -23,24 +23,34 @@ fn figure(output: &Output, name: &str) -> u64 {
 
 #[test]
 fn killed_writers_lose_and_double_nothing_that_was_acknowledged() {
-    let output = kills(&[]);
+    all_is_well(&kills(&[]));
+}
+
+#[test]
+fn killed_writers_on_a_server_lose_and_double_nothing_that_was_acknowledged() {
+    all_is_well(&kills(&["--postgres"]));
+}
+
+fn all_is_well(output: &Output) {
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
-    assert_eq!(figure(&output, "kills "), CYCLES, "{text}");
-    let in_flight = figure(&output, "kills with calls in flight ");
+    assert_eq!(figure(output, "kills "), CYCLES, "{text}");
+    let in_flight = figure(output, "kills with calls in flight ");
     assert!(in_flight * 100 >= CYCLES * 80, "too few kills in flight: {text}");
-    assert!(figure(&output, "acknowledged ") > 0, "{text}");
-    assert!(figure(&output, "answers given again by a later life ") > 0, "{text}");
+    assert!(figure(output, "acknowledged ") > 0, "{text}");
+    assert!(figure(output, "answers given again by a later life ") > 0, "{text}");
     for fault in ["lost ", "in another place than acknowledged ", "doubled ", "nobody asked for "] {
-        assert_eq!(figure(&output, fault), 0, "{text}");
+        assert_eq!(figure(output, fault), 0, "{text}");
     }
-    assert_eq!(figure(&output, "breaks of the chain "), 0, "{text}");
+    assert_eq!(figure(output, "breaks of the chain "), 0, "{text}");
 }
 
 #[test]
 fn a_writer_that_acknowledges_before_the_commit_is_found_out() {
-    let output = kills(&["--forget"]);
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(figure(&output, "lost ") > 0);
+    for options in [&["--forget"][..], &["--forget", "--postgres"]] {
+        let output = kills(options);
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(figure(&output, "lost ") > 0);
+    }
 }

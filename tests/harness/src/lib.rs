@@ -8,4 +8,5 @@
 pub mod answers;
 pub mod history;
 pub mod model_server;
+pub mod postgres;
 pub mod process;

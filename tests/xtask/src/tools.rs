@@ -5,7 +5,8 @@
 
 pub(crate) mod apt;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -68,6 +69,21 @@ pub(crate) fn grpcurl(house: &House, installing: Installing) -> Result<Option<Pa
         )?;
     }
     Ok(Some(program))
+}
+
+/// Debian's PostgreSQL, which the tests of the ledger start; they find it by themselves.
+pub(crate) fn postgres(house: &House, installing: Installing) -> Result<()> {
+    let installed = |root: &Path| {
+        let versions = fs::read_dir(root.join("usr/lib/postgresql")).into_iter().flatten();
+        versions.flatten().any(|version| version.path().join("bin/initdb").is_file())
+    };
+    if installed(Path::new("/")) || installed(&house.tools().join("postgresql")) {
+        return Ok(());
+    }
+    if installing == Installing::Forbidden {
+        bail!("PostgreSQL is missing; install it with `apt-get install postgresql`");
+    }
+    step::command("fetch PostgreSQL (Debian's packages)", &mut script(house, "postgres"))
 }
 
 /// A Chromium that the browser tests drive.

@@ -79,6 +79,19 @@ impl Content {
             time: last.map_or(Timestamp::EPOCH, |row| row.time),
         })
     }
+
+    /// Whether the batch claims, writes or answers what was claimed, written or answered before, or
+    /// does so twice itself.
+    fn holds_some_of(&self, batch: &Batch<'_>) -> bool {
+        let claims: BTreeSet<_> = batch.claims.iter().map(|(key, _)| key).collect();
+        let texts: BTreeSet<_> = batch.texts.iter().map(|text| &text.id).collect();
+        let answers: BTreeSet<_> = batch.answers.iter().map(|(key, _)| key).collect();
+        let told = (batch.claims.len(), batch.texts.len(), batch.answers.len());
+        told != (claims.len(), texts.len(), answers.len())
+            || claims.iter().any(|key| self.claims.contains_key(*key))
+            || texts.iter().any(|id| self.texts.contains_key(*id))
+            || answers.iter().any(|key| self.answers.contains_key(*key))
+    }
 }
 
 impl Store for Memory {
@@ -93,8 +106,9 @@ impl Store for Memory {
         {
             let mut content = self.content();
             let stands_at = content.rows.len() as u64;
-            let taken = batch.claims.iter().any(|(key, _)| content.claims.contains_key(key));
-            if content.epoch != batch.writer_epoch || stands_at != batch.expected_sequence || taken
+            if content.epoch != batch.writer_epoch
+                || stands_at != batch.expected_sequence
+                || content.holds_some_of(batch)
             {
                 return Err(Error::Conflict);
             }
@@ -107,7 +121,8 @@ impl Store for Memory {
             content.claims.extend(batch.claims.iter().cloned());
             let answers = batch.answers.iter().cloned();
             content.answers.extend(answers.map(|(key, answer)| (key, (answer, batch.time))));
-            content.cursors.extend(batch.cursors.iter().cloned());
+            let cursors = batch.cursors.iter().filter(|(_, cursor)| cursor.ledger.is_some());
+            content.cursors.extend(cursors.cloned());
             content.checkpoints.extend(batch.checkpoints.iter().cloned());
         }
         match batch.project {
@@ -196,7 +211,12 @@ impl Reader for Memory {
     }
 
     fn view(&self, query: Query<'_>) -> Result<(), Error> {
-        self.on_views(query)
+        self.on_views(&mut |connection| {
+            connection.pragma_update(None, "query_only", true)?;
+            let outcome = query(connection);
+            connection.pragma_update(None, "query_only", false)?;
+            outcome
+        })
     }
 }
 

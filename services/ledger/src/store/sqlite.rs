@@ -74,14 +74,14 @@ impl Sqlite {
         connection.pragma_update(None, "user_version", TABLES_VERSION)?;
         Ok(Self {
             connection,
-            reader: Arc::new(FileReader { path: path.to_owned(), kept: Mutex::default() }),
+            reader: Arc::new(FileReader::at(path)),
             snapshots: Arc::new(SnapshotFolder { folder: path.with_extension("snapshots") }),
         })
     }
 
     /// A reader of a ledger file that no process needs to have open: for audits.
     pub fn read_only(path: &Path) -> Arc<dyn Reader> {
-        Arc::new(FileReader { path: path.to_owned(), kept: Mutex::default() })
+        Arc::new(FileReader::at(path))
     }
 }
 
@@ -108,8 +108,8 @@ impl Store for Sqlite {
         if (epoch, sequence) != (batch.writer_epoch, batch.expected_sequence) {
             return Err(Error::Conflict);
         }
-        insert_rows(&transaction, batch)?;
-        insert_side_rows(&transaction, batch)?;
+        insert_rows(&transaction, batch).map_err(refused)?;
+        insert_side_rows(&transaction, batch).map_err(refused)?;
         if let Some(project) = batch.project {
             project(&transaction)?;
         }
@@ -209,6 +209,14 @@ pub(crate) fn truncate_wal(connection: &Connection) -> Result<(), Error> {
         return Err(Error::Unavailable("a reader kept the write-ahead log from being cut".into()));
     }
     Ok(())
+}
+
+/// A row that is there already was written by somebody else.
+fn refused(error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::ConstraintViolation) => Error::Conflict,
+        _ => error.into(),
+    }
 }
 
 fn insert_rows(transaction: &Transaction<'_>, batch: &Batch<'_>) -> rusqlite::Result<()> {
@@ -311,13 +319,17 @@ fn id(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<LedgerId> {
 
 /// Read connections to one file.
 #[derive(Debug)]
-struct FileReader {
+pub(super) struct FileReader {
     path: PathBuf,
     /// Idle connections; taken for one query and put back behind it.
     kept: Mutex<Vec<Connection>>,
 }
 
 impl FileReader {
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), kept: Mutex::default() }
+    }
+
     fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         let idle = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
@@ -349,6 +361,9 @@ impl Reader for FileReader {
     }
 
     fn rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error> {
+        // Whatever is beyond every number that SQLite has bounds nothing.
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.with(|connection| {
             let mut query = connection.prepare_cached(
                 "SELECT sequence, time_us, actor, kind, schema, payload, hash FROM events

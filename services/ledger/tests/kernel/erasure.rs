@@ -6,8 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::counter::Command;
 use crate::world::{Place, World, add, close, operator};
+use tokio_postgres::NoTls;
+use vivarium_harness::postgres::Postgres as Server;
+use vivarium_ledger::store::postgres::{Config, Postgres};
 use vivarium_ledger::store::sqlite::Sqlite;
-use vivarium_ledger::{Options, Submission, audit};
+use vivarium_ledger::store::{Batch, Store as _};
+use vivarium_ledger::{Options, Submission, TextRow, audit};
+use vivarium_types::{IdSource, Timestamp};
 
 const CANARY: &str = "canary-7f3a9c-in-the-coal-mine";
 const PLAIN: &str = "open-canary-51b2e8-in-the-meadow";
@@ -107,4 +112,48 @@ async fn an_erased_text_is_in_no_file_and_the_chain_still_verifies() {
 fn key_of(folder: &Path, id: &str) -> Vec<u8> {
     let keys = rusqlite::Connection::open(folder.join("counters.keys")).expect("it opens");
     keys.query_row("SELECT key FROM keys WHERE id = ?1", [id], |row| row.get(0)).expect("a key")
+}
+
+/// The tables' files alone: the write-ahead log keeps what it was told until its files are used
+/// again, which the store's documentation says.
+#[tokio::test]
+async fn an_erased_text_is_in_no_table_of_a_server_whoever_looks_on() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let config: Config = server.connection().parse().expect("it reads");
+    let mut store =
+        Postgres::at(&config, "counters", &folder.path().join("views.db")).expect("it opens");
+    let head = store.open(IdSource::seeded(1).mint(Timestamp::EPOCH)).expect("it opens");
+    let tables = server.data().join("base");
+    let on_disk = |needle: &str| {
+        server.query("CHECKPOINT");
+        holds(&tables, needle.as_bytes())
+    };
+
+    // One that lies in its row, and one so large that it lies beside the table.
+    let large: Vec<u8> =
+        (0..1_u32 << 16).flat_map(|at| at.wrapping_mul(0x9e37_79b9).to_be_bytes()).collect();
+    let texts = [
+        TextRow { id: "txt_1".into(), bytes: PLAIN.into(), sealed: false },
+        TextRow { id: "txt_2".into(), bytes: [CANARY.as_bytes(), &large].concat(), sealed: true },
+        TextRow { id: "txt_3".into(), bytes: b"a text that stays".into(), sealed: false },
+    ];
+    let batch = Batch { writer_epoch: head.writer_epoch, ..Batch::default() };
+    store.append(&Batch { texts: &texts, ..batch }).expect("it is appended");
+    assert!(on_disk(PLAIN) && on_disk(CANARY), "they are on disk before the erasure");
+
+    // Somebody who still sees the world as it was: a backup, or a person at a console.
+    let (client, connection) = config.connect(NoTls).await.expect("it connects");
+    tokio::spawn(connection);
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM counters.owner";
+    client.batch_execute(begin).await.expect("it begins");
+
+    let erasures = ["txt_1".to_owned(), "txt_2".to_owned()];
+    let batch = Batch { writer_epoch: head.writer_epoch, ..Batch::default() };
+    store.append(&Batch { erasures: &erasures, ..batch }).expect("it is appended");
+    assert!(on_disk(PLAIN) && on_disk(CANARY), "a deleted row is still in its file");
+    store.finish_erasures(&erasures).expect("it is finished");
+    assert!(!on_disk(PLAIN) && !on_disk(CANARY), "erased texts are still on disk");
+    assert!(on_disk("a text that stays"));
+    client.batch_execute("COMMIT").await.expect("it ends");
 }

@@ -5,14 +5,13 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::counter::{Command, Counters};
-use crate::world::{Place, World, close, operator};
+use crate::world::{World, close, operator};
 use futures::future::join_all;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 use vivarium_ledger::ledger::Running;
 use vivarium_ledger::snapshot::replay;
-use vivarium_ledger::store::memory::Memory;
 use vivarium_ledger::{Error, Ledger, Options, Submission};
 use vivarium_types::Clock as _;
 
@@ -153,11 +152,15 @@ fn check(cases: u32, world: impl Fn() -> World) {
 
 #[test]
 fn snapshot_and_tail_equal_a_full_replay_of_any_history() {
-    check(96, || World::at(Place::Memory(Memory::default())));
+    check(96, World::memory);
 }
 
 #[test]
 fn snapshot_and_tail_equal_a_full_replay_of_any_history_in_a_file() {
-    let folder = || tempfile::tempdir().expect("a temporary folder can be made");
-    check(24, || World::at(Place::Sqlite(folder())));
+    check(24, World::sqlite);
+}
+
+#[test]
+fn snapshot_and_tail_equal_a_full_replay_of_any_history_on_a_server() {
+    check(8, World::postgres);
 }

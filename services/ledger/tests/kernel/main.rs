@@ -7,8 +7,12 @@
 mod contract;
 mod counter;
 mod erasure;
+mod failover;
 mod follow;
 mod histories;
+mod lost_commit;
+mod other_log;
+mod stores;
 mod tampering;
 mod watching;
 mod world;

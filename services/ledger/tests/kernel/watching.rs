@@ -5,6 +5,7 @@ use crate::world::{World, close, operator};
 use futures::future::join_all;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::{TestCaseResult, TestRunner};
 use vivarium_ledger::{Ledger, Submission};
 
 /// One connection of a watcher.
@@ -68,34 +69,53 @@ async fn write(ledger: &Ledger<Counters>, turns: &[usize]) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 16, failure_persistence: None, ..ProptestConfig::default()
-    })]
+/// Whatever the watchers do, on one store after the other's manner.
+fn check(cases: u32, world: impl Fn() -> World) {
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let turns = || vec(1..60_usize, 1..10);
+    let drawn = (vec(connections(), 1..4), turns(), turns());
+    let case = |(watchers, before, meanwhile): (Vec<Vec<Connection>>, Vec<_>, Vec<_>)| {
+        every_event_once(world(), &watchers, &before, &meanwhile)
+    };
+    let failed = TestRunner::new(config).run(&drawn, case).err();
+    assert!(failed.is_none(), "{}", failed.expect("it is some"));
+}
 
-    /// The first part comes from disk, because a restart empties the memory; the rest comes live.
-    #[test]
-    fn a_watcher_cut_off_at_random_sees_every_event_once(
-        watchers in vec(connections(), 1..4),
-        before in vec(1..60_usize, 1..10),
-        meanwhile in vec(1..60_usize, 1..10),
-    ) {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
-        let last = before.iter().chain(&meanwhile).sum::<usize>() as u64;
-        for mut world in World::all() {
-            let (ledger, running) = world.open();
-            runtime.block_on(write(&ledger, &before));
-            close(ledger, running);
-            let (ledger, running) = world.open();
-            let seen = runtime.block_on(async {
-                let watching = watchers.iter().map(|cuts| watch(&ledger, cuts, last));
-                tokio::join!(join_all(watching), write(&ledger, &meanwhile)).0
-            });
-            close(ledger, running);
-            for seen in seen {
-                prop_assert_eq!(seen, (1..=last).collect::<Vec<u64>>());
-            }
-        }
+/// The first part comes from disk, because a restart empties the memory; the rest comes live.
+fn every_event_once(
+    mut world: World,
+    watchers: &[Vec<Connection>],
+    before: &[usize],
+    meanwhile: &[usize],
+) -> TestCaseResult {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
+    let last = before.iter().chain(meanwhile).sum::<usize>() as u64;
+    let (ledger, running) = world.open();
+    runtime.block_on(write(&ledger, before));
+    close(ledger, running);
+    let (ledger, running) = world.open();
+    let seen = runtime.block_on(async {
+        let watching = watchers.iter().map(|cuts| watch(&ledger, cuts, last));
+        tokio::join!(join_all(watching), write(&ledger, meanwhile)).0
+    });
+    close(ledger, running);
+    for seen in seen {
+        prop_assert_eq!(seen, (1..=last).collect::<Vec<u64>>());
     }
+    Ok(())
+}
+
+#[test]
+fn a_watcher_cut_off_at_random_sees_every_event_once() {
+    check(16, World::memory);
+}
+
+#[test]
+fn a_watcher_cut_off_at_random_sees_every_event_once_in_a_file() {
+    check(16, World::sqlite);
+}
+
+#[test]
+fn a_watcher_cut_off_at_random_sees_every_event_once_on_a_server() {
+    check(4, World::postgres);
 }

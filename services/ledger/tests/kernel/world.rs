@@ -1,13 +1,18 @@
-//! Where the kernel's tests happen: a ledger of counters in memory or in a file, opened and closed.
+//! Where the kernel's tests happen: a ledger of counters in memory, in a file or on a server, opened
+//! and closed.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::counter::{Command, Counters, Event};
+use vivarium_harness::postgres::Postgres as Server;
 use vivarium_ledger::ledger::Running;
 use vivarium_ledger::seal::KeyFile;
 use vivarium_ledger::store::memory::Memory;
+use vivarium_ledger::store::postgres::Postgres;
 use vivarium_ledger::store::sqlite::Sqlite;
-use vivarium_ledger::store::{Reader, Snapshots};
+use vivarium_ledger::store::{self, Reader, Snapshots};
 use vivarium_ledger::writer::Parts;
 use vivarium_ledger::{Ledger, Meta, Options, Store, Submission, View};
 use vivarium_types::{Actor, IdSource, ManualClock, Timestamp};
@@ -16,6 +21,47 @@ use vivarium_types::{Actor, IdSource, ManualClock, Timestamp};
 pub(crate) enum Place {
     Memory(Memory),
     Sqlite(tempfile::TempDir),
+    Postgres(Schema),
+}
+
+/// A schema of the server that all tests share, and a folder for what lies beside it.
+pub(crate) struct Schema {
+    name: String,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Schema {
+    fn fresh() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self { name: format!("t{}_{number}", std::process::id()), folder: folder() }
+    }
+
+    fn store(&self) -> Postgres {
+        let config = Server::shared().parse().expect("a connection string");
+        Postgres::at(&config, &self.name, &self.folder.path().join("views.db")).expect("it opens")
+    }
+}
+
+impl Place {
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Sqlite(folder) => Some(folder.path()),
+            Self::Postgres(schema) => Some(schema.folder.path()),
+        }
+    }
+
+    /// The store in this place, as a process that starts would open it.
+    pub(crate) fn store(&self) -> Box<dyn Store> {
+        match self {
+            Self::Memory(memory) => Box::new(memory.handle()),
+            Self::Sqlite(folder) => {
+                Box::new(Sqlite::at(&folder.path().join("counters.db")).expect("it opens"))
+            }
+            Self::Postgres(schema) => Box::new(schema.store()),
+        }
+    }
 }
 
 pub(crate) struct World {
@@ -26,16 +72,23 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn all() -> Vec<Self> {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        [Place::Memory(Memory::default()), Place::Sqlite(folder)].map(Self::at).into()
+    pub(crate) fn memory() -> Self {
+        Self::at(Place::Memory(Memory::default()))
+    }
+
+    pub(crate) fn sqlite() -> Self {
+        Self::at(Place::Sqlite(folder()))
+    }
+
+    pub(crate) fn postgres() -> Self {
+        Self::at(Place::Postgres(Schema::fresh()))
     }
 
     pub(crate) fn at(place: Place) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_406_400_000)));
-        let keys = match &place {
-            Place::Memory(_) => KeyFile::in_memory(),
-            Place::Sqlite(folder) => KeyFile::at(&folder.path().join("counters.keys")),
+        let keys = match place.folder() {
+            None => KeyFile::in_memory(),
+            Some(folder) => KeyFile::at(&folder.join("counters.keys")),
         };
         Self { place, clock, keys: Arc::new(keys.expect("a key file opens")), seed: 1 }
     }
@@ -45,44 +98,68 @@ impl World {
     }
 
     pub(crate) fn open_with(&mut self, options: Options) -> (Ledger<Counters>, Running) {
+        self.open_viewing(options, Box::new(Totals))
+    }
+
+    pub(crate) fn open_viewing(
+        &mut self,
+        options: Options,
+        view: Box<dyn View<Counters>>,
+    ) -> (Ledger<Counters>, Running) {
         self.seed += 1;
-        match &self.place {
-            Place::Memory(memory) => self.start(memory.handle(), options),
+        let parts = Parts {
+            clock: Arc::<ManualClock>::clone(&self.clock),
+            ids: IdSource::seeded(self.seed),
+            views: vec![view],
+            keys: Some(Arc::clone(&self.keys)),
+        };
+        let nothing = Box::new(|_: &store::Error| {});
+        let opened = match &self.place {
+            Place::Memory(memory) => Ledger::open(memory.handle(), parts, None, options, nothing),
             Place::Sqlite(folder) => {
                 let store = Sqlite::at(&folder.path().join("counters.db")).expect("it opens");
-                self.start(store, options)
+                Ledger::open(store, parts, None, options, nothing)
             }
-        }
+            Place::Postgres(schema) => Ledger::open(schema.store(), parts, None, options, nothing),
+        };
+        opened.expect("a ledger opens")
     }
 
     /// The snapshots of a world whose ledger is closed.
     pub(crate) fn snapshots(&self) -> Arc<dyn Snapshots> {
-        match &self.place {
-            Place::Memory(memory) => memory.snapshots(),
-            Place::Sqlite(folder) => {
-                Sqlite::at(&folder.path().join("counters.db")).expect("it opens").snapshots()
-            }
-        }
+        self.place.store().snapshots()
     }
 
     /// A reader of its own for a world whose ledger is closed.
     pub(crate) fn reader(&self) -> Arc<dyn Reader> {
         match &self.place {
-            Place::Memory(memory) => memory.reader(),
             Place::Sqlite(folder) => Sqlite::read_only(&folder.path().join("counters.db")),
+            Place::Memory(_) | Place::Postgres(_) => self.place.store().reader(),
         }
     }
-
-    fn start(&self, store: impl Store, options: Options) -> (Ledger<Counters>, Running) {
-        let parts = Parts {
-            clock: Arc::<ManualClock>::clone(&self.clock),
-            ids: IdSource::seeded(self.seed),
-            views: vec![Box::new(Totals)],
-            keys: Some(Arc::clone(&self.keys)),
-        };
-        Ledger::open(store, parts, None, options, Box::new(|_| {})).expect("a ledger opens")
-    }
 }
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
+}
+
+/// Makes of each `async fn NAME(world: World)` three tests, one for every store.
+macro_rules! on_every_store {
+    (@ $store:ident: $($case:ident),*) => {
+        mod $store {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(crate::world::World::$store()).await;
+            })*
+        }
+    };
+    ($($case:ident),* $(,)?) => {
+        crate::world::on_every_store!(@ memory: $($case),*);
+        crate::world::on_every_store!(@ sqlite: $($case),*);
+        crate::world::on_every_store!(@ postgres: $($case),*);
+    };
+}
+pub(crate) use on_every_store;
 
 /// A read model: the totals by name.
 pub(crate) struct Totals;

@@ -76,6 +76,9 @@ fn start(args: &Args, folder: &Path) -> Result<Child> {
     if args.forget {
         command.arg("--forget");
     }
+    if let Some(server) = &args.server {
+        command.arg("--server").arg(server);
+    }
     Ok(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?)
 }
 

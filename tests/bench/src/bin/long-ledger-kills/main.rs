@@ -4,6 +4,7 @@
 //! memory stays. Power cuts are another suite.
 
 mod book;
+mod home;
 mod life;
 mod record;
 mod writer;
@@ -16,18 +17,20 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use vivarium_bench::dice::Dice;
 use vivarium_bench::place;
+use vivarium_harness::postgres::Postgres;
 
 use book::Book;
+use home::Home;
 use life::Kill;
 use record::{Faults, Record};
 
 /// Cycles between two audits of the whole file; each cycle reads what is new.
 const AUDIT_EVERY: u64 = 100;
 
-/// Starts a writer over one SQLite ledger, kills it at a random moment, and starts the next.
+/// Starts a writer over one ledger, kills it at a random moment, and starts the next.
 ///
 /// Many callers submit numbers under request ids. A call without an answer is repeated under its
-/// id by the next life. Behind each kill the file is read: every acknowledged number is there
+/// id by the next life. Behind each kill the log is read: every acknowledged number is there
 /// once, in the acknowledged place, nothing is there that nobody asked for, and the chain
 /// verifies. Prints its counts; ends with 1 at the first broken promise.
 #[derive(Debug, Parser)]
@@ -53,6 +56,12 @@ struct Args {
     /// Acknowledge before the commit: a planted fault, which must be found out.
     #[arg(long)]
     forget: bool,
+    /// Keep the ledger in PostgreSQL, in a server of this program's own.
+    #[arg(long)]
+    postgres: bool,
+    /// The server of the writer's ledger.
+    #[arg(long, hide = true, value_name = "CONNECTION")]
+    server: Option<String>,
     /// Be the writer in this folder.
     #[arg(long, hide = true, value_name = "FOLDER")]
     writer: Option<PathBuf>,
@@ -69,21 +78,25 @@ struct Figures {
 }
 
 fn main() -> Result<ExitCode> {
-    let args = Args::parse();
+    let mut args = Args::parse();
     if let Some(folder) = &args.writer {
-        writer::run(folder, args.snapshot_every, args.forget)?;
+        let home = Home::new(folder, args.server.as_deref());
+        writer::run(&home, args.snapshot_every, args.forget)?;
         return Ok(ExitCode::SUCCESS);
     }
     let seed = args.seed.unwrap_or_else(|| u64::from_le_bytes(vivarium_chassis::clock::random()));
     let folder = place::folder(args.folder.as_deref())?;
+    let server = args.postgres.then(Postgres::start);
+    args.server = server.as_ref().map(Postgres::connection);
     let mut head = place::versions(folder.path());
     writeln!(
         head,
-        "\nseed {seed}, {} cycles, {} callers, about {} answers a life, a snapshot every {} rows{}",
+        "\nseed {seed}, {} cycles, {} callers, about {} answers a life, a snapshot every {} rows{}{}",
         args.cycles,
         args.callers,
         args.answers,
         args.snapshot_every,
+        if args.postgres { ", in PostgreSQL" } else { "" },
         if args.forget { ", acknowledged before the commit" } else { "" },
     )?;
     print(&head);
@@ -97,14 +110,15 @@ fn main() -> Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     }
     if !args.forget {
-        place::keep("ledger-kills.txt", &(head + &figures))?;
+        let name = if args.postgres { "ledger-kills-postgres.txt" } else { "ledger-kills.txt" };
+        place::keep(name, &(head + &figures))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Lives and kills until the cycles are through or a promise is broken.
 fn kill(args: &Args, folder: &Path, seed: u64) -> Result<(Book, Figures, Faults)> {
-    let file = folder.join(writer::FILE);
+    let home = Home::new(folder, args.server.as_deref());
     let mut dice = Dice::seeded(seed);
     let mut book = Book::new(args.callers);
     let mut record = Record::new(args.callers);
@@ -112,7 +126,7 @@ fn kill(args: &Args, folder: &Path, seed: u64) -> Result<(Book, Figures, Faults)
     for cycle in 1..=args.cycles {
         let kill = Kill::throw(&mut dice, cycle, args.answers);
         life::run(args, folder, kill, &mut book).with_context(|| format!("life {cycle}"))?;
-        record.read_on(&file, &book, &mut faults).with_context(|| format!("life {cycle}"))?;
+        record.read_on(&home, &book, &mut faults).with_context(|| format!("life {cycle}"))?;
         let unanswered = book.in_flight();
         figures.kills += 1;
         figures.in_flight += u64::from(!unanswered.is_empty());
@@ -123,8 +137,8 @@ fn kill(args: &Args, folder: &Path, seed: u64) -> Result<(Book, Figures, Faults)
             // Once more from the first row: what was there must be there still.
             let mut whole = Record::new(args.callers);
             let mut again = Faults::default();
-            whole.read_on(&file, &book, &mut again)?;
-            whole.audit(&file, &mut again)?;
+            whole.read_on(&home, &book, &mut again)?;
+            whole.audit(&home, &mut again)?;
             faults.take_worst(again);
         }
         if faults.any() {

@@ -1,4 +1,4 @@
-//! What the file says, read with SQLite alone, held against what the callers know.
+//! What the log says, a file read with SQLite alone, held against what the callers know.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,12 +8,13 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use vivarium_bench::numbers::{Event, Note, Wire};
 use vivarium_ledger::chain::Verifier;
-use vivarium_ledger::store::sqlite::Sqlite;
+use vivarium_ledger::store::Reader;
 use vivarium_ledger::{Hash, Row, audit};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::LedgerId;
 
 use crate::book::Book;
+use crate::home::Home;
 
 /// Broken promises; all well when nothing but `rows` is counted.
 #[derive(Debug, Default)]
@@ -71,10 +72,13 @@ impl Record {
     }
 
     /// Reads the rows behind those that were read before, and compares the acknowledgements since.
-    pub(crate) fn read_on(&mut self, file: &Path, book: &Book, faults: &mut Faults) -> Result<()> {
-        // A life may end before it has made the file.
-        if file.exists() {
-            self.rows(file, book, faults)?;
+    pub(crate) fn read_on(&mut self, home: &Home, book: &Book, faults: &mut Faults) -> Result<()> {
+        // A life may end before the ledger is there.
+        if home.is_owned()? {
+            match home {
+                Home::File(file) => self.file(file, book, faults)?,
+                Home::Server(..) => self.server(&*home.reader()?, book, faults)?,
+            }
         }
         for (note, sequence) in book.acknowledged_behind(&self.compared) {
             match self.written.get(&(note.caller, note.number)) {
@@ -87,17 +91,27 @@ impl Record {
         Ok(())
     }
 
-    fn rows(&mut self, file: &Path, book: &Book, faults: &mut Faults) -> Result<()> {
+    fn file(&mut self, file: &Path, book: &Book, faults: &mut Faults) -> Result<()> {
         let connection = open(file)?;
         let Some(ledger) = owner(&connection)? else { return Ok(()) };
-        let verifier = self.verifier.get_or_insert_with(|| Verifier::from_genesis(ledger));
+        let after = self.verifier.get_or_insert_with(|| Verifier::from_genesis(ledger)).sequence();
         let mut query = connection.prepare(
             "SELECT sequence, time_us, actor, kind, schema, payload, hash FROM events
              WHERE sequence > ?1 ORDER BY sequence",
         )?;
-        let rows = query.query_map([verifier.sequence()], row)?;
+        let rows = query.query_map([after], row)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        self.rows(rows, book, faults)
+    }
+
+    fn server(&mut self, reader: &dyn Reader, book: &Book, faults: &mut Faults) -> Result<()> {
+        let ledger = reader.head()?.ledger;
+        let after = self.verifier.get_or_insert_with(|| Verifier::from_genesis(ledger)).sequence();
+        self.rows(reader.rows(after, usize::MAX)?, book, faults)
+    }
+
+    fn rows(&mut self, rows: Vec<Row>, book: &Book, faults: &mut Faults) -> Result<()> {
+        let Some(verifier) = &mut self.verifier else { return Ok(()) };
         for row in rows {
-            let row = row?;
             faults.rows += 1;
             if let Err(broken) = verifier.check(&row) {
                 faults.findings.push(broken.to_string());
@@ -118,9 +132,9 @@ impl Record {
     }
 
     /// The kernel's own audit of the whole file; it must have seen the rows that were read here.
-    pub(crate) fn audit(&self, file: &Path, faults: &mut Faults) -> Result<()> {
+    pub(crate) fn audit(&self, home: &Home, faults: &mut Faults) -> Result<()> {
         let Some(verifier) = &self.verifier else { return Ok(()) };
-        let report = audit::verify(&*Sqlite::read_only(file), &[], &|_| true, &mut |_| {})?;
+        let report = audit::verify(&*home.reader()?, &[], &|_| true, &mut |_| {})?;
         faults.findings.extend(report.findings.iter().map(ToString::to_string));
         if (report.rows, report.hash) != (verifier.sequence(), verifier.hash()) {
             faults.findings.push(format!("the audit saw {} rows", report.rows));

@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -18,19 +17,25 @@ use vivarium_ledger::writer::Parts;
 use vivarium_ledger::{Ledger, Options, Submission};
 use vivarium_types::Actor;
 
-/// The ledger's file.
-pub(crate) const FILE: &str = "numbers.db";
+use crate::home::{self, Home};
 
 /// Runs until it is killed. Each caller's first number comes on standard input.
-pub(crate) fn run(folder: &Path, snapshot_every: u64, forget: bool) -> Result<()> {
+pub(crate) fn run(home: &Home, snapshot_every: u64, forget: bool) -> Result<()> {
     let starts = io::read_to_string(io::stdin())?;
     let starts: Vec<u64> =
         starts.split_whitespace().map(str::parse).collect::<Result<_, _>>().context("a number")?;
-    let store = Sqlite::at(&folder.join(FILE))?;
     let parts =
         Parts { clock: Arc::new(SystemClock), ids: clock::ids(), views: Vec::new(), keys: None };
     let options = Options { snapshot_every, ..Options::default() };
-    let (ledger, _running) = Ledger::open(store, parts, None, options, abort_on_fault())?;
+    let (ledger, _running) = match home {
+        Home::File(file) => {
+            Ledger::open(Sqlite::at(file)?, parts, None, options, abort_on_fault())?
+        }
+        Home::Server(server, views) => {
+            let store = home::postgres(server, views)?;
+            Ledger::open(store, parts, None, options, abort_on_fault())?
+        }
+    };
     let callers =
         starts.into_iter().zip(0..).map(|(start, caller)| call(&ledger, caller, start, forget));
     tokio::runtime::Builder::new_current_thread().build()?.block_on(try_join_all(callers))?;

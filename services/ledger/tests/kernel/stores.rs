@@ -1,0 +1,14 @@
+//! What every store promises, one promise a test, straight at the trait.
+
+mod answers;
+mod append;
+mod claims;
+pub(crate) mod desk;
+mod erasures;
+mod followers;
+mod open;
+mod reading;
+mod refusal;
+mod snapshots;
+mod texts;
+mod views;
