@@ -6,8 +6,8 @@ use anyhow::Result;
 use awa::model::insert::params_with;
 use awa::{Client, InsertOpts, JobArgs, JobResult, QueueConfig, QueueStorage, QueueStorageConfig};
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx_of_awa::PgPool;
+use sqlx_of_awa::postgres::PgPoolOptions;
 use tokio::task::JoinHandle;
 
 use crate::cells::{Handler, Payload, Peer};

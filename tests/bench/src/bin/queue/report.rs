@@ -1,0 +1,154 @@
+//! What is kept and shown: raw rows as JSON, medians as tables between two marks of a page.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::row::{OURS, Row};
+
+const BEGIN: &str = "<!-- bench queue: begin, written by `cargo xtask bench queue` -->";
+const END: &str = "<!-- bench queue: end -->";
+
+/// One run with everything that is needed to judge it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Record {
+    pub(crate) machine: String,
+    pub(crate) date: String,
+    pub(crate) settings: BTreeMap<String, Value>,
+    pub(crate) servers: BTreeMap<String, Value>,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// The middle of some figures.
+pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut figures: Vec<f64> = figures.into_iter().collect();
+    figures.sort_by(f64::total_cmp);
+    let (low, high) = (figures.len().checked_sub(1)? / 2, figures.len() / 2);
+    Some(f64::midpoint(*figures.get(low)?, *figures.get(high)?))
+}
+
+/// The titles of the cells, in the order of the page.
+const CELLS: [(&str, &str); 10] = [
+    ("single", "A: single adds, 64 clients, each waits for its durable answer"),
+    ("bulk", "B: many tasks at once"),
+    ("drain", "C: a full queue to the durable end state"),
+    ("ping", "D: one task into an idle queue, from the call to its handler"),
+    ("rescue", "E: a worker dies with 100 tasks, until the last of them runs elsewhere"),
+    ("lifecycle", "Ours alone: add, grant, finish, verdict accepted"),
+    ("engine", "Ours alone: the same in one process, without the wire"),
+    ("depth", "Ours alone: a deep queue"),
+    ("fair", "Ours alone: a thousand submitters"),
+    ("watch", "Ours alone: two hundred subscribers"),
+];
+
+impl Record {
+    /// Writes the rows as they are.
+    pub(crate) fn keep(&self, path: &Path) -> Result<()> {
+        fs::write(path, serde_json::to_string_pretty(self)? + "\n")?;
+        Ok(())
+    }
+
+    /// Writes the tables between the marks of a page.
+    pub(crate) fn show(&self, path: &Path) -> Result<()> {
+        let page = fs::read_to_string(path)?;
+        let parts = page.split_once(BEGIN).and_then(|(before, rest)| {
+            let (_, behind) = rest.split_once(END)?;
+            Some((before, behind))
+        });
+        let (before, behind) = parts.context("the page lost its marks")?;
+        fs::write(path, format!("{before}{BEGIN}\n\n{}\n{END}{behind}", self.tables()))?;
+        Ok(())
+    }
+
+    /// All tables.
+    pub(crate) fn tables(&self) -> String {
+        let mut text = format!("{}, {}.\n", self.machine, self.date);
+        for (cell, title) in CELLS {
+            let rows: Vec<&Row> = self.rows.iter().filter(|row| row.cell == cell).collect();
+            if !rows.is_empty() {
+                text.push_str(&format!("\n### {title}\n\n{}", table(&rows)));
+            }
+        }
+        text
+    }
+}
+
+fn table(rows: &[&Row]) -> String {
+    let mut peers: Vec<&str> = Vec::new();
+    for row in rows {
+        if !peers.contains(&row.peer.as_str()) {
+            peers.push(&row.peer);
+        }
+    }
+    let of = |peer: &str| -> Vec<&Row> {
+        rows.iter().copied().filter(|row| row.peer == peer).collect()
+    };
+    let figure = |peer: &str| figures(&of(peer), |row| row.per_second.or(row.p50_ms));
+    let ours = figure(OURS);
+    let by_time = rows.iter().all(|row| row.per_second.is_none());
+    let mut text = String::from(
+        "| | a second | p50 ms | p99 ms | seconds | syncs | disk p50 ms | ours is | settings |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
+    );
+    for peer in peers {
+        let rows = of(peer);
+        let (Some(last), probe) =
+            (rows.last(), figures(&rows, |row| row.probe.map(|probe| probe.millis())))
+        else {
+            continue;
+        };
+        if let Some(why) = last.skipped.as_ref().filter(|_| counted(&rows).next().is_none()) {
+            text.push_str(&format!("| {peer} {} | {why} | | | | | | | {} |\n", last.version, last.settings));
+            continue;
+        }
+        let ratio = ours.zip(figure(peer)).filter(|_| peer != OURS).map(|(ours, theirs)| {
+            if by_time { format!("{:.2} of its time", ours / theirs) } else { format!("{:.1}×", ours / theirs) }
+        });
+        let shown = |figure: Option<f64>| figure.map(short).unwrap_or_default();
+        text.push_str(&format!(
+            "| {peer} {} | {} | {} | {} | {} | {} | {} | {} | {}{} |\n",
+            last.version,
+            shown(figures(&rows, |row| row.per_second)),
+            shown(figures(&rows, |row| row.p50_ms)),
+            shown(figures(&rows, |row| row.p99_ms)),
+            shown(figures(&rows, |row| row.seconds)),
+            shown(figures(&rows, |row| row.fsyncs.map(crate::row::float))),
+            shown(probe),
+            ratio.unwrap_or_default(),
+            last.settings,
+            more(last),
+        ));
+    }
+    text
+}
+
+fn counted<'a>(rows: &'a [&Row]) -> impl Iterator<Item = &'a Row> {
+    rows.iter().copied().filter(|row| row.skipped.is_none())
+}
+
+/// The median of a figure over the rounds that count.
+fn figures(rows: &[&Row], figure: impl Fn(&Row) -> Option<f64>) -> Option<f64> {
+    median(counted(rows).filter_map(figure))
+}
+
+/// What only this cell has, behind its settings.
+fn more(row: &Row) -> String {
+    let told = |(name, value): (&String, &Value)| {
+        let value = value.as_f64().map_or_else(|| value.to_string(), short);
+        format!("; {} {value}", name.replace('_', " "))
+    };
+    row.more.iter().filter(|(name, _)| name.as_str() != "started").map(told).collect()
+}
+
+/// A figure with as many digits as mean something.
+fn short(figure: f64) -> String {
+    match figure {
+        _ if figure >= 1_000.0 => format!("{:.0}", figure),
+        _ if figure >= 10.0 => format!("{figure:.1}"),
+        _ => format!("{figure:.2}"),
+    }
+}
