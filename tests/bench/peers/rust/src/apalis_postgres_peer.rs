@@ -57,7 +57,9 @@ impl Peer for Apalis {
     }
 
     async fn work(&self, name: &str, handler: Handler) -> Result<JoinHandle<()>> {
-        let backend = PostgresStorage::<Payload>::new(&self.workers).with_config(config()).with_pubsub()
+        let backend = PostgresStorage::<Payload>::new(&self.workers)
+            .with_config(config())
+            .with_pubsub()
             .poll_with_interval(Duration::from_millis(100));
         let worker = WorkerBuilder::new(name)
             .backend(backend)

@@ -8,6 +8,7 @@ use awa::{Client, InsertOpts, JobArgs, JobResult, QueueConfig, QueueStorage, Que
 use serde::{Deserialize, Serialize};
 use sqlx_of_awa::PgPool;
 use sqlx_of_awa::postgres::PgPoolOptions;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::cells::{Handler, Payload, Peer};
@@ -49,8 +50,13 @@ impl Peer for Awa {
         let workers = PgPoolOptions::new().max_connections(20).connect(&address).await?;
         let store = QueueStorage::new(QueueStorageConfig::default())?;
         if fresh {
-            awa::migrations::run(&pool).await?;
-            store.install(&pool).await?;
+            // Its futures cannot be sent to another thread, so they are awaited on this one.
+            tokio::task::block_in_place(|| {
+                Handle::current().block_on(async {
+                    awa::migrations::run(&pool).await?;
+                    store.install(&pool).await
+                })
+            })?;
         }
         Ok(Self { pool, workers, store })
     }
@@ -61,7 +67,8 @@ impl Peer for Awa {
     }
 
     async fn add_many(&self, payloads: Vec<Payload>) -> Result<()> {
-        let params = payloads.into_iter().map(|payload| params_with(&Note::from(payload), options()));
+        let params =
+            payloads.into_iter().map(|payload| params_with(&Note::from(payload), options()));
         let params = params.collect::<Result<Vec<_>, _>>()?;
         for batch in params.chunks(COPY) {
             self.store.enqueue_params_copy(&self.pool, batch).await?;
@@ -73,7 +80,11 @@ impl Peer for Awa {
         let queue = QueueConfig { max_workers: 256, ..QueueConfig::default() };
         let client = Client::builder(self.workers.clone())
             .queue(QUEUE, queue)
-            .queue_storage(QueueStorageConfig::default(), Duration::from_secs(1), Duration::from_millis(250))
+            .queue_storage(
+                QueueStorageConfig::default(),
+                Duration::from_secs(1),
+                Duration::from_millis(250),
+            )
             .register::<Note, _, _>(move |note: Note, _| {
                 let handler = handler.clone();
                 async move {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -63,7 +63,11 @@ pub trait Peer: Send + Sync + 'static {
     /// Many tasks in the peer's own best way.
     fn add_many(&self, payloads: Vec<Payload>) -> impl Future<Output = Result<()>> + Send;
     /// Starts a worker with a name of its own.
-    fn work(&self, name: &str, handler: Handler) -> impl Future<Output = Result<JoinHandle<()>>> + Send;
+    fn work(
+        &self,
+        name: &str,
+        handler: Handler,
+    ) -> impl Future<Output = Result<JoinHandle<()>>> + Send;
     /// Tasks that are not at their durable end state.
     fn left(&self) -> impl Future<Output = Result<i64>> + Send;
 }

@@ -14,7 +14,9 @@ use cells::{Peer, Settings, run};
 async fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [peer, cell, rest @ ..] = words.as_slice() else {
-        bail!("usage: peers awa|apalis-postgres|apalis-sqlite CELL [--n N] [--clients C] [--seconds S]");
+        bail!(
+            "usage: peers awa|apalis-postgres|apalis-sqlite CELL [--n N] [--clients C] [--seconds S]"
+        );
     };
     let mut settings = Settings { n: 20_000, clients: 64, seconds: 4 };
     for pair in rest.chunks(2) {
@@ -27,8 +29,12 @@ async fn main() -> Result<()> {
     }
     let measured = match peer.as_str() {
         awa_peer::Awa::NAME => run::<awa_peer::Awa>(cell, settings).await?,
-        apalis_postgres_peer::Apalis::NAME => run::<apalis_postgres_peer::Apalis>(cell, settings).await?,
-        apalis_sqlite_peer::Apalis::NAME => run::<apalis_sqlite_peer::Apalis>(cell, settings).await?,
+        apalis_postgres_peer::Apalis::NAME => {
+            run::<apalis_postgres_peer::Apalis>(cell, settings).await?
+        }
+        apalis_sqlite_peer::Apalis::NAME => {
+            run::<apalis_sqlite_peer::Apalis>(cell, settings).await?
+        }
         other => bail!("there is no peer {other}"),
     };
     println!("{measured}");

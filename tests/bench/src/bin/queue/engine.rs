@@ -163,35 +163,32 @@ fn answer(
 ) -> Option<Submission<Queue>> {
     let wire = ["lease_granted", "attempt_finished"].contains(&row.kind.as_str());
     let wire: Wire = serde_json::from_slice(&row.payload).ok().filter(|_| wire)?;
-    match Event::try_from(wire).ok()? {
-        Event::LeaseGranted(granted) => {
-            let mut texts = ledger.texts();
-            let work = Work {
-                summary: None,
-                answer: Some(texts.plain("done")),
-                documents: Vec::new(),
-                how: "finished".to_owned(),
-                steps: 1,
-                model_tokens: 0,
-                model: String::new(),
-                model_embedded: false,
-            };
-            let held = Held { lease: granted.lease, token: row.sequence };
-            let outcome = Box::new(Outcome::Finished(work));
-            let command = Command::Finish { held, instance, cost: MicroUsd::ZERO, outcome };
-            Some(Submission::new(Actor::service(RUNNER), command).texts(texts.into_rows()))
-        }
-        Event::AttemptFinished(finished) => {
-            let command = Command::Verdict(Verdict {
-                submission: finished.submission,
-                task: finished.end.task,
-                accepted: true,
-                confidence_permille: 1_000,
-                feedback: Vec::new(),
-                content_hash: None,
-            });
-            Some(Submission::new(Actor::service("review"), command))
-        }
-        _ => None,
+    let event = Event::try_from(wire).ok()?;
+    if let Event::LeaseGranted(granted) = event {
+        let mut texts = ledger.texts();
+        let work = Work {
+            summary: None,
+            answer: Some(texts.plain("done")),
+            documents: Vec::new(),
+            how: "finished".to_owned(),
+            steps: 1,
+            model_tokens: 0,
+            model: String::new(),
+            model_embedded: false,
+        };
+        let held = Held { lease: granted.lease, token: row.sequence };
+        let outcome = Box::new(Outcome::Finished(work));
+        let command = Command::Finish { held, instance, cost: MicroUsd::ZERO, outcome };
+        return Some(Submission::new(Actor::service(RUNNER), command).texts(texts.into_rows()));
     }
+    let Event::AttemptFinished(finished) = event else { return None };
+    let command = Command::Verdict(Verdict {
+        submission: finished.submission,
+        task: finished.end.task,
+        accepted: true,
+        confidence_permille: 1_000,
+        feedback: Vec::new(),
+        content_hash: None,
+    });
+    Some(Submission::new(Actor::service("review"), command))
 }

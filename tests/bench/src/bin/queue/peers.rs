@@ -13,6 +13,9 @@ use crate::cells::Sizes;
 use crate::probe::{Syncs, counted, counting, tree, written};
 use crate::row::Row;
 
+/// Seconds after which a cell has failed.
+const CELL_MAX: &str = "180";
+
 /// What a peer runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Runtime {
@@ -176,18 +179,15 @@ impl Peers {
             Keeper::Itself => None,
         };
         let told = self.place.join("own-syncs");
-        let mut command = match (peer.runtime, peer.keeper) {
-            (Runtime::Node, _) => Command::new("node"),
-            (Runtime::Rust, Keeper::Itself) if crate::has_perf() => {
-                let mut perf = counting(&told);
-                perf.arg(&self.rust);
-                perf
-            }
-            (Runtime::Rust, _) => Command::new(&self.rust),
-        };
-        if peer.runtime == Runtime::Node {
-            command.arg("run.mjs");
+        let mut command = Command::new("timeout");
+        command.args(["--signal=KILL", CELL_MAX]);
+        if peer.keeper == Keeper::Itself && crate::has_perf() {
+            command.args(counting(&told));
         }
+        match peer.runtime {
+            Runtime::Node => command.args(["node", "run.mjs"]),
+            Runtime::Rust => command.arg(&self.rust),
+        };
         command.args([peer.name, cell, "--n", &sizes.n.to_string()]);
         command.args(["--clients", &sizes.clients.to_string()]);
         command.args(["--seconds", &sizes.span.as_secs().max(1).to_string()]);

@@ -1,5 +1,6 @@
 //! The bare disk just before a cell, and what a process hands to the disk during one.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -89,7 +90,6 @@ pub(crate) struct Syncs {
 
 impl Syncs {
     /// Counts for these processes and what they start; `None` where `perf` cannot.
-    #[expect(clippy::disallowed_methods, reason = "perf does not say when it has attached itself")]
     pub(crate) fn of(pids: &[u32], folder: &Path) -> Option<Self> {
         let told = folder.join("syncs");
         let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
@@ -97,6 +97,7 @@ impl Syncs {
             let mut perf = counter(events, &told);
             perf.arg("-p").arg(pids.join(","));
             let mut perf = perf.spawn().ok()?;
+            // It does not say when it has attached itself.
             std::thread::sleep(ATTACHING);
             if matches!(perf.try_wait(), Ok(None)) {
                 return Some(Self { perf, told });
@@ -113,12 +114,12 @@ impl Syncs {
     }
 }
 
-/// A command that counts its own syncs into `told`, if `perf` is there.
-pub(crate) fn counting(told: &Path) -> Command {
+/// The words before a command that make `perf` count its syncs into `told`.
+pub(crate) fn counting(told: &Path) -> Vec<OsString> {
     let on_ext4 = Path::new("/sys/kernel/tracing/events/ext4/ext4_sync_file_enter").exists();
-    let mut perf = counter(EVENTS[usize::from(!on_ext4)], told);
-    perf.arg("--");
-    perf
+    let perf = counter(EVENTS[usize::from(!on_ext4)], told);
+    let words = std::iter::once(perf.get_program()).chain(perf.get_args());
+    words.chain([OsStr::new("--")]).map(OsStr::to_owned).collect()
 }
 
 fn counter(events: &str, told: &Path) -> Command {

@@ -27,8 +27,8 @@ use vivarium_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use vivarium_proto::queue::v1 as queue_pb;
 use vivarium_proto::queue::v1::queue_event::Event;
 use vivarium_proto::review::v1 as pb;
-use vivarium_types::source::{Cursor, Row};
 use vivarium_types::Actor;
+use vivarium_types::source::{Cursor, Row};
 
 /// What it says: review's own events, decided elsewhere.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]

@@ -8,6 +8,9 @@ use vivarium_bench::times::Times;
 
 use crate::probe::Probe;
 
+/// Cells whose syncs are counted.
+const SYNCING: [&str; 6] = ["single", "bulk", "drain", "ping", "lifecycle", "engine"];
+
 /// Us, in the column of peers.
 pub(crate) const OURS: &str = "vivarium";
 
@@ -85,7 +88,9 @@ impl Row {
             return self;
         }
         let Some(fsyncs) = self.fsyncs else {
-            self.more.insert("fsyncs_unknown".to_owned(), true.into());
+            if SYNCING.contains(&self.cell.as_str()) {
+                self.more.insert("syncs_not_counted".to_owned(), true.into());
+            }
             return self;
         };
         let enough = match self.cell.as_str() {
@@ -111,4 +116,27 @@ fn millis(micros: u64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
 pub(crate) const fn float(count: u64) -> f64 {
     count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(cell: &str, n: u64, fsyncs: Option<u64>) -> Row {
+        Row { cell: cell.to_owned(), n, fsyncs, seconds: Some(1.0), ..Row::default() }
+    }
+
+    #[test]
+    fn a_figure_without_enough_syncs_is_discarded() {
+        assert!(row("single", 6_400, Some(100)).judged(64).skipped.is_none());
+        assert!(row("single", 6_400, Some(99)).judged(64).skipped.is_some());
+        assert!(row("ping", 80, Some(79)).judged(64).skipped.is_some());
+        assert!(row("drain", 80, Some(0)).judged(64).skipped.is_some());
+    }
+
+    #[test]
+    fn a_figure_whose_syncs_nobody_counted_says_so() {
+        let judged = row("drain", 80, None).judged(64);
+        assert!(judged.skipped.is_none() && judged.more.contains_key("syncs_not_counted"));
+    }
 }

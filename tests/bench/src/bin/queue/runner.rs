@@ -55,7 +55,12 @@ impl Drop for Runner {
 
 impl Runner {
     /// Says hello as `name` and allows `credit` leases at once; with 0 only what `credit` allows.
-    pub(crate) async fn start(stand: &Stand, name: &str, credit: u32, habit: Habit) -> Result<Self> {
+    pub(crate) async fn start(
+        stand: &Stand,
+        name: &str,
+        credit: u32,
+        habit: Habit,
+    ) -> Result<Self> {
         let (say, said) = mpsc::channel(OUTGOING_MAX);
         let instance = InstanceId::from_number(u128::from(instant_number()));
         let hello = pb::Hello {
@@ -140,10 +145,8 @@ async fn work(
 }
 
 fn finish(granted: &pb::Granted) -> pb::FinishAttempt {
-    let lease = pb::HeldLease {
-        lease_id: granted.lease_id.clone(),
-        fencing_token: granted.fencing_token,
-    };
+    let lease =
+        pb::HeldLease { lease_id: granted.lease_id.clone(), fencing_token: granted.fencing_token };
     let finished = pb::Finished {
         summary: String::new(),
         answer: "done".to_owned(),

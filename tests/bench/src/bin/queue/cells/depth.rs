@@ -19,8 +19,7 @@ pub(super) async fn run(stand: &Arc<Stand>, sizes: Sizes) -> Result<Row> {
     let (adding_few, granting_few) = measured(stand, sizes).await?;
     adders::bulk(stand, sizes.depth, spec).await?;
     let (adding, granting) = measured(stand, sizes).await?;
-    let ratio =
-        |deep: Option<f64>, few: Option<f64>| deep.zip(few).map(|(deep, few)| deep / few);
+    let ratio = |deep: Option<f64>, few: Option<f64>| deep.zip(few).map(|(deep, few)| deep / few);
     let row = Row { n: sizes.depth, seconds: granting.seconds, per_second: None, ..granting };
     let (deep, few) = (row.p99_ms, granting_few.p99_ms);
     Ok(row

@@ -64,10 +64,7 @@ pub(super) async fn run(stand: &Arc<Stand>, sizes: Sizes) -> Result<Row> {
 }
 
 /// How long tasks of somebody who adds seldom wait while all others have work.
-async fn quiet<Adding>(
-    runner: &mut Runner,
-    add: &impl Fn(String, u64) -> Adding,
-) -> Result<Times>
+async fn quiet<Adding>(runner: &mut Runner, add: &impl Fn(String, u64) -> Adding) -> Result<Times>
 where
     Adding: Future<Output = Result<Vec<String>>>,
 {

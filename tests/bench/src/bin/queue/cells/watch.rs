@@ -55,7 +55,9 @@ pub(super) async fn run(stand: &Arc<Stand>, sizes: Sizes) -> Result<Row> {
     let row = Row::ours("watch", count, late.lasting(whole));
     let deliveries = float(count * SUBSCRIBERS) / whole.as_secs_f64();
     Ok(row
-        .set(format!("{SUBSCRIBERS} subscribers on {CONNECTIONS} connections; age at 5,000 a second"))
+        .set(format!(
+            "{SUBSCRIBERS} subscribers on {CONNECTIONS} connections; age at 5,000 a second"
+        ))
         .with("deliveries_per_second", deliveries))
 }
 
