@@ -97,7 +97,7 @@ function skipLocked(name, batch) {
         const measured = await pgbench(address, life(batch), workers, [`--transactions=${each}`]);
         const { rows } = await tables.query("SELECT count(*)::int AS done FROM task WHERE state = 'done'");
         await tables.end();
-        return { ...measured, n: rows[0].done, per_second: rows[0].done / measured.seconds };
+        return { ...rate(measured, batch), n: rows[0].done, per_second: rows[0].done / measured.seconds };
       },
     },
   };

@@ -35,6 +35,8 @@ pub(crate) struct Sizes {
     pub(crate) span: Duration,
     /// Leases at once.
     pub(crate) flight: u32,
+    /// Runners that share them.
+    pub(crate) runners: u32,
     /// Pending tasks of the deep queue.
     pub(crate) depth: u64,
     /// Tasks of the one large backlog beside many small ones.
@@ -106,27 +108,39 @@ async fn bulk(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row> {
     Ok(disk.told(Row::ours("bulk", sizes.n, times)).set(settings))
 }
 
+/// The runners of a cell, each with its share of the leases and a connection of its own.
+async fn runners(stand: &Stand, sizes: Sizes) -> Result<Vec<Runner>> {
+    let share = sizes.flight.div_ceil(sizes.runners.max(1));
+    let mut runners = Vec::new();
+    for number in 0..sizes.runners.max(1) {
+        let name = format!("{RUNNER}-{number}");
+        runners.push(Runner::start(stand, &name, share, Habit::Finish).await?);
+    }
+    Ok(runners)
+}
+
 /// A full queue until every verdict is accepted: grant, finish, verdict.
 async fn drain(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row> {
     adders::bulk(stand, sizes.n, spec).await?;
     let disk = Disk::of(stand.pid(), place);
     let begun = clock::instant();
     let mut over = stand.review.approvals();
-    let runner = Runner::start(stand, RUNNER, sizes.flight, Habit::Finish).await?;
+    let runners = runners(stand, sizes).await?;
     for _ in 0..sizes.n {
         let next = tokio::time::timeout(PATIENCE, over.recv()).await;
         next.context("the drain stands still")?.context("review's stand-in ended")?;
     }
     let times = Times::default().lasting(begun.elapsed());
-    drop(runner);
-    let settings = format!("mTLS, one runner stream, {} in flight; grant to verdict", sizes.flight);
+    drop(runners);
+    let Sizes { flight, runners, .. } = sizes;
+    let settings = format!("mTLS, runners: {runners}, {flight} in flight; grant to verdict");
     Ok(disk.told(Row::ours("drain", sizes.n, times)).set(settings))
 }
 
 /// The whole course while tasks are added: add, grant, finish, verdict.
 async fn lifecycle(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row> {
     let mut over = stand.review.approvals();
-    let runner = Runner::start(stand, RUNNER, sizes.flight, Habit::Finish).await?;
+    let runners = runners(stand, sizes).await?;
     let disk = Disk::of(stand.pid(), place);
     let begun = clock::instant();
     let adding = tokio::spawn({
@@ -139,8 +153,9 @@ async fn lifecycle(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row
     }
     let times = Times::default().lasting(begun.elapsed());
     let adding = adding.await??;
-    drop(runner);
-    let settings = format!("mTLS, AddTasks of {BATCH}, one runner, {} in flight", sizes.flight);
+    drop(runners);
+    let Sizes { flight, runners, .. } = sizes;
+    let settings = format!("mTLS, AddTasks of {BATCH}, runners: {runners}, {flight} in flight");
     let row = disk.told(Row::ours("lifecycle", sizes.n, times)).set(settings);
     let each = row.written.unwrap_or(0) / sizes.n.max(1);
     let adding = u64::try_from(adding.whole.as_millis())?;

@@ -36,7 +36,7 @@ use row::{OURS, Row};
 /// Measures the real queue process beside other queues, on the same disk and in the same run.
 ///
 /// Cells: single (64 clients add one by one), bulk, drain (a full queue to the last end state), ping
-/// (an idle queue, from the call to the handler), rescue (a worker dies with 100 tasks); of ours also
+/// (an idle queue, from the call to the handler), rescue (a runner dies with 100 tasks); of ours also
 /// lifecycle, engine (without the wire), depth, fair and watch. Peers: PostgreSQL by hand (one by one
 /// and in batches), graphile-worker (as it comes and with its local queue), pg-boss, awa, apalis on
 /// PostgreSQL and on SQLite, `BullMQ`, NATS `JetStream`. Their servers run on loopback in a folder that
@@ -66,6 +66,9 @@ struct Args {
     /// Leases of ours at once.
     #[arg(long, default_value_t = 1_024)]
     flight: u32,
+    /// Runners of ours that share them.
+    #[arg(long, default_value_t = 1)]
+    runners: u32,
     /// Where to write: a disk, not memory. Default: beside this program.
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -79,7 +82,16 @@ impl Args {
             (20_000, 4, 200_000, 100_000, 200)
         };
         let span = Duration::from_secs(seconds);
-        Sizes { n, clients: 64, span, flight: self.flight, depth, backlog, pings }
+        Sizes {
+            n,
+            clients: 64,
+            span,
+            flight: self.flight,
+            runners: self.runners,
+            depth,
+            backlog,
+            pings,
+        }
     }
 
     fn wants(&self, cell: &str, peer: &str) -> bool {
@@ -161,6 +173,7 @@ fn record(args: &Args, place: &Path, peers: Option<&Peers>, rows: Vec<Row>) -> R
         ("clients", sizes.clients.into()),
         ("seconds", sizes.span.as_secs().into()),
         ("flight", sizes.flight.into()),
+        ("runners", sizes.runners.into()),
         ("depth", sizes.depth.into()),
         ("quick", args.quick.into()),
         ("payload_bytes", 256.into()),

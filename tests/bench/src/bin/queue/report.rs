@@ -42,7 +42,7 @@ const CELLS: [(&str, &str); 10] = [
     ("bulk", "B: many tasks at once"),
     ("drain", "C: a full queue to the durable end state"),
     ("ping", "D: one task into an idle queue, from the call to its handler"),
-    ("rescue", "E: a worker dies with 100 tasks, until the last of them runs elsewhere"),
+    ("rescue", "E: a runner dies with 100 tasks, until the last of them runs elsewhere"),
     ("lifecycle", "Ours alone: add, grant, finish, verdict accepted"),
     ("engine", "Ours alone: the same in one process, without the wire"),
     ("depth", "Ours alone: a deep queue"),
