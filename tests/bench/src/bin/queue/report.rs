@@ -76,7 +76,9 @@ impl Record {
 
     /// All tables.
     pub(crate) fn tables(&self) -> Result<String, fmt::Error> {
-        let mut text = format!("{}, {}.\n", self.machine, self.date);
+        let settings = self.settings.iter().map(|(name, value)| format!("{name} {value}"));
+        let settings: Vec<String> = settings.collect();
+        let mut text = format!("{}, {}.\n{}.\n", self.machine, self.date, settings.join(", "));
         for (cell, title) in CELLS {
             let rows: Vec<&Row> = self.rows.iter().filter(|row| row.cell == cell).collect();
             if !rows.is_empty() {
