@@ -19,13 +19,13 @@ pub(crate) const LONG: &str = "long-";
 /// Each benchmark is a program of tests/bench (or of tests/bench/peers, which holds what we
 /// compare with), built with `--release`. It prints its settings, its raw figures, and the same
 /// figures of something comparable from the same run. Give its own options after the name, such as
-/// `cargo xtask bench ledger -- --seconds 5`. Figures of a busy machine are worth nothing.
+/// `cargo xtask bench ledger --seconds 5`. Figures of a busy machine are worth nothing.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// What to measure.
     name: Option<String>,
     /// What to hand to the benchmark.
-    #[arg(last = true, value_name = "ARGS")]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     rest: Vec<String>,
 }
 
