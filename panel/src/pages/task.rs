@@ -67,6 +67,7 @@ fn of(id: String) -> AnyView {
         let id = id.clone();
         move || waits.get().then(|| in_the_way(id.clone()))
     };
+    let past = past::past(&id, trace);
     view! {
         <div class="page task">
             {shown(task, move |task| head(task, trace, desk))}
@@ -83,8 +84,8 @@ fn of(id: String) -> AnyView {
                     {shown(task, parts::attempts)}
                 </aside>
             </div>
-            {parts::cycles(id.clone())}
-            {past::past(&id, trace)}
+            {parts::cycles(id)}
+            {past}
             {steps(trace)}
         </div>
     }

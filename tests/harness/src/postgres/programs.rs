@@ -157,6 +157,6 @@ pub(super) fn account() -> Option<u32> {
 /// The folder of tools in the target folder, in which this very program lies.
 fn tools() -> PathBuf {
     let program = std::env::current_exe().expect("a program knows its place");
-    let above = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    above.expect("cargo marks its target folder").join("tools")
+    let above = program.ancestors().find(|folder| folder.join(".rustc_info.json").is_file());
+    above.expect("cargo keeps what it knows of the compiler in its target folder").join("tools")
 }
