@@ -27,8 +27,12 @@ use vivarium_types::ids::{Id as _, InstanceId, LeaseId, ResidentId, SubmissionId
 use vivarium_types::source::Hash;
 use vivarium_types::{Actor, IdSource, MicroUsd, Timestamp};
 
+#[path = "support/kept.rs"]
+mod kept;
 #[path = "support/oracle.rs"]
 mod oracle;
+
+use kept::Kept;
 
 const RESIDENTS: u128 = 3;
 /// World time behind which priorities begin to rise.
@@ -315,11 +319,14 @@ struct Model {
     now: Timestamp,
     instance: u128,
     stream: u64,
+    /// Where the log lies, when it lies anywhere.
+    kept: Option<Kept>,
 }
 
 impl Model {
-    fn new() -> Self {
+    fn new(kept: Option<Kept>) -> Self {
         let mut model = Self {
+            kept,
             queue: Queue::default(),
             reference: Reference::default(),
             log: Vec::new(),
@@ -429,7 +436,12 @@ impl Model {
             }
             Op::Restart => {
                 let bytes = postcard::to_stdvec(&self.queue).expect("a state is bytes");
-                self.queue = postcard::from_bytes(&bytes).expect("and reads back");
+                self.queue = match &mut self.kept {
+                    None => postcard::from_bytes(&bytes).expect("and reads back"),
+                    Some(kept) => kept.restart(),
+                };
+                let again = postcard::to_stdvec(&self.queue).expect("a state is bytes");
+                assert_eq!(again, bytes, "a restart brings the state back");
                 self.turn(|queue| queue.start(Times::default()));
             }
             Op::Resident { number, active } => self.resident(u128::from(number), active),
@@ -635,6 +647,7 @@ impl Model {
     }
 
     fn accept(&mut self, actor: &Actor, events: Vec<Event>) {
+        let first = self.log.len();
         for event in events {
             let sequence = self.log.len() as u64 + 1;
             let meta = Meta { sequence, time: self.now, actor: actor.clone() };
@@ -648,6 +661,9 @@ impl Model {
                 before.into_iter().filter(|held| !self.queue.leases.contains_key(&held.lease));
             self.reference.ended.extend(gone);
             self.log.push((event, meta));
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.append(&self.log[first..]);
         }
     }
 
@@ -741,15 +757,58 @@ fn spec() -> Spec {
     }
 }
 
+/// Lives one history through.
+fn live(ops: Vec<Op>, kept: Option<Kept>) {
+    let mut model = Model::new(kept);
+    for op in ops {
+        model.step(op);
+    }
+    model.check_replay();
+    if model.kept.is_some() {
+        // Once with a snapshot and once without.
+        model.step(Op::Restart);
+        model.step(Op::Restart);
+    }
+}
+
+/// Fewer histories where each row is written to a disk.
+fn fewer(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    ProptestConfig { cases: cases.min(config.cases), ..config }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_history_breaks_the_invariants(ops in prop::collection::vec(op(), 1..120)) {
-        let mut model = Model::new();
-        for op in ops {
-            model.step(op);
-        }
-        model.check_replay();
+        live(ops, None);
+    }
+}
+
+proptest! {
+    #![proptest_config(fewer(64))]
+
+    #[test]
+    fn a_history_in_memory_outlives_its_restarts(ops in prop::collection::vec(op(), 1..120)) {
+        live(ops, Some(Kept::in_memory()));
+    }
+}
+
+proptest! {
+    #![proptest_config(fewer(32))]
+
+    #[test]
+    fn a_history_in_a_file_outlives_its_restarts(ops in prop::collection::vec(op(), 1..120)) {
+        live(ops, Some(Kept::in_a_file()));
+    }
+}
+
+proptest! {
+    #![proptest_config(fewer(16))]
+
+    #[test]
+    fn a_history_on_a_server_outlives_its_restarts(ops in prop::collection::vec(op(), 1..120)) {
+        live(ops, Some(Kept::on_a_server()));
     }
 }

@@ -124,6 +124,18 @@ reasons! {
         "the store is busy" "send the same request again";
     StoreCorrupt "STORE_CORRUPT" DataLoss
         "stored data fails its check" "run `vivarium audit verify` and restore from a backup";
+    StoreUnreachable "STORE_UNREACHABLE" Unavailable
+        "{place} does not answer: {what}" "start the server or correct world/config/ledger.toml; `vivarium doctor` tries it";
+    StoreRefused "STORE_REFUSED" Precondition
+        "{place} refuses: {what}" "correct the account, its rights or the database's name in world/config/ledger.toml";
+    StoreOtherWorld "STORE_OTHER_WORLD" Precondition
+        "{place} holds the ledgers of another world" "name another database or another schema in world/config/ledger.toml";
+    StoreNotMoved "STORE_NOT_MOVED" Precondition
+        "this world's ledgers lie in {kept} and not in {place}" "set world/config/ledger.toml back, or move them with `vivarium world move`";
+    StoreOccupied "STORE_OCCUPIED" Precondition
+        "{place} holds another ledger already" "move to another database or schema, or put what lies there away first";
+    StoreOwned "STORE_OWNED" Precondition
+        "another process writes to the ledger in {place}" "stop the world where it runs, then try again";
     LedgerInboxFull "LEDGER_INBOX_FULL" Exhausted
         "{service} has more work than it can take" "send the same request again in a moment";
     LedgerDiverged "LEDGER_DIVERGED" Precondition

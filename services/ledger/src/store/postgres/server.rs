@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
@@ -20,7 +21,7 @@ use super::trouble::{Remedy, Trouble};
 use crate::store::Error;
 
 /// One host may take so long to answer a call for a connection, if the configuration does not say.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// A host that went without a word is noticed within this time, if the configuration does not say.
 const SILENCE_LIMIT: Duration = Duration::from_secs(5);
 /// One exchange with the server. A commit that no stand-by confirms waits this long.
@@ -62,6 +63,15 @@ impl Server {
 
     pub(super) const fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Runs beside the calls, on the thread that drives the connections.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.handle.spawn(work)
     }
 
     /// Blocks this thread until `work` is done.
