@@ -232,7 +232,7 @@ async fn look_after(engine: Arc<Engine>, keys: Arc<Keys>) {
 }
 
 /// Signs this ledger's head with the service's own key.
-struct HeadSigner(vivarium_chassis::run::Signer);
+struct HeadSigner(run::Signer);
 
 impl Signer for HeadSigner {
     fn key_id(&self) -> String {

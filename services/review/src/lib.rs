@@ -60,7 +60,7 @@ pub async fn build_on(
 }
 
 /// Signs this ledger's head with the service's own key.
-struct HeadSigner(vivarium_chassis::run::Signer);
+struct HeadSigner(run::Signer);
 
 impl Signer for HeadSigner {
     fn key_id(&self) -> String {

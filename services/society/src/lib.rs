@@ -121,7 +121,7 @@ fn mount(ledger: Ledger<Society>, signs: Arc<Signs>, counters: Counters) -> Serv
 }
 
 /// Signs this ledger's head with the service's own key.
-struct HeadSigner(vivarium_chassis::run::Signer);
+struct HeadSigner(run::Signer);
 
 impl Signer for HeadSigner {
     fn key_id(&self) -> String {

@@ -109,7 +109,7 @@ impl Error {
     }
 
     /// This error among the causes of another.
-    pub fn within(error: &(dyn std::error::Error + 'static)) -> Option<&Self> {
+    pub fn within<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
         let mut causes = std::iter::successors(Some(error), |error| error.source());
         causes.find_map(<dyn std::error::Error>::downcast_ref)
     }

@@ -12,7 +12,7 @@ pub(super) const CHUNK: usize = 500;
 
 /// One value of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cell {
+pub(super) enum Cell {
     /// A number.
     Int(i64),
     /// A text.
@@ -24,11 +24,11 @@ pub enum Cell {
 }
 
 /// One row of a table.
-pub type Record = Vec<Cell>;
+pub(super) type Record = Vec<Cell>;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// [`Cell::Int`].
     Int,
     /// [`Cell::Text`].
@@ -41,15 +41,15 @@ pub enum Kind {
 
 /// A table that every store has.
 #[derive(Debug)]
-pub struct Table {
+pub(super) struct Table {
     /// Its name.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// Its columns.
-    pub columns: &'static [(&'static str, Kind)],
+    pub(super) columns: &'static [(&'static str, Kind)],
 }
 
 /// The tables, in an order in which none names what is not there yet.
-pub const TABLES: [Table; 7] = [
+pub(super) const TABLES: [Table; 7] = [
     Table {
         name: "events",
         columns: &[
@@ -112,10 +112,10 @@ impl Table {
 }
 
 /// Takes records in, some at a time.
-pub type Take<'a> = &'a mut dyn FnMut(Vec<Record>) -> Result<(), Error>;
+pub(super) type Take<'a> = &'a mut dyn FnMut(Vec<Record>) -> Result<(), Error>;
 
 /// A store whose whole contents can be read and written.
-pub trait Contents {
+pub(super) trait Contents {
     /// Hands over every record of a table, in any order.
     fn each(&mut self, table: &Table, take: Take<'_>) -> Result<(), Error>;
     /// Writes records into a table of a ledger that nobody owns yet.
@@ -126,16 +126,16 @@ pub trait Contents {
 
 /// How many records there are and what is in them, whatever order they come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
+pub(super) struct Tally {
     /// How many.
-    pub count: u64,
+    pub(super) count: u64,
     /// The sum of their hashes, a quarter at a time.
     sum: [u64; 4],
 }
 
 impl Tally {
     /// Takes a record in.
-    pub fn add(&mut self, record: &[Cell]) {
+    pub(super) fn add(&mut self, record: &[Cell]) {
         let mut bytes = Vec::new();
         for cell in record {
             let (kind, value): (u8, &[u8]) = match cell {

@@ -7,7 +7,7 @@ use vivarium_harness::postgres::Postgres as Server;
 use vivarium_ledger::store::memory::Memory;
 use vivarium_ledger::store::postgres::Postgres;
 use vivarium_ledger::store::sqlite::Sqlite;
-use vivarium_ledger::store::{Batch, Head, Reader as _};
+use vivarium_ledger::store::{Batch, Head};
 use vivarium_ledger::{Aggregate as _, Hash, Meta, Row, Store, chain, codec, snapshot};
 use vivarium_queue::domain::Queue;
 use vivarium_queue::domain::event::Event;

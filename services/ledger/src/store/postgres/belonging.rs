@@ -142,7 +142,7 @@ fn told(error: &tokio_postgres::Error, place: &Place) -> place::Error {
         };
     }
     // The innermost cause is the plainest.
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let causes = std::iter::successors(error.source(), |cause| (**cause).source());
     let what = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
     if error.source().is_some_and(|source| !source.is::<io::Error>()) {
         // Something of ours does not suit the server, such as a password that is missing.

@@ -23,8 +23,6 @@ use crate::store::{Error, Tell};
 /// A stand-by whose session was broken off lets the owner come back first: the server failed over, and
 /// both of them lost their sessions.
 const AFTER_YOU: Duration = Duration::from_secs(1);
-/// Between two tries to reach the server.
-const PAUSE: Duration = Duration::from_millis(50);
 /// How often an owner that lost its session looks whether another one came.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A machine that went without a word is noticed by the server within three of these.
