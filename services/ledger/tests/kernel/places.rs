@@ -120,3 +120,15 @@ fn settings_that_were_changed_by_hand_do_not_begin_a_world_anew() {
     own(&server);
     assert_eq!(refused(&file).reason(), Reason::StoreNotMoved);
 }
+
+#[tokio::test]
+async fn a_task_of_another_runtime_reads_as_often_as_it_likes() {
+    let folder = folder();
+    let place = place(folder.path(), Some(Server::shared()));
+    own(&place);
+    let reader = store::reader(&place).expect("it reads").expect("it is there");
+    // A task that never rests has a share of 128 polls.
+    for _ in 0..500 {
+        reader.head().expect("it reads");
+    }
+}

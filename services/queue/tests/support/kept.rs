@@ -78,6 +78,8 @@ impl Kept {
             payload: codec::encode::<Queue>(event).expect("an event is JSON"),
             hash: Hash::default(),
         };
+        let read = codec::decode::<Queue>(&row).expect("a row is an event");
+        assert_eq!(read, *event, "an event reads back as it was");
         row.hash = chain::link(self.head.hash, self.head.ledger, &row);
         (self.head.sequence, self.head.hash) = (row.sequence, row.hash);
         row

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use tokio::runtime::Builder;
+use tokio::task::unconstrained;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
@@ -74,7 +75,7 @@ pub(super) fn knock(config: &Config, place: &Place, limit: Duration) -> Result<(
     let runtime = runtime.map_err(|error| Error::Unavailable(Box::new(error)))?;
     let entered = runtime.enter();
     let mut met = None;
-    let knocked = block_on(async {
+    let knocked = block_on(unconstrained(async {
         let knocking = async {
             loop {
                 let refusal = match config.connect(NoTls).await {
@@ -89,7 +90,7 @@ pub(super) fn knock(config: &Config, place: &Place, limit: Duration) -> Result<(
             }
         };
         tokio::time::timeout(limit, Box::pin(knocking)).await
-    });
+    }));
     drop(entered);
     // It may be dropped on a thread of another runtime, which may not block.
     runtime.shutdown_background();

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, unconstrained};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
@@ -77,7 +77,9 @@ impl Server {
     /// Blocks this thread until `work` is done.
     pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         let _timers = self.handle.enter();
-        block_on(work)
+        // A task of another runtime may be what blocks here: its share of polls, which it cannot
+        // get anew while it blocks, does not count.
+        block_on(unconstrained(work))
     }
 
     async fn connect(&self) -> Result<Session, Trouble> {
