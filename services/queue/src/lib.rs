@@ -57,7 +57,7 @@ pub async fn build_on(
     let parts = Parts {
         clock: Arc::clone(&deps.clock),
         ids: deps.ids.fork(),
-        views: vec![Box::new(views::Tasks)],
+        views: vec![Box::new(views::Tasks::default())],
         keys: None,
     };
     let signer: Arc<dyn Signer> = Arc::new(HeadSigner(deps.signer.clone()));

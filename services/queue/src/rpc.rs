@@ -80,7 +80,7 @@ impl Desk {
             feedback.extend(self.ledger.text(&text.id).await.map_err(broken)?);
         }
         let waits = self.wait_reasons(std::slice::from_ref(&record)).await?;
-        let mut task = show::task(record, waits.first().copied().flatten());
+        let mut task = show::record(record, waits.first().copied().flatten());
         task.attempts = attempts.into_iter().map(show::attempt).collect();
         task.dependent_ids = dependents;
         task.feedback = feedback;

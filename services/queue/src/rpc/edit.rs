@@ -104,7 +104,7 @@ fn merged(
     fields: &BTreeSet<String>,
 ) -> Result<(Asked, Option<Intent>), Refusal> {
     let old = serde_json::from_str(&record.intent).ok();
-    let mut spec = show::task(record, None).spec.unwrap_or_default();
+    let mut spec = show::record(record, None).spec.unwrap_or_default();
     for field in fields {
         take(&mut spec, &mut from, field);
     }

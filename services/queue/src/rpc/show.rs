@@ -8,13 +8,27 @@ use crate::domain::Queue;
 use crate::domain::event::write;
 use crate::domain::explain::Explanation;
 use crate::domain::order::WaitReason;
-use crate::domain::task::State;
+use crate::domain::task::{State, Task};
 use crate::domain::world::World;
 use crate::views::{Attempt, Record};
 
-/// A task without attempts, feedback and dependents.
-pub(super) fn task(record: Record, waits: Option<WaitReason>) -> pb::Task {
+/// What was written about a task.
+pub(super) struct Words {
+    pub(super) title: String,
+    pub(super) instruction: String,
+    /// Constraints, preferences, anti-goals and metadata, as JSON; empty when it has none.
+    pub(super) intent: String,
+}
+
+/// A task of the read models without attempts, feedback and dependents.
+pub(super) fn record(record: Record, waits: Option<WaitReason>) -> pb::Task {
     let Record { sequence: _, task, title, instruction, intent } = record;
+    self::task(&task, Words { title, instruction, intent }, waits)
+}
+
+/// A task without attempts, feedback and dependents.
+pub(super) fn task(task: &Task, words: Words, waits: Option<WaitReason>) -> pb::Task {
+    let Words { title, instruction, intent } = words;
     let intent: Intent = serde_json::from_str(&intent).unwrap_or_default();
     let spec = pb::TaskSpec {
         title,
