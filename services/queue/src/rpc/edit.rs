@@ -109,7 +109,7 @@ fn merged(
         take(&mut spec, &mut from, field);
     }
     let mut wrong = Violations::new();
-    let asked = wrong.within("spec", |wrong| convert::asked(wrong, spec, &desk.config));
+    let asked = wrong.within("spec", |wrong| convert::asked(wrong, spec, &desk.bounds()));
     Ok((wrong.done(asked)?, old))
 }
 

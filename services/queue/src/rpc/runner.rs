@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use vivarium_chassis::run::Signer;
-use vivarium_chassis::{Lease as Capability, Refusal, Violations};
+use vivarium_chassis::{Caller, Lease as Capability, Refusal, Violations};
 use vivarium_ledger::{Row, Submission};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::run_request::Message as Said;
@@ -25,7 +25,7 @@ use vivarium_proto::queue::v1::runner_service_server::RunnerService;
 use vivarium_types::Actor;
 use vivarium_types::ids::{InstanceId, LeaseId, TaskId};
 
-use super::{Desk, refusal};
+use super::{Desk, effects, refusal};
 use crate::domain::Command;
 use crate::domain::event::{CritiqueOutcome, Event, HaltAck, Wire, write};
 use crate::domain::lease::Granted;
@@ -35,7 +35,7 @@ use crate::domain::world::Mode;
 use tasks::Known;
 
 mod tasks;
-mod words;
+pub(super) mod words;
 
 /// Messages to a runner that may wait for it to read.
 const OUTGOING_MAX: usize = 256;
@@ -87,6 +87,21 @@ impl RunnerService for Runners {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    async fn record_effect(
+        &self,
+        request: Request<pb::RecordEffectRequest>,
+    ) -> Result<Response<pb::RecordEffectResponse>, Status> {
+        let actor = Caller::of(&request).actor.clone();
+        Ok(Response::new(effects::record(&self.desk, actor, request.into_inner()).await?))
+    }
+
+    async fn get_effect(
+        &self,
+        request: Request<pb::GetEffectRequest>,
+    ) -> Result<Response<pb::GetEffectResponse>, Status> {
+        Ok(Response::new(effects::get(&self.desk, request.into_inner()).await?))
     }
 }
 
@@ -358,6 +373,7 @@ const fn changes_controls(event: &Event) -> bool {
             | Event::StepsBought { .. }
             | Event::ModeSet { .. }
             | Event::CalendarSet { .. }
+            | Event::LimitsSet { .. }
     )
 }
 

@@ -101,7 +101,7 @@ pub(super) fn attempt(attempt: Attempt) -> pb::Attempt {
     }
 }
 
-/// The controls, but for the words of a halt's reason.
+/// The controls, but for the words of a halt's reason and the limits.
 pub(super) fn controls(world: &World) -> pb::Controls {
     let (pace, wait_seconds) = write::pace(world.pace);
     pb::Controls {
@@ -118,6 +118,7 @@ pub(super) fn controls(world: &World) -> pb::Controls {
         mode: write::mode(world.mode).into(),
         day_length: Some(write::span(world.calendar.next_day_length)),
         rest_day_on: world.calendar.rest_day_on,
+        limits: None,
     }
 }
 

@@ -84,7 +84,7 @@ impl TaskService for Tasks {
         let actor = Caller::of(&request).actor.clone();
         let wire = request.into_inner();
         let key = request_key(METHOD, &wire);
-        let asked = convert::add(wire, &self.desk.config)?;
+        let asked = convert::add(wire, &self.desk.bounds())?;
         let mut texts = self.desk.ledger.texts();
         let proposals = asked.into_iter().map(|asked| Proposal {
             title: texts.plain(&asked.title),
