@@ -1,6 +1,6 @@
 //! The queue's methods: parse, submit, answer.
 //!
-//! [`tasks`] adds, shows and steers tasks, [`edit`] is its part that changes one; [`recurrences`] are
+//! [`tasks`] adds, shows and steers tasks, [`edit`] is its part that changes one, [`list`] its pages; [`recurrences`] are
 //! templates of tasks; [`runner`] holds the stream of a runner; [`worlds`] reads and changes the
 //! controls. [`convert`] reads requests, [`show`] writes answers, [`past`] says how things were.
 
@@ -21,6 +21,7 @@ use crate::views::{self, Record};
 
 pub(crate) mod convert;
 mod edit;
+mod list;
 mod past;
 pub mod recurrences;
 pub mod runner;
