@@ -1,5 +1,4 @@
 //! A world's queue with finished tasks in it, as many as the panel's list is measured with.
-#![expect(clippy::disallowed_methods, reason = "a load generator has tasks of its own")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
