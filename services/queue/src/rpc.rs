@@ -1,8 +1,9 @@
 //! The queue's methods: parse, submit, answer.
 //!
-//! [`tasks`] adds, shows and steers tasks, [`edit`] is its part that changes one; [`recurrences`] are
-//! templates of tasks; [`runner`] holds the stream of a runner; [`worlds`] reads and changes the
-//! controls; [`effects`] keeps what attempts did. [`convert`] reads requests, [`show`] writes answers, [`past`] says how things were.
+//! [`tasks`] adds, shows and steers tasks, [`edit`] is its part that changes one, [`list`] its pages;
+//! [`recurrences`] are templates of tasks; [`runner`] holds the stream of a runner, [`effects`] what
+//! attempts did; [`worlds`] reads and changes the controls. [`convert`] reads requests, [`show`] writes
+//! answers, [`past`] says how things were.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use convert::Bounds;
 pub(crate) mod convert;
 mod edit;
 mod effects;
+mod list;
 mod past;
 pub mod recurrences;
 pub mod runner;

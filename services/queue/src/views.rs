@@ -20,6 +20,7 @@ use crate::domain::lease::Granted;
 use crate::domain::retry::Class;
 use crate::domain::task::{self, Added, Edited, Spec, State, Task};
 
+pub mod list;
 pub mod past;
 
 /// Attempts of one task that are shown, the newest of them.
@@ -119,7 +120,7 @@ impl View<Queue> for Tasks {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn create(&self, db: &Connection) -> rusqlite::Result<()> {
@@ -134,8 +135,12 @@ impl View<Queue> for Tasks {
                sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, key TEXT UNIQUE,
                state TEXT NOT NULL, body BLOB NOT NULL, title TEXT NOT NULL,
                instruction TEXT NOT NULL, intent TEXT NOT NULL, class TEXT NOT NULL,
-               submitter TEXT NOT NULL, recurrence TEXT NOT NULL);
+               submitter TEXT NOT NULL, recurrence TEXT NOT NULL, priority INTEGER NOT NULL);
+             CREATE INDEX tasks_by_age ON tasks (sequence);
              CREATE INDEX tasks_by_state ON tasks (state, sequence);
+             CREATE INDEX tasks_by_submitter ON tasks (submitter, sequence);
+             CREATE INDEX tasks_by_priority ON tasks (state, priority, sequence)
+               WHERE state IN ('approved', 'failed', 'cancelled');
              CREATE INDEX tasks_by_class ON tasks (class, sequence) WHERE class <> '';
              CREATE INDEX tasks_by_recurrence ON tasks (recurrence, sequence)
                WHERE recurrence <> '';
@@ -222,19 +227,22 @@ fn insert(
     let intent = added.intent.as_ref().map(|intent| text(&intent.id)).unwrap_or_default();
     let task = Task::new(added, meta);
     let key = &added.spec.key;
-    db.prepare_cached("INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10)")?
-        .execute((
-            meta.sequence,
-            added.task.to_string(),
-            key,
-            task.state.word(),
-            packed(&task)?,
-            &title,
-            &instruction,
-            &intent,
-            &added.submitter,
-            added.recurrence.as_deref().unwrap_or_default(),
-        ))?;
+    db.prepare_cached(
+        "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10, ?11)",
+    )?
+    .execute((
+        meta.sequence,
+        added.task.to_string(),
+        key,
+        task.state.word(),
+        packed(&task)?,
+        &title,
+        &instruction,
+        &intent,
+        &added.submitter,
+        added.recurrence.as_deref().unwrap_or_default(),
+        added.spec.priority,
+    ))?;
     let key = key.as_deref().unwrap_or_default();
     db.prepare_cached(
         "INSERT INTO task_words (rowid, key, title, instruction) VALUES (?1, ?2, ?3, ?4)",
@@ -279,9 +287,10 @@ fn edit(
     )?
     .execute([sequence])?;
     db.prepare_cached(
-        "UPDATE tasks SET title = ?2, instruction = ?3, intent = ?4 WHERE sequence = ?1",
+        "UPDATE tasks SET title = ?2, instruction = ?3, intent = ?4, priority = ?5
+         WHERE sequence = ?1",
     )?
-    .execute((sequence, &title, &instruction, &intent))?;
+    .execute((sequence, &title, &instruction, &intent, edited.spec.priority))?;
     db.prepare_cached(
         "INSERT INTO task_words (rowid, key, title, instruction) VALUES (?1, ?2, ?3, ?4)",
     )?
@@ -365,24 +374,6 @@ pub fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<Record>> {
         format!("SELECT {COLUMNS} FROM tasks WHERE key = ?1")
     };
     db.prepare_cached(&sql)?.query_row([name], record).optional()
-}
-
-/// Tasks older than `before` that match, newest first.
-pub fn page(
-    db: &Connection,
-    filter: &Filter,
-    before: Option<u64>,
-    limit: u32,
-) -> rusqlite::Result<Vec<Record>> {
-    let mut sql = format!("SELECT {COLUMNS} FROM tasks WHERE sequence < ?");
-    let before = before.unwrap_or(NOW);
-    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(before)];
-    narrow(&mut sql, &mut values, filter);
-    sql.push_str(" ORDER BY sequence DESC LIMIT ?");
-    values.push(Box::new(limit));
-    let mut query = db.prepare_cached(&sql)?;
-    let rows = query.query_map(rusqlite::params_from_iter(values.iter()), record)?;
-    rows.collect()
 }
 
 /// Whether a task matches now.

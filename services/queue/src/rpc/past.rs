@@ -87,7 +87,7 @@ pub(super) async fn page(
     for sequence in found {
         tasks.extend(record(desk, sequence, place).await?.map(|record| show::record(record, None)));
     }
-    Ok(pb::ListTasksResponse { tasks, next_page_token, counts: Vec::new() })
+    Ok(pb::ListTasksResponse { tasks, next_page_token, ..pb::ListTasksResponse::default() })
 }
 
 /// A task with its texts, as its rows up to `place` made it.

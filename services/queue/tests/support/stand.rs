@@ -215,6 +215,11 @@ impl Stand {
         self.tasks().cancel_task(request).await.expect("it is cancelled");
     }
 
+    pub(crate) async fn pause(&self, task: &str) {
+        let request = pb::PauseTaskRequest { request_id: self.request_id(), task: task.into() };
+        self.tasks().pause_task(request).await.expect("it is set aside");
+    }
+
     pub(crate) async fn requeue(&self, task: &str) {
         let request = pb::RequeueTaskRequest { request_id: self.request_id(), task: task.into() };
         self.tasks().requeue_task(request).await.expect("it is open again");
