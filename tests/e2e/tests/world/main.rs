@@ -8,6 +8,7 @@ mod kills;
 mod lifecycle;
 mod papers;
 mod record;
+mod reference;
 mod restart;
 mod verdicts;
 mod way;
