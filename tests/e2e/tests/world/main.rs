@@ -1,5 +1,6 @@
 //! A world of real processes, used as a person uses it.
 
+mod disk;
 mod door;
 mod halt;
 mod hostile;
