@@ -30,10 +30,10 @@ fn fixture() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
     let tasks = json!({"version": "1", "tasks": [
-        {"id": "task 002", "prompt": "", "description": "Describe the harbour at night",
+        {"id": "task 002", "prompt": "", "description": "Describe the night of a small harbour",
          "depends_on": ["task-001", "done-1"], "min_budget": 0.05, "max_budget": 0.1,
          "identity_id": "identity_ada", "doc_path": "/etc/passwd", "model": "no/such-model"},
-        {"id": "task-001", "prompt": "Describe the harbour by day", "title": "By day",
+        {"id": "task-001", "prompt": "Describe the day of a small harbour", "title": "The day of a small harbour",
          "parallel_safe": true, "max_budget": 900.0},
         {"id": "task-001", "prompt": "The same id again"},
         {"id": "done-1", "prompt": "Done long ago"},

@@ -219,7 +219,9 @@ async fn stream(
         send(&say, Say::Finish(finish(lease, *token))).await;
     }
     let free = leases.saturating_sub(u32::try_from(held.len()).unwrap_or(leases));
-    send(&say, Say::Credit(pb::Credit { grants: free })).await;
+    if free > 0 {
+        send(&say, Say::Credit(pb::Credit { grants: free })).await;
+    }
     while let Some(message) = told.message().await? {
         match message.message {
             Some(Told::Granted(granted)) => {
