@@ -410,9 +410,13 @@ mod tests {
 
     #[test]
     fn a_reason_is_found_in_a_chain_of_errors_and_in_an_exit_code() {
-        let coded = Coded::because(Reason::StoreFull, "no space left");
-        let outer = io::Error::other(coded);
-        assert_eq!(Reason::of(&outer), Some(Reason::StoreFull));
+        #[derive(Debug, thiserror::Error)]
+        #[error("the ledger does not open")]
+        struct Outer(#[source] Coded);
+        let outer = Outer(Coded::because(Reason::StoreReadOnly, "no rights"));
+        assert_eq!(Reason::of(&outer), Some(Reason::StoreReadOnly));
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(Reason::of(&full), Some(Reason::StoreFull));
         assert_eq!(Reason::of(&io::Error::other("no word of it")), None);
         let code = Reason::StoreFull.exit_code().map(i32::from);
         assert_eq!(code.and_then(Reason::of_exit_code), Some(Reason::StoreFull));
