@@ -162,6 +162,19 @@ pub(crate) enum Command {
         #[arg(default_value_t = 1)]
         count: u32,
     },
+    /// Shows the limits of the world's physics, or sets some of them.
+    #[command(after_help = "Examples:\n  vivarium limits\n  \
+vivarium limits open_tasks=10000 instruction_chars=8000 -m \"a large import\"\n  \
+vivarium limits open_tasks=default\n\nA limit that is set holds for what is made from then on; \
+`default` gives it back to world/config/queue.toml.")]
+    Limits {
+        /// NAME=VALUE or NAME=default; without any, all limits are shown.
+        #[arg(value_name = "NAME=VALUE")]
+        changes: Vec<String>,
+        /// Why: it is on the record.
+        #[arg(short = 'm', long, default_value = "set from the command line")]
+        reason: String,
+    },
     /// Sets, clears or shows the key of the model provider.
     Key {
         /// What to do.

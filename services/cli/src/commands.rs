@@ -10,6 +10,7 @@ mod explain;
 mod grpcurl_args;
 mod key;
 mod lifecycle;
+mod limits;
 mod model;
 mod recurrence;
 mod reference;
@@ -57,6 +58,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Halt { reason } => controls::halt(&console, reason).await,
         Command::Resume { task: None, reason } => controls::resume(&console, reason).await,
         Command::Resume { task: Some(task), .. } => steer::resume(&console, task).await,
+        Command::Limits { changes, reason } => limits::limits(&console, &changes, reason).await,
         Command::Pace { pace, count } => controls::pace(&console, &pace, count).await,
         Command::Key { what } => key::run(&console, &what).await,
         Command::Model { what } => model::run(&console, what).await,

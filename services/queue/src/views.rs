@@ -4,6 +4,9 @@
 //! [`Task::apply`]; what is over lives here alone. Beside it stands which rows of the log are about
 //! which task, and the state behind each: that is how [`past`] finds what was known at a moment.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use vivarium_ledger::view::TextLookup;
 use vivarium_ledger::{Meta, View};
@@ -26,9 +29,16 @@ pub const NOW: u64 = u64::MAX >> 1;
 /// Words of a search that count.
 const WORDS_MAX: usize = 12;
 
+/// Tasks at work that are kept as they were last written.
+const AT_WORK_MAX: usize = 4_096;
+
 /// The read model.
-#[derive(Debug)]
-pub struct Tasks;
+#[derive(Debug, Default)]
+pub struct Tasks {
+    /// Tasks with an attempt that is not decided yet, and their rows: most events are about one of
+    /// them, and none has to be read back. Who fails to commit what this holds must not go on.
+    at_work: Mutex<BTreeMap<TaskId, (u64, Task)>>,
+}
 
 /// A task with its texts.
 #[derive(Debug, Clone)]
@@ -162,17 +172,14 @@ impl View<Queue> for Tasks {
             return insert(db, added, meta, texts);
         }
         let Some(id) = task::of(event) else { return Ok(()) };
-        let found = db
-            .prepare_cached("SELECT sequence, body FROM tasks WHERE id = ?1")?
-            .query_row([id.to_string()], |row| Ok((row.get::<_, u64>(0)?, body(row, 1)?)))
-            .optional()?;
-        let Some((sequence, mut task)) = found else { return Ok(()) };
+        let Some((sequence, mut task)) = self.take(db, id)? else { return Ok(()) };
         task.apply(event, meta);
         db.prepare_cached(
             "UPDATE tasks SET state = ?2, body = ?3, class = ?4 WHERE sequence = ?1",
         )?
         .execute((sequence, task.state.word(), packed(&task)?, class(&task)))?;
         step(db, sequence, &task, meta)?;
+        self.keep(sequence, task);
         if let Event::TaskEdited(edited) = event {
             return edit(db, sequence, edited, texts);
         }
@@ -180,6 +187,27 @@ impl View<Queue> for Tasks {
             return begin_attempt(db, sequence, granted, meta);
         }
         event.ending().map_or(Ok(()), |ending| end_attempt(db, ending, meta))
+    }
+}
+
+impl Tasks {
+    /// The task as it was last written.
+    fn take(&self, db: &Connection, id: TaskId) -> rusqlite::Result<Option<(u64, Task)>> {
+        let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = at_work.remove(&id) {
+            return Ok(Some(known));
+        }
+        db.prepare_cached("SELECT sequence, body FROM tasks WHERE id = ?1")?
+            .query_row([id.to_string()], |row| Ok((row.get::<_, u64>(0)?, body(row, 1)?)))
+            .optional()
+    }
+
+    fn keep(&self, sequence: u64, task: Task) {
+        let at_work = matches!(task.state, State::Leased | State::InReview);
+        let mut kept = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        if at_work && kept.len() < AT_WORK_MAX {
+            kept.insert(task.id(), (sequence, task));
+        }
     }
 }
 

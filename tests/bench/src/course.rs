@@ -54,7 +54,7 @@ impl Course {
         let parts = Parts {
             clock: Arc::new(SystemClock),
             ids: clock::ids(),
-            views: vec![Box::new(views::Tasks)],
+            views: vec![Box::new(views::Tasks::default())],
             keys: None,
         };
         let options = Options::default();

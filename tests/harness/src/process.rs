@@ -290,7 +290,7 @@ impl Drop for World {
 /// Where the programs lie: beside the test's own folder.
 pub fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a test has a path");
-    let folder = own.ancestors().find(|folder| folder.join("vivarium").is_file());
+    let folder = own.ancestors().find(|folder| folder.join(name).is_file());
     folder.expect("`cargo build --bins` built the programs").join(name)
 }
 

@@ -112,7 +112,11 @@ pub(super) const TABLE: &[Group] = &[
     Group {
         service: "vivarium.queue.v1.RunnerService",
         home: Home::At(Service::Queue),
-        methods: &[admin("Run", EXECUTOR)],
+        methods: &[
+            admin("Run", EXECUTOR),
+            admin("RecordEffect", EXECUTOR),
+            admin("GetEffect", EXECUTOR),
+        ],
     },
     Group {
         service: "vivarium.queue.v1.WorldService",
@@ -126,6 +130,7 @@ pub(super) const TABLE: &[Group] = &[
             operate("Step"),
             operate("SetMode"),
             operate("SetCalendar"),
+            operate("SetLimits"),
             // The operator class for one method: the report of a child's exit.
             row("ReportExit", MethodClass::Operate, SUPERVISOR),
         ],

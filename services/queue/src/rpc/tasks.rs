@@ -84,7 +84,7 @@ impl TaskService for Tasks {
         let actor = Caller::of(&request).actor.clone();
         let wire = request.into_inner();
         let key = request_key(METHOD, &wire);
-        let asked = convert::add(wire, &self.desk.config)?;
+        let asked = convert::add(wire, &self.desk.bounds())?;
         let mut texts = self.desk.ledger.texts();
         let proposals = asked.into_iter().map(|asked| Proposal {
             title: texts.plain(&asked.title),
@@ -159,7 +159,7 @@ impl TaskService for Tasks {
         let counts = ledger.ask(|queue| queue.counts.clone()).await.map_err(refusal)?;
         let tasks = records.into_iter().zip(waits);
         Ok(Response::new(pb::ListTasksResponse {
-            tasks: tasks.map(|(record, waits)| show::task(record, waits)).collect(),
+            tasks: tasks.map(|(record, waits)| show::record(record, waits)).collect(),
             next_page_token,
             counts: self::counts(&counts),
         }))
@@ -371,7 +371,7 @@ impl Watcher {
         let waits = self.desk.wait_reasons(&records).await?;
         self.sent.extend(records.iter().map(|record| record.sequence));
         let tasks = records.into_iter().zip(waits);
-        Ok(tasks.map(|(record, waits)| show::task(record, waits)).collect())
+        Ok(tasks.map(|(record, waits)| show::record(record, waits)).collect())
     }
 }
 
