@@ -350,6 +350,7 @@ fn of_society(event: &Event, tell: Telling<'_>) -> Option<Told> {
                 .room(event.text("room"))
                 .weighs(Normal)
         }
+        "item_imported" => tell.words("Taken over from another world").weighs(Quiet),
         "message_hidden" => {
             tell.words("A message was hidden in ").room(event.text("room")).weighs(Notable)
         }

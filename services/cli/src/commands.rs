@@ -13,6 +13,7 @@ mod lifecycle;
 mod limits;
 mod model;
 mod recurrence;
+mod reference;
 mod show;
 mod steer;
 mod tasks;
@@ -21,7 +22,7 @@ mod wanted;
 mod watch;
 mod why;
 
-use crate::args::{Arguments, Audit, Command};
+use crate::args::{Arguments, Audit, Command, Import};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::supervisor;
@@ -51,7 +52,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             steer::redrive(&console, tasks, class, limit).await
         }
         Command::Recurrence(what) => recurrence::run(&console, what).await,
-        Command::Import(what) => transfer::import(&console, &what).await,
+        Command::Import(Import::Tasks { file }) => transfer::import(&console, &file).await,
+        Command::Import(Import::Reference(wanted)) => reference::run(&console, &wanted).await,
         Command::Export(what) => transfer::export(&console, what).await,
         Command::Halt { reason } => controls::halt(&console, reason).await,
         Command::Resume { task: None, reason } => controls::resume(&console, reason).await,

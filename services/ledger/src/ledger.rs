@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::oneshot;
 use vivarium_types::ids::{LedgerId, TextId};
 use vivarium_types::source::{Checkpoint, Cursor, Hash};
-use vivarium_types::{Actor, Clock, IdSource, Timestamp};
+use vivarium_types::{Actor, Clock, IdSource, Reason, Timestamp};
 
 use crate::aggregate::{Aggregate, Meta};
 use crate::chain;
@@ -334,11 +334,22 @@ impl<A: Aggregate> Drop for Guard<A> {
 /// Called on the writer's thread when the store failed. Must not let the process go on.
 pub type OnFault = Box<dyn FnOnce(&store::Error) + Send>;
 
-/// Ends the process: memory may be ahead of the disk, so only a restart tells the truth.
+/// Ends the process: memory may be ahead of the disk, so only a restart tells the truth. Where the
+/// reason is known, the exit code says it, because a full disk takes no line of a log.
+#[expect(clippy::exit, reason = "nothing that is in memory may be written any more")]
 pub fn abort_on_fault() -> OnFault {
     Box::new(|error| {
-        tracing::error!(error = error as &dyn std::error::Error, "the store failed; stopping");
-        std::process::abort();
+        let reason = Reason::of(error);
+        let word = reason.map_or("", Reason::name);
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            reason = word,
+            "the store failed; stopping"
+        );
+        match reason.and_then(Reason::exit_code) {
+            Some(code) => std::process::exit(i32::from(code)),
+            None => std::process::abort(),
+        }
     })
 }
 

@@ -47,9 +47,13 @@ pub struct History {
 impl History {
     /// Reads the record of the world at `root`, running or not.
     pub fn read(root: &Path) -> Self {
-        let ledgers = ["queue", "executor", "society", "review"];
-        let ledgers = ledgers.map(|name| (name.to_owned(), rows(root, name)));
-        Self { ledgers: ledgers.into() }
+        Self::read_of(root, &["queue", "executor", "society", "review"])
+    }
+
+    /// Reads the record of some ledgers, where there are no others.
+    pub fn read_of(root: &Path, ledgers: &[&str]) -> Self {
+        let ledgers = ledgers.iter().map(|&name| (name.to_owned(), rows(root, name)));
+        Self { ledgers: ledgers.collect() }
     }
 
     /// The rows of one ledger.

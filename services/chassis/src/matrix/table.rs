@@ -203,6 +203,11 @@ pub(super) const TABLE: &[Group] = &[
         methods: &[read("ListJournals"), operate("EraseJournal")],
     },
     Group {
+        service: "vivarium.social.v1.ImportService",
+        home: Home::At(Service::Society),
+        methods: &[operate("ImportItems")],
+    },
+    Group {
         service: "vivarium.social.v1.BriefingService",
         home: Home::At(Service::Society),
         methods: &[fetch("GetBriefing", EXECUTOR)],

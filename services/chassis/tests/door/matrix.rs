@@ -99,6 +99,7 @@ society  social.v1.LibraryService/GetDocument            gGo
 society  social.v1.LibraryService/SearchDocuments        gGo
 society  social.v1.JournalService/ListJournals           gGo
 society  social.v1.JournalService/EraseJournal           Go
+society  social.v1.ImportService/ImportItems             Go
 society  social.v1.BriefingService/GetBriefing           eLgGo
 society  social.v1.ActService/Act                        L
 review   review.v1.DraftService/StageDocument            L

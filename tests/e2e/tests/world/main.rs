@@ -1,5 +1,6 @@
 //! A world of real processes, used as a person uses it.
 
+mod disk;
 mod door;
 mod halt;
 mod hostile;
@@ -8,6 +9,7 @@ mod kills;
 mod lifecycle;
 mod papers;
 mod record;
+mod reference;
 mod restart;
 mod verdicts;
 mod way;
