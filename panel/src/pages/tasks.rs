@@ -138,9 +138,9 @@ fn reading(
 /// What is in sight, in steps so large that scrolling seldom asks.
 fn follow_sight(list: List, sight: RwSignal<(usize, usize)>) {
     Effect::new(move |_| {
-        let (first, last) = list.sight();
-        let first = first.saturating_sub(AHEAD) / AHEAD * AHEAD;
-        let now = (first, (last + AHEAD).div_ceil(AHEAD) * AHEAD);
+        let (begin, end) = list.sight();
+        let begin = begin.saturating_sub(AHEAD) / AHEAD * AHEAD;
+        let now = (begin, (end + AHEAD).div_ceil(AHEAD) * AHEAD);
         if sight.get_untracked() != now {
             sight.set(now);
         }
@@ -169,7 +169,7 @@ fn keys(event: &ev::KeyboardEvent, list: List, bulk: Bulk, total: Signal<usize>)
     if event.alt_key() || event.meta_key() || event.default_prevented() {
         return;
     }
-    let (last, page) = (total.get_untracked().saturating_sub(1), list.page_rows());
+    let (bottom, page) = (total.get_untracked().saturating_sub(1), list.page_rows());
     let active = list.active.get_untracked();
     let down = |rows: usize| active.map_or(0, |place| place + rows);
     let up = |rows: usize| active.map_or(0, |place| place.saturating_sub(rows));
@@ -184,7 +184,7 @@ fn keys(event: &ev::KeyboardEvent, list: List, bulk: Bulk, total: Signal<usize>)
         ("PageDown", _) => down(page),
         ("PageUp", _) => up(page),
         ("Home", _) => 0,
-        ("End", _) => last,
+        ("End", _) => bottom,
         ("x" | " ", _) => {
             event.prevent_default();
             if let Some(place) = active {
@@ -203,7 +203,7 @@ fn keys(event: &ev::KeyboardEvent, list: List, bulk: Bulk, total: Signal<usize>)
         _ => return,
     };
     event.prevent_default();
-    let to = to.min(last);
+    let to = to.min(bottom);
     if event.shift_key() {
         bulk.choice.update(|choice| {
             choice.anchor = choice.anchor.or(active).or(Some(to));

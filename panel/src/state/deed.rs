@@ -128,15 +128,13 @@ impl Outcome {
         let tasks = |count: usize| {
             crate::format::counted(u64::try_from(count).unwrap_or(u64::MAX), "task", "tasks")
         };
-        let mut told = format!("{} {deed}", tasks(self.done));
-        if self.same > 0 {
-            told.push_str(&format!(", {} so already", crate::format::count(self.same as u64)));
-        }
-        match self.refused_count() {
-            0 => {}
-            count => told.push_str(&format!(", {} refused", crate::format::count(count as u64))),
-        }
-        told
+        let rest = |count: usize, word: &str| match count {
+            0 => String::new(),
+            count => format!(", {} {word}", crate::format::count(count as u64)),
+        };
+        let (same, refused) =
+            (rest(self.same, "so already"), rest(self.refused_count(), "refused"));
+        format!("{} {deed}{same}{refused}", tasks(self.done))
     }
 }
 

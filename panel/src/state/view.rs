@@ -161,7 +161,10 @@ fn escape(into: &mut String, value: &str) {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
                 into.push(char::from(byte));
             }
-            _ => into.push_str(&format!("%{byte:02X}")),
+            _ => {
+                let escaped = format!("%{byte:02X}");
+                into.push_str(&escaped);
+            }
         }
     }
 }

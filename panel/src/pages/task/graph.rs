@@ -137,22 +137,18 @@ fn tip(points: &[Place]) -> String {
 
 /// A line through the points that leaves and reaches every layer level.
 fn way(points: &[Place]) -> String {
-    let mut line = String::new();
-    for (at, point) in points.iter().enumerate() {
-        let Place { x, y } = point;
+    let parts = points.iter().enumerate().map(|(at, Place { x, y })| {
         match at.checked_sub(1).and_then(|before| points.get(before)) {
-            None => line.push_str(&format!("M{x} {y}")),
+            None => format!("M{x} {y}"),
             // Through a layer it goes straight, between two it bends.
-            Some(before) if at % 2 == 0 => {
-                line.push_str(&format!("L{} {}", x.max(&before.x), y));
-            }
+            Some(before) if at % 2 == 0 => format!("L{} {y}", x.max(&before.x)),
             Some(before) => {
                 let middle = i32::midpoint(before.x, *x);
-                line.push_str(&format!("C{middle} {} {middle} {y} {x} {y}", before.y));
+                format!("C{middle} {} {middle} {y} {x} {y}", before.y)
             }
         }
-    }
-    line
+    });
+    parts.collect()
 }
 
 fn task(node: &Node, place: Place, here: bool) -> AnyView {

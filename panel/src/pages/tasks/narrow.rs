@@ -62,7 +62,7 @@ pub(super) fn asking(
             typed.set(asked);
         }
     });
-    let type_ = move |event: leptos::ev::Event| {
+    let listen = move |event: leptos::ev::Event| {
         typed.set(event_target_value(&event));
         typing.update_value(|count| *count += 1);
         let mine = typing.get_value();
@@ -84,7 +84,7 @@ pub(super) fn asking(
             <input
                 type="search" class="search" data-search="" aria-label="Search tasks"
                 placeholder="Search" title="Words in title, key or instruction"
-                prop:value=move || typed.get() on:input=type_
+                prop:value=move || typed.get() on:input=listen
             />
             <select class="select-small" aria-label="Sort" on:change=sort>
                 {listed::orders(view)}
