@@ -71,7 +71,7 @@ impl Alone {
             .context("the queue does not start")?;
         let told = child.stdout.take().context("its output is ours")?;
         self.queue = Some(child);
-        let (tell, hear) = mpsc::channel();
+        let (tell, hear) = mpsc::sync_channel(1);
         std::thread::spawn(move || {
             let mut line = String::new();
             if BufReader::new(told).read_line(&mut line).is_ok() {

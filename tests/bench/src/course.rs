@@ -125,8 +125,9 @@ impl Course {
         let open = Arc::new(Semaphore::new(OPEN_MAX));
         let mut allowed = count.min(FLIGHT);
         self.credit(allowed)?;
-        let mut approved = 0;
+        let (mut approved, mut answers) = (0, tokio::task::JoinSet::new());
         while approved < count {
+            while answers.try_join_next().is_some() {}
             let Some(rows) = watch.next().await else { bail!("the ledger ended") };
             let mut finished = 0;
             for row in rows? {
@@ -135,7 +136,7 @@ impl Course {
                 if let Some(submission) = self.answer(&row) {
                     let place = Arc::clone(&open).acquire_owned().await?;
                     let ledger = self.ledger.clone();
-                    tokio::spawn(async move {
+                    answers.spawn(async move {
                         drop(ledger.submit(submission).await);
                         drop(place);
                     });

@@ -59,14 +59,13 @@ fn wait_for_queue(world: &World) {
     wait_until("the queue answers again", || world.run(&["tasks"]).status.success());
 }
 
-fn says(world: &World, word: &str) {
-    wait_until(&format!("the status says {word}"), || world.last_exit("queue").contains(word));
-    let explained = world.ask(&["explain", word]);
-    assert!(explained["page"].is_string(), "{word} has a page");
+fn says(world: &World, reason: &str) {
+    wait_until(&format!("the status says {reason}"), || world.last_exit("queue").contains(reason));
+    let explained = world.ask(&["explain", reason]);
+    assert!(explained["page"].is_string(), "{reason} has a page");
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "says why there was nothing to see")]
 fn a_full_disk_is_told_and_nothing_acknowledged_is_lost() {
     let mut world = World::prepared();
     let ledgers = world.root().join("mutable/ledgers");
@@ -97,7 +96,6 @@ fn a_full_disk_is_told_and_nothing_acknowledged_is_lost() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "says why there was nothing to see")]
 fn a_disk_that_may_not_be_written_is_told_and_work_goes_on_when_it_may() {
     let mut world = World::start();
     world.ask(&["pace", "paused"]);

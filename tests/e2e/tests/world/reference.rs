@@ -209,8 +209,8 @@ fn the_people_are_here(world: &World) {
     let hall = messages(world, "town_hall");
     let said: Vec<_> = hall.iter().map(|it| (it.author.clone(), it.text.clone())).collect();
     let wanted = [
-        (ada.resident_id.clone(), "The fog is back.".to_owned()),
-        (bo.resident_id.clone(), "I hear the horn.".to_owned()),
+        (ada.resident_id, "The fog is back.".to_owned()),
+        (bo.resident_id, "I hear the horn.".to_owned()),
         ("human".to_owned(), "Well spotted.".to_owned()),
     ];
     assert_eq!(said, wanted);
