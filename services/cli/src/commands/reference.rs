@@ -96,7 +96,7 @@ impl Taking<'_> {
             offers.push((id.clone(), Offer { kind: Kind::Residents, place: place.clone(), item }));
             memories.extend(had.into_iter().map(|text| (place.clone(), id.clone(), text)));
         }
-        let bar = self.bar(Kind::Residents, offers.len());
+        let bar = bar(Kind::Residents, offers.len());
         for batch in batches(offers) {
             let (ids, batch): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
             let made = self.offer(batch, &bar).await?;
@@ -138,7 +138,7 @@ impl Taking<'_> {
         let rooms = self.rooms(&messages).await?;
         let mut made: BTreeMap<(String, String), String> = BTreeMap::new();
         let mut batch: Vec<((String, String), Offer)> = Vec::new();
-        let bar = self.bar(Kind::Messages, messages.len());
+        let bar = bar(Kind::Messages, messages.len());
         for message in messages {
             let place = message.place.clone();
             let Some(room) = rooms.get(&message.room) else {
@@ -224,7 +224,7 @@ impl Taking<'_> {
             offers.push((id.clone(), Offer { kind: Kind::Letters, place: place.clone(), item }));
             answers.extend(answer.map(|answer| (id, place, resident, answer)));
         }
-        let bar = self.bar(Kind::Letters, offers.len() + answers.len());
+        let bar = bar(Kind::Letters, offers.len() + answers.len());
         let mut made = BTreeMap::new();
         for batch in batches(offers) {
             made.extend(self.send(batch, &bar).await?);
@@ -257,7 +257,7 @@ impl Taking<'_> {
     }
 
     async fn offer_all(&mut self, kind: Kind, offers: Vec<Offer>) -> Result<(), Failure> {
-        let bar = self.bar(kind, offers.len());
+        let bar = bar(kind, offers.len());
         for batch in batches(offers) {
             self.offer(batch, &bar).await?;
         }
@@ -339,16 +339,16 @@ impl Taking<'_> {
     fn society(&self) -> Result<Calls, Failure> {
         self.console.calls(Service::Society)
     }
+}
 
-    /// A bar on a terminal; nothing where nobody watches.
-    fn bar(&self, kind: Kind, count: usize) -> ProgressBar {
-        let bar = ProgressBar::new(count as u64);
-        if let Ok(style) = ProgressStyle::with_template("{msg:10} {bar:32} {pos} of {len}") {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        bar.set_message(kind.word());
-        bar
+/// A bar on a terminal; nothing where nobody watches.
+fn bar(kind: Kind, count: usize) -> ProgressBar {
+    let bar = ProgressBar::new(count as u64);
+    if let Ok(style) = ProgressStyle::with_template("{msg:10} {bar:32} {pos} of {len}") {
+        bar.set_style(style.progress_chars("=> "));
     }
+    bar.set_message(kind.word());
+    bar
 }
 
 fn item(key: String, time: Option<Timestamp>, item: Item) -> pb::ImportItem {
@@ -379,5 +379,5 @@ fn free(wanted: &str, taken: &BTreeSet<String>) -> String {
         let base: String = wanted.chars().take(20).collect();
         format!("{base}_{number}")
     };
-    (2..).map(numbered).find(|handle| !taken.contains(handle)).unwrap_or_default()
+    (2..=u32::MAX).map(numbered).find(|handle| !taken.contains(handle)).unwrap_or_default()
 }

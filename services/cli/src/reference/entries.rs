@@ -85,7 +85,7 @@ fn text(value: &Value) -> Option<String> {
 /// The objects of a file with one a line. What is none is left.
 pub(crate) fn lines(file: &Text, report: &mut Report) -> Vec<Entry> {
     let mut entries = Vec::new();
-    for (at, line) in file.text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+    for (at, line) in file.content.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let place = Place::of(&file.name, at + 1);
         match serde_json::from_str(line) {
             Ok(Value::Object(fields)) => entries.push(Entry::new(place, fields)),
@@ -100,7 +100,7 @@ pub(crate) fn lines(file: &Text, report: &mut Report) -> Vec<Entry> {
 /// a whole cannot be read.
 pub(crate) fn list(file: &Text, name: &str, report: &mut Report) -> Option<Vec<Entry>> {
     let raw = whole(file, report)?;
-    let found = match serde_json::from_str::<BTreeMap<String, &RawValue>>(&file.text) {
+    let found = match serde_json::from_str::<BTreeMap<String, &RawValue>>(&file.content) {
         Ok(fields) => match fields.get(name) {
             Some(list) => serde_json::from_str::<Vec<&RawValue>>(list.get()),
             None => Ok(Vec::new()),
@@ -122,7 +122,7 @@ pub(crate) fn table(file: &Text, report: &mut Report) -> Vec<(String, Entry)> {
         report.left(&Place::of(&file.name, 0), "it is no JSON object");
         return Vec::new();
     };
-    let (lines, mut entries) = (Lines::of(&file.text), Vec::new());
+    let (lines, mut entries) = (Lines::of(&file.content), Vec::new());
     for (name, raw) in fields {
         let place = Place::of(&file.name, lines.of_part(raw));
         match serde_json::from_str(raw.get()) {
@@ -144,7 +144,7 @@ pub(crate) fn object(file: &Text, report: &mut Report) -> Option<Entry> {
 }
 
 fn whole<'a>(file: &'a Text, report: &mut Report) -> Option<&'a RawValue> {
-    match serde_json::from_str::<&RawValue>(&file.text) {
+    match serde_json::from_str::<&RawValue>(&file.content) {
         Ok(raw) => Some(raw),
         Err(error) => {
             let place = Place::of(&file.name, error.line());
@@ -155,7 +155,7 @@ fn whole<'a>(file: &'a Text, report: &mut Report) -> Option<&'a RawValue> {
 }
 
 fn objects(file: &Text, values: &[&RawValue], report: &mut Report) -> Vec<Entry> {
-    let (lines, mut entries) = (Lines::of(&file.text), Vec::new());
+    let (lines, mut entries) = (Lines::of(&file.content), Vec::new());
     for raw in values {
         let place = Place::of(&file.name, lines.of_part(raw));
         match serde_json::from_str(raw.get()) {
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     fn text(text: &str) -> Text {
-        Text { name: "a.json".into(), stem: "a".into(), text: text.into() }
+        Text { name: "a.json".into(), stem: "a".into(), content: text.into() }
     }
 
     #[test]

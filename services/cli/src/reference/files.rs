@@ -52,7 +52,7 @@ pub(crate) struct Text {
     /// The file's own name without its ending.
     pub(crate) stem: String,
     /// What stands in it.
-    pub(crate) text: String,
+    pub(crate) content: String,
 }
 
 impl Files {
@@ -185,7 +185,7 @@ impl Files {
                 let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
                 // A broken character spoils its own line, not the file.
                 let text = String::from_utf8_lossy(&bytes).into_owned();
-                Some(Text { name, stem: stem.to_owned(), text })
+                Some(Text { name, stem: stem.to_owned(), content: text })
             }
             Err(error) => {
                 report.left(&Place::of(&name, 0), format!("it cannot be read: {error}"));

@@ -53,7 +53,7 @@ pub(crate) fn tasks(files: &Files, report: &mut Report) -> Vec<Task> {
     let past = Past::read(files, report);
     let Some(file) = files.single("queue.json", report) else { return Vec::new() };
     let entries = entries::list(&file, "tasks", report).unwrap_or_default();
-    if file.text.trim_start().starts_with('{') {
+    if file.content.trim_start().starts_with('{') {
         for name in ["completed", "failed"] {
             let over = entries::list(&file, name, report).unwrap_or_default().len();
             let why = format!("`{name}` is history, and that of another world is not kept");
@@ -105,8 +105,7 @@ fn task(entry: &Entry, id: String, past: &Past, report: &mut Report) -> Option<T
             return None;
         }
     };
-    let mut spec = pb::TaskSpec::default();
-    spec.command = command(entry);
+    let mut spec = pb::TaskSpec { command: command(entry), ..pb::TaskSpec::default() };
     if !spec.command.is_empty() {
         spec.mode = pb::TaskMode::Local.into();
         spec.kind = pb::TaskKind::Answer.into();
@@ -141,12 +140,11 @@ fn task(entry: &Entry, id: String, past: &Past, report: &mut Report) -> Option<T
 /// The words of a local task: a list, or a line.
 fn command(entry: &Entry) -> Vec<String> {
     for name in ["command", "shell"] {
-        let words = match entry.field(name) {
-            Some(serde_json::Value::Array(_)) => entry.texts(name),
-            Some(_) | None => {
-                let line = entry.text(&[name]).unwrap_or_default();
-                line.split_whitespace().map(str::to_owned).collect()
-            }
+        let words = if let Some(serde_json::Value::Array(_)) = entry.field(name) {
+            entry.texts(name)
+        } else {
+            let line = entry.text(&[name]).unwrap_or_default();
+            line.split_whitespace().map(str::to_owned).collect()
         };
         if !words.is_empty() {
             return words;
@@ -185,7 +183,7 @@ fn target(entry: &Entry, spec: &mut pb::TaskSpec, report: &mut Report) {
             path.as_str().clone_into(&mut spec.target);
         }
         Ok(_) => {
-            report.changed(&entry.place, "its path is left: the document lies with its author")
+            report.changed(&entry.place, "its path is left: the document lies with its author");
         }
         Err(why) => report.changed(&entry.place, format!("its path {path} is left: it {why}")),
     }

@@ -92,7 +92,7 @@ async fn shapes(folder: &Path) -> Result<Vec<Line>> {
     let course = Course::open(&folder.join("shapes.db")).await?;
     let mut lines = Vec::new();
     let chain = |lap, number: usize| {
-        let before = (number % LINK != 0).then(|| number - 1);
+        let before = (!number.is_multiple_of(LINK)).then(|| number - 1);
         linked("chain", lap, number, before.into_iter())
     };
     lines.push(laps(&course, format!("chains of {LINK}"), 1, chain).await?);

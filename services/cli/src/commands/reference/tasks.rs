@@ -39,13 +39,13 @@ impl Taking<'_> {
                     keys.insert(task.id, key);
                 }
                 Found::Free(key) => {
-                    let key = unlike(key, &mut taken);
+                    let key = unlike(&key, &mut taken);
                     keys.insert(task.id.clone(), key.clone());
                     fresh.push((key, task));
                 }
             }
         }
-        let bar = self.bar(Kind::Tasks, fresh.len());
+        let bar = super::bar(Kind::Tasks, fresh.len());
         let mut lost = BTreeSet::new();
         for batch in batches(fresh) {
             let batch: Vec<_> = batch
@@ -97,12 +97,16 @@ impl Taking<'_> {
         lost: &mut BTreeSet<String>,
     ) -> Result<(), Failure> {
         if self.dry_run {
-            batch.iter().for_each(|_| self.report.taken(Kind::Tasks));
+            for _ in &batch {
+                self.report.taken(Kind::Tasks);
+            }
             return Ok(());
         }
         let specs: Vec<_> = batch.iter().map(|(.., spec)| spec.clone()).collect();
         if lost.is_empty() && self.add_whole(&specs).await?.is_none() {
-            batch.iter().for_each(|_| self.report.taken(Kind::Tasks));
+            for _ in &batch {
+                self.report.taken(Kind::Tasks);
+            }
             return Ok(());
         }
         for (place, _, spec) in batch {
@@ -201,8 +205,8 @@ impl Taking<'_> {
 }
 
 /// A key that no other task of this import has.
-fn unlike(key: String, taken: &mut BTreeSet<String>) -> String {
-    let mut unlike = key.clone();
+fn unlike(key: &str, taken: &mut BTreeSet<String>) -> String {
+    let mut unlike = key.to_owned();
     let mut number = 1_u32;
     while !taken.insert(unlike.clone()) {
         number += 1;

@@ -25,7 +25,7 @@ use vivarium_types::ids::{Id as _, InstanceId};
 /// Before the same is asked again.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Nothing is acknowledged for so long: the queue does not work any more.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Words on their way to the queue.
 const OUTGOING_MAX: usize = 256;
 
@@ -127,8 +127,8 @@ impl Load {
 }
 
 async fn more(mut seen: watch::Receiver<u64>, count: u64) -> Result<()> {
-    let wanted = *seen.borrow() + count;
-    let waited = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| *seen >= wanted)).await;
+    let goal = *seen.borrow() + count;
+    let waited = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| *seen >= goal)).await;
     match waited {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(_)) | Err(_) => bail!("nothing is acknowledged any more"),
@@ -189,6 +189,7 @@ fn again(status: &tonic::Status) -> bool {
 }
 
 /// The runner: connects again whenever its stream ends, and goes on with what it holds.
+#[expect(clippy::infinite_loop, reason = "it goes on until its task is dropped")]
 async fn run(hand: Hand, peers: Peers, leases: u32) {
     let instance = InstanceId::from_number(1);
     let mut held: BTreeMap<String, u64> = BTreeMap::new();
