@@ -11,6 +11,7 @@ pub(crate) mod library;
 pub(crate) mod mail;
 pub(crate) mod models;
 mod problem;
+pub(crate) mod recurrences;
 pub(crate) mod residents;
 pub(crate) mod review;
 pub(crate) mod rooms;
@@ -237,6 +238,7 @@ mod tests {
             library::METHODS,
             mail::METHODS,
             models::METHODS,
+            recurrences::METHODS,
             residents::METHODS,
             review::METHODS,
             rooms::METHODS,

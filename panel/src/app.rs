@@ -87,6 +87,7 @@ fn routes() -> AnyView {
         <FlatRoutes fallback=pages::lost>
             <Route path=path!("/") view=pages::now::page/>
             <Route path=path!("/tasks") view=pages::tasks::page/>
+            <Route path=path!("/tasks/recurring") view=pages::recurring::page/>
             <Route path=path!("/tasks/:id") view=pages::task::page/>
             <Route path=path!("/inbox/:what?/:id?") view=pages::inbox::page/>
             <Route path=path!("/world") view=pages::world::page/>

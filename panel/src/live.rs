@@ -6,7 +6,11 @@
 pub(crate) mod acting;
 pub(crate) mod clock;
 pub(crate) mod reading;
+pub(crate) mod saved;
 pub(crate) mod stream;
+
+use std::fmt;
+use std::sync::Arc;
 
 use futures::channel::mpsc;
 use leptos::prelude::*;
@@ -42,8 +46,18 @@ pub(crate) enum Session {
     Out(Option<Problem>),
 }
 
+/// The way back from what was done, while its toast is there.
+#[derive(Clone)]
+pub(crate) struct Undo(pub(crate) Arc<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Undo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Undo")
+    }
+}
+
 /// A short word at the edge of the page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Toast {
     /// Its number, rising.
     pub(crate) id: u64,
@@ -51,6 +65,8 @@ pub(crate) struct Toast {
     pub(crate) text: String,
     /// The request to report. Empty: all is well.
     pub(crate) request_id: String,
+    /// The way back, if there is one.
+    pub(crate) undo: Option<Undo>,
 }
 
 /// A ledger whose rows the pages wait for.
@@ -191,18 +207,27 @@ impl Live {
 
     /// Says something at the edge of the page for a while.
     pub(crate) fn say(self, text: impl Into<String>) {
-        self.toast(text.into(), String::new());
+        self.toast(text.into(), String::new(), None);
+    }
+
+    /// Says what was done, with a way back.
+    pub(crate) fn say_with_undo(self, text: String, undo: Undo) {
+        self.toast(text, String::new(), Some(undo));
     }
 
     /// Says that we failed, with the request to report.
     pub(crate) fn say_fault(self, problem: &Problem) {
-        self.toast(problem.spoken(), problem.request_id.clone());
+        self.toast(problem.spoken(), problem.request_id.clone(), None);
     }
 
-    fn toast(self, text: String, request_id: String) {
-        let stays_ms = if request_id.is_empty() { 5_000 } else { 30_000 };
+    fn toast(self, text: String, request_id: String, undo: Option<Undo>) {
+        let stays_ms = match (&undo, request_id.is_empty()) {
+            (Some(_), _) => 20_000,
+            (None, true) => 5_000,
+            (None, false) => 30_000,
+        };
         let id = self.toasts.with_untracked(|all| all.last().map_or(1, |last| last.id + 1));
-        self.toasts.update(|all| all.push(Toast { id, text, request_id }));
+        self.toasts.update(|all| all.push(Toast { id, text, request_id, undo }));
         spawn_local(async move {
             gloo_timers::future::TimeoutFuture::new(stays_ms).await;
             self.dismiss(id);

@@ -5,6 +5,7 @@ pub(crate) mod document;
 pub(crate) mod inbox;
 pub(crate) mod library;
 pub(crate) mod now;
+pub(crate) mod recurring;
 pub(crate) mod resident;
 pub(crate) mod room;
 pub(crate) mod settings;

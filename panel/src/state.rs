@@ -3,10 +3,12 @@
 //! Nothing here reads a clock, fetches or touches the page: everything is tested natively.
 
 pub(crate) mod cycle;
+pub(crate) mod deed;
 pub(crate) mod edit;
 pub(crate) mod event;
 pub(crate) mod feed;
 pub(crate) mod form;
+pub(crate) mod graph;
 pub(crate) mod library;
 pub(crate) mod link;
 pub(crate) mod mail;
@@ -15,14 +17,18 @@ pub(crate) mod names;
 pub(crate) mod needs;
 pub(crate) mod output;
 pub(crate) mod problem;
+pub(crate) mod recurrence;
 pub(crate) mod resident;
 pub(crate) mod ribbon;
 pub(crate) mod room;
+pub(crate) mod scale;
 pub(crate) mod seen;
 pub(crate) mod submission;
 pub(crate) mod task;
 pub(crate) mod telling;
 pub(crate) mod tone;
+pub(crate) mod view;
+pub(crate) mod window;
 pub(crate) mod world;
 
 /// The services that keep a ledger, in the order in which they are shown.

@@ -96,6 +96,106 @@ test("what failed is opened again from its list", async () => {
   await page.getByText("They start anew").waitFor();
 });
 
+const grid = () => page.getByRole("grid", { name: "Tasks" });
+const rowOf = (name) => grid().getByRole("row").filter({ hasText: name });
+
+test("a view of the list is its address, and can be kept by name", async () => {
+  await world.ask("add", "Describe the buoys of a harbour", "--key", "buoys", "--tag", "sea", "--not-before", "2099-01-01T00:00:00Z");
+  await page.goto(new URL("/tasks", world.link).href);
+  await page.getByLabel("Search tasks").fill("buoys");
+  await page.waitForURL(/q=buoys/);
+  await page.getByText("1 task", { exact: true }).waitFor();
+  await page.getByLabel("Sort").selectOption("oldest");
+  await page.waitForURL(/sort=oldest/);
+  await page.getByRole("button", { name: "Keep this view…" }).click();
+  await page.getByLabel("Its name").fill("Buoys first");
+  await page.getByRole("button", { name: "Keep it" }).click();
+  await page.goto(new URL("/tasks", world.link).href);
+  await page.getByRole("link", { name: "Buoys first" }).click();
+  await page.waitForURL(/sort=oldest&q=buoys/);
+  assert.equal(await page.getByLabel("Search tasks").inputValue(), "buoys");
+  await rowOf("buoys of a harbour").waitFor();
+  await page.goBack();
+  await page.waitForURL(/tasks$/);
+  await page.waitForFunction(() => document.querySelector("[data-search]").value === "");
+  await page.getByRole("button", { name: "Remove the view Buoys first" }).click();
+  await page.getByRole("link", { name: "Buoys first" }).waitFor({ state: "detached" });
+});
+
+test("many tasks are chosen, set aside together and taken up again by Undo", async () => {
+  for (const name of ["quays", "piers", "docks"]) {
+    await world.ask("add", `Inspect the ${name}`, "--tag", "stone", "--not-before", "2099-01-01T00:00:00Z");
+  }
+  await page.goto(new URL("/tasks?tag=stone", world.link).href);
+  await rowOf("quays").waitFor();
+  await grid().focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Shift+ArrowDown");
+  await page.getByText("2 chosen").waitFor();
+  await page.getByLabel("Choose Inspect the quays").click({ modifiers: ["Shift"] });
+  await page.getByText("3 chosen").waitFor();
+  await page.getByRole("button", { name: "Set aside" }).click();
+  await page.getByText("3 tasks set aside").waitFor();
+  await page.waitForFunction(() => document.querySelectorAll(".task-row .badge").length === 3
+    && [...document.querySelectorAll(".task-row .badge")].every((badge) => badge.textContent === "Set aside"));
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.getByText("3 tasks are as before").waitFor();
+  await page.waitForFunction(() => [...document.querySelectorAll(".task-row .badge")].every((badge) => badge.textContent === "Queued"));
+});
+
+test("what is refused of many says why, and the rest is done", async () => {
+  await page.goto(new URL("/tasks?tag=stone", world.link).href);
+  await page.getByLabel("Choose Inspect the piers").click();
+  await page.getByRole("button", { name: "Set aside" }).click();
+  await page.getByText("1 task set aside").waitFor();
+  await rowOf("piers").getByText("Set aside").waitFor();
+  await grid().focus();
+  await page.keyboard.press("Control+a");
+  await page.getByText("3 chosen").waitFor();
+  await page.getByRole("button", { name: "Take up again" }).click();
+  await page.getByText("1 task taken up again, 2 refused.").waitFor();
+  await page.getByText("2 chosen").waitFor();
+  await page.getByLabel("Give a priority").selectOption("9");
+  await page.getByText("2 tasks given priority 9").waitFor();
+  await page.getByLabel("Choose Inspect the docks").click();
+  await page.getByRole("button", { name: "Cancel…" }).click();
+  await page.getByRole("button", { name: "Cancel the tasks" }).click();
+  await page.getByText("1 task cancelled").waitFor();
+  await rowOf("docks").getByText("Cancelled").waitFor();
+});
+
+test("a task shows what is before and after it", async () => {
+  const away = ["--not-before", "2099-01-01T00:00:00Z"];
+  await world.ask("add", "Survey the shoal", "--key", "shoal", ...away);
+  await world.ask("add", "Draw the chart", "--key", "chart", "--after", "shoal");
+  await world.ask("add", "Print the chart", "--key", "print", "--after", "chart");
+  await page.goto(new URL("/tasks/chart", world.link).href);
+  await page.getByRole("heading", { name: "Before and after" }).waitFor();
+  await page.getByText("As a list").click();
+  await page.getByRole("listitem").filter({ hasText: "after Draw the chart" }).waitFor();
+  await page.getByRole("link", { name: "Survey the shoal, queued" }).click();
+  await page.getByRole("heading", { name: "Survey the shoal", level: 1 }).waitFor();
+});
+
+test("a recurrence is created, set aside and ended", async () => {
+  await page.goto(new URL("/tasks/recurring", world.link).href);
+  await page.getByRole("button", { name: "Create the first one" }).click();
+  await page.getByRole("button", { name: "Create it" }).click();
+  await page.getByText("Say what to do").waitFor();
+  await page.getByLabel("What is to be done each time").fill("Write the harbour report");
+  await page.getByLabel("Key", { exact: true }).fill("harbour-report");
+  await page.getByText("By the clock").click();
+  await page.getByLabel("Pattern").fill("0 9 * * 1");
+  await page.getByRole("button", { name: "Create it" }).click();
+  await page.getByText("At 0 9 * * 1 (UTC)").waitFor();
+  await page.getByRole("button", { name: "Set aside" }).click();
+  await page.getByRole("button", { name: "Take up again" }).click();
+  await page.getByRole("button", { name: "End", exact: true }).click();
+  await page.getByText("Nothing recurs").waitFor();
+  await page.getByLabel("Show those that are over").click();
+  await page.getByText("harbour-report").waitFor();
+});
+
 test("what is wrong with a form stands below its field", async () => {
   await page.goto(new URL("/tasks?new=1", world.link).href);
   await page.getByLabel("Priority").fill("12");

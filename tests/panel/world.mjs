@@ -57,7 +57,8 @@ export const CRITIQUE = JSON.stringify({
 
 /** A running world. Stop it with `stop`. */
 export class World {
-  static async start(scriptText) {
+  /** Starts one; `prepare` is given its folder before anything runs in it. */
+  static async start(scriptText, prepare = async () => {}) {
     const world = new World();
     world.root = await mkdtemp(join(tmpdir(), "vivarium-"));
     const file = join(world.root, "script.json");
@@ -84,6 +85,7 @@ calls_per_minute = 60000
 input_micro_usd = 100000
 output_micro_usd = 200000
 `);
+    await prepare(world.root);
     world.supervisor = spawn(join(BIN, "vivarium"), ["--world", world.root, "--json", "up"], {
       stdio: ["ignore", "pipe", "inherit"],
     });

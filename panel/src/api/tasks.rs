@@ -4,10 +4,12 @@ use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::wkt;
 
 use super::{Answer, Method, call, unary, wire};
+use crate::state::Position;
+use crate::state::deed::Step;
 use crate::state::edit::Changes;
 use crate::state::form::Asked;
 use crate::state::task::{Attempt, Kind, State, Task};
-use crate::state::{Page, Position};
+use crate::state::view::{Order, Term, View};
 
 const ADD: Method = unary("/vivarium.queue.v1.TaskService/AddTasks");
 const GET: Method = unary("/vivarium.queue.v1.TaskService/GetTask");
@@ -24,13 +26,40 @@ const EXPLAIN: Method = unary("/vivarium.queue.v1.TaskService/ExplainTasks");
 pub(super) const METHODS: &[Method] =
     &[ADD, GET, LIST, CANCEL, PAUSE, RESUME, REQUEUE, EDIT, REDRIVE, EXPLAIN];
 
-/// A page of tasks and how many there are by state.
-pub(crate) type Listed = (Page<Task>, Vec<(State, u64)>);
+/// A part of a list, how many tasks match, and how many there are by state in the world.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// The tasks.
+    pub(crate) rows: Vec<Task>,
+    /// How many match. 0 unless asked for.
+    pub(crate) total: u64,
+    /// Tasks of the world by state.
+    pub(crate) counts: Vec<(State, u64)>,
+}
+
+/// Which part of a list, and whether to count all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Places before it.
+    pub(crate) from: usize,
+    /// Most tasks of it.
+    pub(crate) size: usize,
+    /// Whether to count.
+    pub(crate) with_total: bool,
+}
 
 /// Adds a task. Answers where, and its id.
 pub(crate) async fn add(request_id: String, asked: Asked) -> Answer<(Position, String)> {
+    let request = pb::AddTasksRequest { request_id, tasks: vec![spec(asked)] };
+    let answer: pb::AddTasksResponse = call(ADD, &request).await?;
+    let id = answer.task_ids.into_iter().next().unwrap_or_default();
+    Ok((wire::position(answer.position), id))
+}
+
+/// What was asked for, as the world is asked.
+pub(super) fn spec(asked: Asked) -> pb::TaskSpec {
     let Asked { text, priority, budget_max, depends_on, constraints, tags } = asked;
-    let spec = pb::TaskSpec {
+    pb::TaskSpec {
         key: text.key,
         title: text.title,
         instruction: text.instruction,
@@ -44,11 +73,7 @@ pub(crate) async fn add(request_id: String, asked: Asked) -> Answer<(Position, S
         resident_id: text.resident,
         tags,
         ..pb::TaskSpec::default()
-    };
-    let request = pb::AddTasksRequest { request_id, tasks: vec![spec] };
-    let answer: pb::AddTasksResponse = call(ADD, &request).await?;
-    let id = answer.task_ids.into_iter().next().unwrap_or_default();
-    Ok((wire::position(answer.position), id))
+    }
 }
 
 /// One task by id or key.
@@ -58,28 +83,45 @@ pub(crate) async fn get(task: &str) -> Answer<Task> {
     Ok(self::task(answer.task.unwrap_or_default()))
 }
 
-/// A page of tasks, newest first.
-pub(crate) async fn list(
-    states: &[State],
-    text: &str,
-    page_size: u32,
-    page_token: String,
-) -> Answer<Listed> {
+/// A part of a list.
+pub(crate) async fn list(view: &View, part: Part) -> Answer<Listed> {
+    list_in(&view.group.states(), view, part).await
+}
+
+/// The newest tasks in these states.
+pub(crate) async fn newest(states: &[State], size: usize) -> Answer<Listed> {
+    list_in(states, &View::default(), Part { from: 0, size, with_total: false }).await
+}
+
+async fn list_in(states: &[State], view: &View, part: Part) -> Answer<Listed> {
+    let term = |term| view.term(term).to_owned();
     let filter = pb::TaskFilter {
         states: states.iter().map(|state| state_to_wire(*state).into()).collect(),
-        text: text.to_owned(),
-        ..pb::TaskFilter::default()
+        text: term(Term::Words),
+        tag: term(Term::Tag),
+        submitter: term(Term::By),
+        failure_class: term(Term::Class),
+        recurrence: term(Term::Recurrence),
+        resident_id: String::new(),
     };
+    let order = match view.order {
+        Order::Newest => pb::TaskOrder::Newest,
+        Order::Oldest => pb::TaskOrder::Oldest,
+        Order::Priority => pb::TaskOrder::Priority,
+    };
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let request = pb::ListTasksRequest {
         filter: Some(filter),
-        page_size,
-        page_token,
+        page_size: number(part.size),
+        order: order.into(),
+        skip: number(part.from),
+        with_total: part.with_total,
         ..pb::ListTasksRequest::default()
     };
     let answer: pb::ListTasksResponse = call(LIST, &request).await?;
     let counts = answer.counts.iter().map(|count| (state(count.state()), count.count)).collect();
     let rows = answer.tasks.into_iter().map(task).collect();
-    Ok((Page { rows, next: answer.next_page_token }, counts))
+    Ok(Listed { rows, total: answer.total_count, counts })
 }
 
 /// Cancels a task for good.
@@ -112,6 +154,23 @@ pub(crate) async fn requeue(request_id: String, task: String) -> Answer<Position
 
 /// Changes what a task asks for.
 pub(crate) async fn edit(request_id: String, task: String, changes: Changes) -> Answer<Position> {
+    change(request_id, task, changes).await.map(|(position, _)| position)
+}
+
+/// One step of what is done to many; answers the etag behind it, if it changed.
+pub(crate) async fn step(task: String, step: Step) -> Answer<String> {
+    let key = super::request_id();
+    let position = match step {
+        Step::Pause => pause(key, task).await,
+        Step::Resume => resume(key, task).await,
+        Step::Requeue => requeue(key, task).await,
+        Step::Cancel(why) => cancel(key, task, why).await,
+        Step::Change(changes) => return change(key, task, changes).await.map(|(_, etag)| etag),
+    };
+    position.map(|_| String::new())
+}
+
+async fn change(request_id: String, task: String, changes: Changes) -> Answer<(Position, String)> {
     let Changes { etag, fields, title, instruction, priority, tags } = changes;
     let spec = pb::TaskSpec {
         title,
@@ -124,7 +183,7 @@ pub(crate) async fn edit(request_id: String, task: String, changes: Changes) -> 
     let update_mask = Some(wkt::FieldMask { paths });
     let request = pb::EditTaskRequest { request_id, task, etag, spec: Some(spec), update_mask };
     let answer: pb::EditTaskResponse = call(EDIT, &request).await?;
-    Ok(wire::position(answer.position))
+    Ok((wire::position(answer.position), answer.etag))
 }
 
 /// Opens failed tasks again, as many as one call takes.

@@ -32,6 +32,7 @@ pub(super) fn help(open: RwSignal<bool>) -> AnyView {
                         {line(&["?"], "This help")}
                         {line(&["Esc"], "Close what is in front")}
                         {line(&["↑", "↓"], "From row to row in a list")}
+                        {line(&["x"], "Choose the row; with Shift and an arrow, several")}
                         {line(&["Ctrl", "Enter"], "Send what you are writing")}
                     </dl>
                 </section>

@@ -24,7 +24,7 @@ use crate::state::task::{Group, State};
 use crate::state::world::World;
 
 /// Tasks that stand still are looked for among so many.
-const STUCK_MAX: u32 = 50;
+const STUCK_MAX: usize = 50;
 
 /// The page.
 pub(crate) fn page() -> AnyView {
@@ -32,10 +32,7 @@ pub(crate) fn page() -> AnyView {
     let (live, shared) = (live(), shared());
     let stuck = read(move || {
         live.on(&[On::Queue]);
-        async {
-            api::tasks::list(&[State::AwaitingHuman, State::Ready], "", STUCK_MAX, String::new())
-                .await
-        }
+        async { api::tasks::newest(&[State::AwaitingHuman, State::Ready], STUCK_MAX).await }
     });
     let providers = read(move || {
         live.on(&[On::Executor]);
@@ -44,10 +41,11 @@ pub(crate) fn page() -> AnyView {
     let wanted = Memo::new(move |_| {
         let pending = shared.pending.value.get().map(|(rows, _)| rows).unwrap_or_default();
         let threads = shared.threads.value.get().unwrap_or_default();
-        let tasks = stuck.value.get().map(|(page, _)| page.rows).unwrap_or_default();
+        let tasks = stuck.value.get().map(|listed| listed.rows).unwrap_or_default();
         providers.value.with(|known| needs(&pending, &threads, &tasks, known.as_deref()))
     });
-    let counts = move || stuck.value.with(|known| known.as_ref().map(|(_, counts)| counts.clone()));
+    let counts =
+        move || stuck.value.with(|known| known.as_ref().map(|listed| listed.counts.clone()));
     view! {
         <div class="page now">
             <header class="page-head">

@@ -1,6 +1,7 @@
 //! One task: its way, what is written, what was said about it, what it cost, and every step.
 
 mod actions;
+mod graph;
 mod parts;
 mod past;
 
@@ -72,6 +73,7 @@ fn of(id: String) -> AnyView {
         <div class="page task">
             {shown(task, move |task| head(task, trace, desk))}
             {in_the_way}
+            {graph::graph(id.clone())}
             {desk.dialogs(&id, task)}
             <div class="task-grid">
                 <div class="task-main">
@@ -174,15 +176,6 @@ fn about(task: &Task) -> AnyView {
         let lines: Vec<_> = lines.iter().map(|line| view! { <li>{line.clone()}</li> }).collect();
         view! { <dt>{label}</dt><dd><ul class="plain">{lines}</ul></dd> }
     };
-    let links = |label: &'static str, ids: &[String]| {
-        (!ids.is_empty()).then(|| {
-            let lines: Vec<_> = ids
-                .iter()
-                .map(|id| view! { <li>{crate::parts::sentence::task_link(id)}</li> })
-                .collect();
-            view! { <dt>{label}</dt><dd><ul class="plain">{lines}</ul></dd> }
-        })
-    };
     let tags: Vec<_> = task.tags.iter().map(badge::tag).collect();
     view! {
         <section class="card" aria-labelledby="about-head">
@@ -190,8 +183,6 @@ fn about(task: &Task) -> AnyView {
             <p class="instruction">{task.instruction.clone()}</p>
             <dl class="facts-list">
                 {task.intent.iter().map(|(label, lines)| list(label, lines)).collect_view()}
-                {links("Waits for", &task.dependencies)}
-                {links("Waited for by", &task.dependents)}
                 {(!task.target.is_empty()).then(|| view! { <dt>"Goes to"</dt><dd>{code(task.target.clone())}</dd> })}
                 {(!task.resident.is_empty()).then(|| view! { <dt>"Only"</dt><dd>{crate::parts::mark::name(&task.resident)}</dd> })}
                 {(!tags.is_empty()).then(|| view! { <dt>"Tags"</dt><dd>{tags}</dd> })}

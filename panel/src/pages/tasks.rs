@@ -1,180 +1,225 @@
-//! All tasks: add one, filter, search; a list of any length.
+//! All tasks: add one, find them, act on many; a list of any length.
+//!
+//! What is asked of the list stands in the address and nowhere else.
 
+mod bulk;
 mod form;
 mod listed;
+mod narrow;
 
-use std::sync::Arc;
-
+use leptos::ev;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
+use wasm_bindgen::JsCast;
 
-use listed::{Listed, PAGE};
+use bulk::Bulk;
 
 use super::title;
 use crate::api;
-use crate::format;
 use crate::live::acting::Act;
-use crate::live::reading::read;
+use crate::live::reading::{Reading, read};
 use crate::live::{On, live};
-use crate::parts::badge;
 use crate::parts::dialog::dialog;
 use crate::parts::empty::{empty, nothing};
 use crate::parts::icon::icon;
-use crate::parts::mark;
 use crate::parts::notice::refusal;
 use crate::parts::shown::{skeleton, trouble};
-use crate::parts::time;
-use crate::parts::virtual_list::virtual_list;
-use crate::state::task::{Group, State, Task};
+use crate::parts::virtual_list::List;
+use crate::state::task::{Group, State};
+use crate::state::view::View;
+use crate::state::window::Window;
 
 /// Pixels of a row.
-const ROW_PX: usize = 56;
+const ROW_PX: u32 = 56;
+/// Rows beyond the sight that are read with it.
+const AHEAD: usize = 40;
 
 /// The page.
 pub(crate) fn page() -> AnyView {
     title("Tasks");
-    let (live, query, navigate) = (live(), use_query_map(), use_navigate());
-    let group = Memo::new(move |_| {
-        Group::from_slug(&query.with(|query| query.get("state").unwrap_or_default()))
-    });
+    let query = use_query_map();
+    let navigate = StoredValue::new_local(use_navigate());
+    let view = Memo::new(move |_| query.with(|query| View::read(|name| query.get(name))));
+    let go = move |view: &View, replace: bool| {
+        let options = NavigateOptions { replace, scroll: false, ..NavigateOptions::default() };
+        navigate.with_value(|navigate| navigate(&view.address(), options));
+    };
     let open = RwSignal::new(false);
     Effect::new(move |_| open.set(query.with(|query| query.get("new").is_some())));
     // Closing the form takes it out of the address, so that a reload does not open it again.
     Effect::new(move |was: Option<bool>| {
         let is = open.get();
         if was == Some(true) && !is && query.with_untracked(|query| query.get("new").is_some()) {
-            let options = NavigateOptions { replace: true, ..NavigateOptions::default() };
-            navigate("/tasks", options);
+            go(&view.get_untracked(), true);
         }
         is
     });
-    let words = RwSignal::new(String::new());
-    let wanted = RwSignal::new(PAGE);
-    // Another question begins at the top.
-    Effect::new(move |_| {
-        group.track();
-        words.track();
-        wanted.set(PAGE);
-    });
-    // Which rows are in sight, in whole chunks: what comes into sight is read anew.
-    let sight = RwSignal::new((0, 0));
-    let before = StoredValue::new(Listed::default());
-    let listed = read(move || {
-        live.on(&[On::Queue]);
-        let question = (group.get().states(), words.get().trim().to_owned());
-        listed::load(question, wanted.get(), sight.get(), before)
-    });
-    let rows = RwSignal::new(Vec::new());
-    Effect::new(move |_| {
-        if let Some(listed) = listed.value.get() {
-            rows.set(listed.rows());
-        }
-    });
+    let known = StoredValue::new(Window::default());
+    let sight = RwSignal::new((0, 2 * AHEAD));
+    let window = reading(view, sight, known);
     let total = Signal::derive(move || {
-        listed.value.with(|listed| {
-            let Some(listed) = listed else { return 0 };
-            let known = usize::try_from(group.get().count(&listed.counts)).unwrap_or(usize::MAX);
-            if words.with(|words| words.trim().is_empty()) { known } else { listed.len() }
-        })
+        window.value.with(|window| window.as_ref().map_or(0, |window| window.total))
     });
-    let more = move |first: usize, last: usize| {
-        let chunks = (first / PAGE * PAGE, last / PAGE * PAGE + PAGE);
-        if sight.get_untracked() != chunks {
-            sight.set(chunks);
+    let list = List::new(ROW_PX, total);
+    follow_sight(list, sight);
+    // Another question begins at the top.
+    Effect::new(move |before: Option<View>| {
+        let now = view.get();
+        if before.is_some_and(|before| before != now) {
+            list.reset();
         }
-        let (there, more) = listed.value.with_untracked(|listed| {
-            listed.as_ref().map_or((0, false), |listed| (listed.len(), listed.more()))
-        });
-        if more && last + 20 > there && wanted.get_untracked() < last + 20 {
-            wanted.set(last + PAGE);
-        }
+        now
+    });
+    let bulk = Bulk::new(view, window);
+    listen(list, bulk, total);
+    let some = Memo::new(move |_| {
+        window.value.with(|window| window.as_ref().map(|window| window.total > 0))
+    });
+    let plain = move || view.with(|view| view.is_whole() && view.group == Group::All);
+    let body = move || match some.get() {
+        None if window.problem.with(Option::is_some) => ().into_any(),
+        None => skeleton(),
+        Some(true) => list.view(
+            "Tasks",
+            move |event| keys(&event, list, bulk, total),
+            move |place| listed::row(place, window, list, bulk),
+        ),
+        Some(false) if plain() => first(),
+        Some(false) => nothing("No task is like that."),
     };
-    let body = move || {
-        let some = listed.value.with(|listed| listed.as_ref().map(|listed| listed.len() > 0));
-        match some {
-            None if listed.problem.with(Option::is_some) => ().into_any(),
-            None => skeleton(),
-            Some(true) => virtual_list("Tasks", rows, total, ROW_PX, more, row),
-            Some(false) if group.get() == Group::All && words.with(String::is_empty) => first(),
-            Some(false) => nothing("No task is like that."),
-        }
-    };
-    let all_counts =
-        move || listed.value.with(|listed| listed.as_ref().map(|listed| listed.counts.clone()));
+    let counts =
+        move || window.value.with(|window| window.as_ref().map(|window| window.counts.clone()));
     let failed = move || {
         let failed = |(state, count): &(State, u64)| (*state == State::Failed).then_some(*count);
-        all_counts().and_then(|counts| counts.iter().find_map(failed)).unwrap_or(0)
+        counts().and_then(|counts| counts.iter().find_map(failed)).unwrap_or(0) > 0
     };
+    let redrivable = Memo::new(move |_| view.with(|view| view.group == Group::Ended) && failed());
     view! {
-        <div class="page">
+        <div class="page page-list">
             <header class="page-head">
                 <h1>"Tasks"</h1>
-                <button type="button" class="button button-primary" on:click=move |_| open.set(true)>
-                    {icon("plus")}"New task"<kbd>"c"</kbd>
-                </button>
+                <div class="actions">
+                    <a class="button" href="/tasks/recurring">"Recurring"</a>
+                    <button type="button" class="button button-primary" on:click=move |_| open.set(true)>
+                        {icon("plus")}"New task"<kbd>"c"</kbd>
+                    </button>
+                </div>
             </header>
             <div class="toolbar">
-                {tabs(group, all_counts)}
-                <input
-                    type="search" class="search" data-search="" aria-label="Search tasks"
-                    placeholder="Search title, key, instruction"
-                    prop:value=move || words.get()
-                    on:input=move |event| words.set(event_target_value(&event))
-                />
+                {narrow::tabs(view, counts)}
+                {narrow::asking(view, go)}
             </div>
-            {move || (group.get() == Group::Ended && failed() > 0).then(redrive)}
-            {trouble(listed)}
+            {narrow::chips(view, total, go)}
+            {move || redrivable.get().then(redrive)}
+            {trouble(window)}
             {body}
+            {bulk.bar()}
             {dialog("New task", open, move || form::form(open))}
         </div>
     }
     .into_any()
 }
 
-fn tabs(
-    group: Memo<Group>,
-    counts: impl Fn() -> Option<Vec<(State, u64)>> + Copy + Send + Sync + 'static,
-) -> AnyView {
-    let tab = move |one: Group| {
-        let address = format!("/tasks?state={}", one.slug());
-        let count = move || counts().map(|counts| format::count(one.count(&counts)));
-        view! {
-            <li>
-                <a href=address aria-current=move || (group.get() == one).then_some("page")>
-                    {one.label()}<span class="tab-count num">{count}</span>
-                </a>
-            </li>
-        }
-    };
-    view! { <nav class="tabs" aria-label="Filter"><ul>{Group::ALL.map(tab).collect_view()}</ul></nav> }.into_any()
+/// Reads what is in sight, now and with every change of the queue.
+fn reading(
+    view: Memo<View>,
+    sight: RwSignal<(usize, usize)>,
+    known: StoredValue<Window>,
+) -> Reading<Window> {
+    let live = live();
+    let news = Memo::new(move |before: Option<&u64>| {
+        live.on(&[On::Queue]);
+        before.map_or(1, |before| before + 1)
+    });
+    read(move || listed::load(view.get(), sight.get(), news.get(), known))
 }
 
-fn row(task: &Arc<Task>) -> AnyView {
-    let address = format!("/tasks/{}", task.id);
-    let why = if task.state == State::AwaitingHuman {
-        crate::state::task::awaits_sentence(&task.awaits)
-    } else {
-        task.wait
-    };
-    let who =
-        task.attempts.last().map(|attempt| attempt.resident.clone()).filter(|who| !who.is_empty());
-    view! {
-        <a class="task-row" href=address>
-            <span class="task-row-state">{badge::of_state(task.state)}</span>
-            <span class="task-row-title">
-                <b>{task.title.clone()}</b>
-                <small class="soft">
-                    {(!task.key.is_empty()).then(|| view! { <code class="code">{task.key.clone()}</code>" " })}
-                    {why}
-                </small>
-            </span>
-            <span class="task-row-who">{who.map(|who| mark::mark(&who))}</span>
-            <span class="task-row-cost num">{format::dollars(task.cost)}</span>
-            <span class="task-row-when">{time::ago(task.changed)}</span>
-        </a>
+/// What is in sight, in steps so large that scrolling seldom asks.
+fn follow_sight(list: List, sight: RwSignal<(usize, usize)>) {
+    Effect::new(move |_| {
+        let (begin, end) = list.sight();
+        let begin = begin.saturating_sub(AHEAD) / AHEAD * AHEAD;
+        let now = (begin, (end + AHEAD).div_ceil(AHEAD) * AHEAD);
+        if sight.get_untracked() != now {
+            sight.set(now);
+        }
+    });
+}
+
+/// The list's keys work from anywhere on the page that has no keys of its own.
+fn listen(list: List, bulk: Bulk, total: Signal<usize>) {
+    let listening = window_event_listener(ev::keydown, move |event| {
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let nowhere = target.is_some_and(|element| {
+            matches!(element.tag_name().as_str(), "BODY" | "MAIN") || element.id() == "main"
+        });
+        if nowhere && total.get_untracked() > 0 {
+            keys(&event, list, bulk, total);
+            if event.default_prevented() {
+                list.focus();
+            }
+        }
+    });
+    on_cleanup(move || listening.remove());
+}
+
+/// Arrows go from row to row, with Shift they choose; x chooses one, Ctrl+A all, Escape none.
+fn keys(event: &ev::KeyboardEvent, list: List, bulk: Bulk, total: Signal<usize>) {
+    if event.alt_key() || event.meta_key() || event.default_prevented() {
+        return;
     }
-    .into_any()
+    let (bottom, page) = (total.get_untracked().saturating_sub(1), list.page_rows());
+    let active = list.active.get_untracked();
+    let down = |rows: usize| active.map_or(0, |place| place + rows);
+    let up = |rows: usize| active.map_or(0, |place| place.saturating_sub(rows));
+    let to = match (event.key().as_str(), event.ctrl_key()) {
+        ("a", true) => {
+            event.prevent_default();
+            return bulk.all();
+        }
+        (_, true) => return,
+        ("ArrowDown" | "j" | "J", _) => down(1),
+        ("ArrowUp" | "k" | "K", _) => up(1),
+        ("PageDown", _) => down(page),
+        ("PageUp", _) => up(page),
+        ("Home", _) => 0,
+        ("End", _) => bottom,
+        ("x" | " ", _) => {
+            event.prevent_default();
+            if let Some(place) = active {
+                bulk.toggle_at(place);
+            }
+            return;
+        }
+        ("Escape", _) => return bulk.clear(),
+        ("Enter", _) => {
+            if let Some(place) = active {
+                event.prevent_default();
+                open(place);
+            }
+            return;
+        }
+        _ => return,
+    };
+    event.prevent_default();
+    let to = to.min(bottom);
+    if event.shift_key() {
+        bulk.choice.update(|choice| {
+            choice.anchor = choice.anchor.or(active).or(Some(to));
+        });
+        bulk.range_to(to);
+    }
+    list.activate(to);
+}
+
+/// Follows the link of a row in sight.
+fn open(place: usize) {
+    let id = crate::parts::virtual_list::row_id(place);
+    let link = document().query_selector(&format!("#{id} .row-link")).ok().flatten();
+    if let Some(link) = link.and_then(|link| link.dyn_into::<web_sys::HtmlElement>().ok()) {
+        link.click();
+    }
 }
 
 /// The way out of the dead letter.

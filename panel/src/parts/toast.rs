@@ -12,12 +12,20 @@ pub(crate) fn toasts() -> AnyView {
         let id = toast.id;
         let bad = !toast.request_id.is_empty();
         let report = (!toast.request_id.is_empty()).then(|| report(toast.request_id));
+        let undo = toast.undo.map(|undo| {
+            let press = move |_| {
+                live.dismiss(id);
+                (undo.0)();
+            };
+            view! { <button type="button" class="toast-undo" on:click=press>"Undo"</button> }
+        });
         view! {
             <div class="toast" class:toast-bad=bad role="status">
                 <div>
                     <p>{toast.text}</p>
                     {report}
                 </div>
+                {undo}
                 <button type="button" class="icon-button" aria-label="Dismiss" on:click=move |_| live.dismiss(id)>
                     {icon("close")}
                 </button>

@@ -96,6 +96,7 @@ pub(crate) fn cause_words(cause: &str) -> &str {
         "letter" => "a letter to you",
         "price" => "price of an action",
         "welcome" => "welcome",
+        "import" => "brought along",
         "undo" => "undone",
         other => other,
     }

@@ -228,6 +228,8 @@ fn of_world(event: &Event, tell: Telling<'_>) -> Option<Told> {
         "steps_bought" => tell.words("A step was bought").weighs(Normal),
         "mode_set" => tell.words("The mode was set").weighs(Notable),
         "calendar_set" => tell.words("The calendar was set").weighs(Notable),
+        "limits_set" => tell.words("The limits of the world were set").weighs(Notable),
+        "effect_recorded" => tell.words("An attempt recorded what it did").weighs(Quiet),
         "day_started" => {
             let weekday = u32::try_from(event.number("weekday")).unwrap_or(0);
             let rest = if event.flag("restDay") { ", a day of rest" } else { "" };
@@ -348,6 +350,7 @@ fn of_society(event: &Event, tell: Telling<'_>) -> Option<Told> {
                 .room(event.text("room"))
                 .weighs(Normal)
         }
+        "item_imported" => tell.words("Taken over from another world").weighs(Quiet),
         "message_hidden" => {
             tell.words("A message was hidden in ").room(event.text("room")).weighs(Notable)
         }

@@ -181,7 +181,8 @@ impl Failure {
     }
 
     fn tell(self) -> ExitCode {
-        let code = self.code();
+        let reason = Reason::of(&self);
+        let code = reason.and_then(Reason::exit_code).unwrap_or_else(|| self.code());
         if let Self::Config(error) = self {
             let refusal = Refusal::from(error);
             tell(&format!("error: {refusal}\n  reason   {}", refusal.reason()));
@@ -192,7 +193,8 @@ impl Failure {
             tracing::error!(error = chain(&self), "process failed");
             tell(&format!("error: {refusal}\n  reason   {}", refusal.reason()));
         } else {
-            tracing::error!(error = chain(&self), "process failed");
+            let word = reason.map_or("", Reason::name);
+            tracing::error!(error = chain(&self), reason = word, "process failed");
             tell(&format!("error: {}", chain(&self)));
         }
         ExitCode::from(code)

@@ -162,6 +162,19 @@ pub(crate) enum Command {
         #[arg(default_value_t = 1)]
         count: u32,
     },
+    /// Shows the limits of the world's physics, or sets some of them.
+    #[command(after_help = "Examples:\n  vivarium limits\n  \
+vivarium limits open_tasks=10000 instruction_chars=8000 -m \"a large import\"\n  \
+vivarium limits open_tasks=default\n\nA limit that is set holds for what is made from then on; \
+`default` gives it back to world/config/queue.toml.")]
+    Limits {
+        /// NAME=VALUE or NAME=default; without any, all limits are shown.
+        #[arg(value_name = "NAME=VALUE")]
+        changes: Vec<String>,
+        /// Why: it is on the record.
+        #[arg(short = 'm', long, default_value = "set from the command line")]
+        reason: String,
+    },
     /// Sets, clears or shows the key of the model provider.
     Key {
         /// What to do.
@@ -411,6 +424,32 @@ pub(crate) struct AddRecurrence {
     pub(crate) wanted: Wanted,
 }
 
+/// A world of the Python reference.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The folder is only read. Files are found by their names, anywhere below it. What is \
+taken is known by the id it has there: the same command again takes nothing twice. Whatever is left is \
+told with file, line and reason.\n\nExamples:\n  vivarium import reference ../swarm --dry-run\n  \
+vivarium import reference ../swarm --utc-offset +02:00 -m \"moving house\""
+)]
+pub(crate) struct Reference {
+    /// The folder, read and never written.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Only tells what would be taken and what left.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How far its clock was from UTC, for times that do not say it.
+    #[arg(long, value_name = "OFFSET", default_value = "Z", allow_hyphen_values = true)]
+    pub(crate) utc_offset: String,
+    /// Which file to read where a name is found twice; may be given several times.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) file: Vec<PathBuf>,
+    /// Why: it is on the record.
+    #[arg(short = 'm', long, default_value = "imported from the reference")]
+    pub(crate) reason: String,
+}
+
 /// What to bring into the world.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
@@ -423,6 +462,8 @@ pub(crate) enum Import {
         /// The file; `-` reads standard input.
         file: PathBuf,
     },
+    /// Takes over a world of the Python reference: residents, memories, wallets, rooms, letters, tasks.
+    Reference(Reference),
 }
 
 /// What to write out of the world.

@@ -10,8 +10,10 @@ mod explain;
 mod grpcurl_args;
 mod key;
 mod lifecycle;
+mod limits;
 mod model;
 mod recurrence;
+mod reference;
 mod show;
 mod steer;
 mod tasks;
@@ -21,7 +23,7 @@ mod watch;
 mod why;
 mod world;
 
-use crate::args::{Arguments, Audit, Command, World};
+use crate::args::{Arguments, Audit, Command, Import, World};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::supervisor;
@@ -51,11 +53,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             steer::redrive(&console, tasks, class, limit).await
         }
         Command::Recurrence(what) => recurrence::run(&console, what).await,
-        Command::Import(what) => transfer::import(&console, &what).await,
+        Command::Import(Import::Tasks { file }) => transfer::import(&console, &file).await,
+        Command::Import(Import::Reference(wanted)) => reference::run(&console, &wanted).await,
         Command::Export(what) => transfer::export(&console, what).await,
         Command::Halt { reason } => controls::halt(&console, reason).await,
         Command::Resume { task: None, reason } => controls::resume(&console, reason).await,
         Command::Resume { task: Some(task), .. } => steer::resume(&console, task).await,
+        Command::Limits { changes, reason } => limits::limits(&console, &changes, reason).await,
         Command::Pace { pace, count } => controls::pace(&console, &pace, count).await,
         Command::Key { what } => key::run(&console, &what).await,
         Command::Model { what } => model::run(&console, what).await,

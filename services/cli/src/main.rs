@@ -8,6 +8,7 @@ mod commands;
 mod console;
 mod failure;
 mod model;
+mod reference;
 mod render;
 mod supervisor;
 

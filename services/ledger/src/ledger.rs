@@ -1,5 +1,6 @@
 //! The handle that a service holds: submit, ask, watch, read.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -11,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::oneshot;
 use vivarium_types::ids::{LedgerId, TextId};
 use vivarium_types::source::{Checkpoint, Cursor, Hash};
-use vivarium_types::{Actor, Clock, IdSource, Timestamp};
+use vivarium_types::{Actor, Clock, IdSource, Reason, Timestamp};
 
 use crate::aggregate::{Aggregate, Meta};
 use crate::chain;
@@ -237,7 +238,7 @@ struct Shared<A: Aggregate> {
     /// Ids of texts, made before a command reaches the writer.
     text_ids: Mutex<IdSource>,
     /// Where followers stood when the ledger was opened.
-    cursors: Mutex<std::collections::BTreeMap<String, Cursor>>,
+    cursors: Mutex<BTreeMap<String, Cursor>>,
     state: PhantomData<fn() -> A>,
 }
 
@@ -333,11 +334,22 @@ impl<A: Aggregate> Drop for Guard<A> {
 /// Called on the writer's thread when the store failed. Must not let the process go on.
 pub type OnFault = Box<dyn FnOnce(&store::Error) + Send>;
 
-/// Ends the process: memory may be ahead of the disk, so only a restart tells the truth.
+/// Ends the process: memory may be ahead of the disk, so only a restart tells the truth. Where the
+/// reason is known, the exit code says it, because a full disk takes no line of a log.
+#[expect(clippy::exit, reason = "nothing that is in memory may be written any more")]
 pub fn abort_on_fault() -> OnFault {
     Box::new(|error| {
-        tracing::error!(error = error as &dyn std::error::Error, "the store failed; stopping");
-        std::process::abort();
+        let reason = Reason::of(error);
+        let word = reason.map_or("", Reason::name);
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            reason = word,
+            "the store failed; stopping"
+        );
+        match reason.and_then(Reason::exit_code) {
+            Some(code) => std::process::exit(i32::from(code)),
+            None => std::process::abort(),
+        }
     })
 }
 
@@ -488,16 +500,31 @@ impl<A: Aggregate> Ledger<A> {
 
     /// A text by id, opened when it is sealed; `None` when there is none or it was erased.
     pub async fn text(&self, id: &str) -> Result<Option<String>, store::Error> {
-        let (reader, keys, id) = (self.reader(), self.shared.keys.clone(), id.to_owned());
+        Ok(self.read_texts(vec![id.to_owned()]).await?.remove(id))
+    }
+
+    /// Texts by id, opened when they are sealed; those that there are not, or that were erased, are
+    /// absent.
+    pub async fn read_texts(
+        &self,
+        ids: Vec<String>,
+    ) -> Result<BTreeMap<String, String>, store::Error> {
+        let (reader, keys) = (self.reader(), self.shared.keys.clone());
         blocking(move || {
-            let Some(row) = reader.text(&id)? else { return Ok(None) };
-            match (row.sealed, keys) {
-                (false, _) => String::from_utf8(row.bytes)
-                    .map(Some)
-                    .map_err(|_| store::Error::corrupt(format!("the text {id}"))),
-                (true, Some(keys)) => keys.open(&id, &row.bytes),
-                (true, None) => Ok(None),
+            let mut found = BTreeMap::new();
+            for id in ids {
+                let Some(row) = reader.text(&id)? else { continue };
+                let text = match (row.sealed, &keys) {
+                    (false, _) => Some(
+                        String::from_utf8(row.bytes)
+                            .map_err(|_| store::Error::corrupt(format!("the text {id}")))?,
+                    ),
+                    (true, Some(keys)) => keys.open(&id, &row.bytes)?,
+                    (true, None) => None,
+                };
+                found.extend(text.map(|text| (id, text)));
             }
+            Ok(found)
         })
         .await
     }

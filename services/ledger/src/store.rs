@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use vivarium_types::Timestamp;
 use vivarium_types::ids::LedgerId;
 use vivarium_types::place::{Error as PlaceError, Standing};
+use vivarium_types::reason::Coded;
 use vivarium_types::source::{Checkpoint, Cursor, Hash, Row};
+use vivarium_types::{Reason, Timestamp};
 
 use crate::aggregate::Claimed;
 
@@ -39,17 +40,19 @@ pub enum Error {
     #[error("the store cannot be used")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// What is stored fails its check.
-    #[error("stored data fails its check: {what}")]
+    #[error("{what}")]
     Corrupt {
         /// What was being read.
         what: String,
+        /// Says so to whoever knows no store.
+        source: Coded,
     },
 }
 
 impl Error {
     /// Something stored that does not read back.
     pub fn corrupt(what: impl fmt::Display) -> Self {
-        Self::Corrupt { what: what.to_string() }
+        Self::Corrupt { what: what.to_string(), source: Coded::new(Reason::StoreCorrupt) }
     }
 }
 
@@ -61,11 +64,22 @@ impl From<PlaceError> for Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-                Self::corrupt(error)
-            }
-            _ => Self::Unavailable(Box::new(error)),
+        use rusqlite::ErrorCode::{
+            CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, PermissionDenied, ReadOnly,
+        };
+        // The index of the write-ahead log has no room: SQLite calls that an error of the disk.
+        let no_index = error
+            .sqlite_error()
+            .is_some_and(|told| told.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
+        let reason = match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => return Self::corrupt(error),
+            Some(DiskFull) => Some(Reason::StoreFull),
+            Some(ReadOnly | CannotOpen | PermissionDenied) => Some(Reason::StoreReadOnly),
+            _ => no_index.then_some(Reason::StoreFull),
+        };
+        match reason {
+            Some(reason) => Self::Unavailable(Box::new(Coded::because(reason, error))),
+            None => Self::Unavailable(Box::new(error)),
         }
     }
 }

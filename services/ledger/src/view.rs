@@ -3,12 +3,14 @@
 //! With the SQLite store they commit in the events' own transaction; otherwise they are brought up
 //! right behind it, and before the first read. Sealed text never comes into a view.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::aggregate::{Aggregate, Meta};
 use crate::codec;
 use crate::snapshot;
-use crate::store::{Error, Store, TextRow};
+use crate::store::{Error, Reader, Store, TextRow};
 
 /// Rows projected in one transaction during a rebuild.
 const REBUILD_CHUNK: usize = 1_000;
@@ -40,22 +42,26 @@ pub trait TextLookup {
 /// All read models of one service.
 pub(crate) type Views<A> = Vec<Box<dyn View<A>>>;
 
-impl TextLookup for [TextRow] {
-    fn text(&self, id: &str) -> Option<String> {
-        let row = self.iter().find(|row| row.id == id && !row.sealed)?;
-        String::from_utf8(row.bytes.clone()).ok()
-    }
-}
-
 /// Looks in the texts of a batch first and in the store behind it.
 pub(crate) struct BatchTexts<'a> {
-    pub(crate) fresh: &'a [TextRow],
-    pub(crate) stored: &'a dyn crate::store::Reader,
+    fresh: BTreeMap<&'a str, &'a TextRow>,
+    stored: &'a dyn Reader,
+}
+
+impl<'a> BatchTexts<'a> {
+    pub(crate) fn new(fresh: &'a [TextRow], stored: &'a dyn Reader) -> Self {
+        Self { fresh: fresh.iter().map(|row| (row.id.as_str(), row)).collect(), stored }
+    }
 }
 
 impl TextLookup for BatchTexts<'_> {
     fn text(&self, id: &str) -> Option<String> {
-        self.fresh.text(id).or_else(|| [self.stored.text(id).ok()??].text(id))
+        let bytes = match self.fresh.get(id) {
+            Some(row) if row.sealed => return None,
+            Some(row) => row.bytes.clone(),
+            None => self.stored.text(id).ok()?.filter(|row| !row.sealed)?.bytes,
+        };
+        String::from_utf8(bytes).ok()
     }
 }
 
@@ -101,7 +107,7 @@ pub(crate) fn catch_up<A: Aggregate>(
                 .iter()
                 .map(|row| Ok((codec::decode::<A>(row)?, snapshot::meta(row)?)))
                 .collect::<Result<Vec<_>, Error>>()?;
-            let texts = BatchTexts { fresh: &[], stored: &*reader };
+            let texts = BatchTexts::new(&[], &*reader);
             store.with_views(&mut |db| {
                 for (event, meta) in &events {
                     view.project(db, event, meta, &texts)?;

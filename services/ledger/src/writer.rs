@@ -4,7 +4,7 @@
 //! simulation inline. A turn's events become durable in one transaction before anyone is answered;
 //! a failed commit ends the process, because memory is then ahead of the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,9 +117,11 @@ struct Turn<A: Aggregate> {
     texts: Vec<TextRow>,
     claims: Vec<(String, u64)>,
     facts: BTreeMap<String, Claimed>,
+    /// Business keys that the store was asked about: what is not in `facts` was not used before.
+    asked: BTreeSet<String>,
     /// What was answered before this turn, of all that it is asked.
     earlier: BTreeMap<RequestKey, Answered>,
-    answers: Vec<(RequestKey, Answered)>,
+    answers: BTreeMap<RequestKey, Answered>,
     erasures: Vec<String>,
     replies: Vec<(Reply<A::Rejection>, Answer)>,
     taken: Vec<oneshot::Sender<()>>,
@@ -301,7 +303,8 @@ impl<A: Aggregate> Writer<A> {
             texts: Vec::new(),
             claims: Vec::new(),
             facts,
-            answers: Vec::new(),
+            asked: wanted.into_iter().collect(),
+            answers: BTreeMap::new(),
             erasures: Vec::new(),
             replies: Vec::new(),
             taken: Vec::new(),
@@ -346,7 +349,7 @@ impl<A: Aggregate> Writer<A> {
             |key: &RequestKey| !planted::has(Bug::OneMethodOnly) || key.method.ends_with("Steer");
         if let (Some(key), Some(request)) = (key.filter(kept), request) {
             let answered = Answered { digest: request.digest, bytes: bytes.clone(), sequence };
-            turn.answers.push((key, answered));
+            turn.answers.insert(key, answered);
         }
         turn.replies.push((reply, Answer { bytes, sequence, repeated: false }));
         Ok(())
@@ -471,8 +474,12 @@ impl<A: Aggregate> Writer<A> {
         wanted.dedup();
         let mut taken = wanted.iter().find(|key| turn.facts.contains_key(*key)).cloned();
         if taken.is_none() {
-            let earlier = self.store.claimed(&wanted).map_err(Failure::Store)?;
-            taken = earlier.into_keys().next();
+            let news = wanted.iter().filter(|key| !turn.asked.contains(*key)).cloned();
+            let news: Vec<String> = news.collect();
+            if !news.is_empty() {
+                let earlier = self.store.claimed(&news).map_err(Failure::Store)?;
+                taken = earlier.into_keys().next();
+            }
         }
         if taken.is_none() && wanted.len() < count {
             taken = wanted.into_iter().next();
@@ -520,7 +527,7 @@ impl<A: Aggregate> Writer<A> {
         }
         planted::point(planted::DECIDED_NOT_COMMITTED, &turn.rows);
         let reader = self.store.reader();
-        let texts = BatchTexts { fresh: &turn.texts, stored: &*reader };
+        let texts = BatchTexts::new(&turn.texts, &*reader);
         let views = &self.views;
         let events = &turn.events;
         let mut cursors: Vec<_> = std::mem::take(&mut self.unkept).into_iter().collect();
@@ -529,6 +536,7 @@ impl<A: Aggregate> Writer<A> {
         }
         let checkpoints: Vec<_> =
             std::mem::take(&mut self.unkept_checkpoints).into_iter().collect();
+        let answers: Vec<_> = std::mem::take(&mut turn.answers).into_iter().collect();
         let batch = Batch {
             expected_sequence: self.head.sequence - turn.rows.len() as u64,
             writer_epoch: self.head.writer_epoch,
@@ -536,7 +544,7 @@ impl<A: Aggregate> Writer<A> {
             rows: &turn.rows,
             texts: &turn.texts,
             claims: &turn.claims,
-            answers: &turn.answers,
+            answers: &answers,
             cursors: &cursors,
             checkpoints: &checkpoints,
             erasures: &turn.erasures,
@@ -588,8 +596,7 @@ impl<A: Aggregate> Writer<A> {
 
 /// The first answer to a request: of this very turn, or remembered on disk.
 fn first_answer<A: Aggregate>(turn: &Turn<A>, key: &RequestKey) -> Option<Answered> {
-    let joined = turn.answers.iter().find(|(earlier, _)| earlier == key);
-    joined.map(|(_, answered)| answered).or_else(|| turn.earlier.get(key)).cloned()
+    turn.answers.get(key).or_else(|| turn.earlier.get(key)).cloned()
 }
 
 impl<R> Failure<R> {

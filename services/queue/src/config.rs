@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use vivarium_chassis::config::span;
 use vivarium_chassis::{Settings, Violations};
 
+use crate::domain::limits::{Limit, Limits};
+
 /// What can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
@@ -52,6 +54,22 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// The limits that hold where the log sets none.
+    pub fn limits(&self) -> Limits {
+        let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        Limits::from([
+            (Limit::OpenTasks, self.open_tasks_max),
+            (Limit::InstructionChars, size(self.instruction_chars_max)),
+            (Limit::ResultChars, size(self.result_chars_max)),
+            (Limit::MetadataKeys, size(self.metadata_keys_max)),
+            (Limit::MetadataBytes, size(self.metadata_bytes_max)),
+            (Limit::Dependencies, size(self.dependencies_max)),
+            (Limit::Runners, u64::from(self.runners_max)),
+        ])
+    }
+}
+
 impl Settings for Config {
     fn check(&self, wrong: &mut Violations) {
         let mut within = |field: &str, value: Duration, min: Duration, max: Duration| {
@@ -64,12 +82,8 @@ impl Settings for Config {
         within("lease_ttl", self.lease_ttl, second, minute * 10);
         within("exit_grace", self.exit_grace, Duration::ZERO, minute);
         within("halt_file_every", self.halt_file_every, Duration::from_millis(10), second * 5);
-        wrong.bounded("runners_max", self.runners_max, 1..=4_096);
-        wrong.bounded("open_tasks_max", self.open_tasks_max, 1..=10_000_000);
-        wrong.bounded("instruction_chars_max", self.instruction_chars_max, 1..=16_000);
-        wrong.bounded("result_chars_max", self.result_chars_max, 1..=256_000);
-        wrong.bounded("metadata_keys_max", self.metadata_keys_max, 0..=256);
-        wrong.bounded("metadata_bytes_max", self.metadata_bytes_max, 0..=65_536);
-        wrong.bounded("dependencies_max", self.dependencies_max, 0..=256);
+        for (limit, value) in self.limits() {
+            wrong.bounded(&format!("{}_max", limit.name()), value, limit.range());
+        }
     }
 }

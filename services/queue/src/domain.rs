@@ -2,7 +2,7 @@
 //!
 //! Pure: no clock, no randomness, no I/O. Reading order: [`task`] → [`lease`] → [`retry`] → [`world`]
 //! → [`order`] (who is next) → [`explain`] (why not this one) → [`add`], [`edit`], [`steer`],
-//! [`recurrence`], [`finish`], [`control`] (decisions) → [`clock`] (what time brings about) →
+//! [`recurrence`], [`finish`], [`effect`], [`control`], [`limits`] (decisions) → [`clock`] (what time brings about) →
 //! [`runner`] (what is known beside the log) → [`event`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,10 +18,12 @@ pub mod add;
 pub mod clock;
 pub mod control;
 pub mod edit;
+pub mod effect;
 pub mod event;
 pub mod explain;
 pub mod finish;
 pub mod lease;
+pub mod limits;
 pub mod order;
 pub mod recurrence;
 pub mod retry;
@@ -34,9 +36,11 @@ pub mod world;
 use add::Proposal;
 use control::Hello;
 use edit::Edit;
+use effect::Effects;
 use event::{CritiqueOutcome, Event, HaltAck, Wire};
 use finish::Outcome;
 use lease::{Held, Lease, Purpose, Taken};
+use limits::Limit;
 use order::Ready;
 use recurrence::{Created, Recurrence, Standing};
 use retry::Class;
@@ -110,6 +114,8 @@ pub struct Queue {
     pub recent_grants: VecDeque<String>,
     /// Ends of leases by their holders' word, newest last.
     pub taken: VecDeque<Taken>,
+    /// What attempts of the present round did, by task.
+    effects: BTreeMap<TaskId, Effects>,
     /// Tasks by state, in the whole world.
     pub counts: BTreeMap<State, u64>,
     /// Depth of the chain below each task that depends on another.
@@ -227,6 +233,22 @@ pub enum Command {
         /// Why.
         reason: TextRef,
     },
+    /// Set limits of the world's physics.
+    SetLimits {
+        /// The limits; `None` gives one back to the settings file.
+        changes: BTreeMap<Limit, Option<u64>>,
+        /// Why.
+        reason: TextRef,
+    },
+    /// An attempt records what it did.
+    RecordEffect {
+        /// The lease and its token.
+        held: Held,
+        /// Names the effect within the round.
+        key: String,
+        /// What came of it.
+        result: TextRef,
+    },
     /// Review asks for a critique.
     AskCritique {
         /// The submission.
@@ -331,6 +353,11 @@ pub enum Rejection {
         /// The limit.
         max: usize,
     },
+    /// Too many effects of one round.
+    EffectsFull {
+        /// The limit.
+        max: usize,
+    },
     /// The lease is not live any more.
     LeaseLost(LeaseId),
     /// The world is not halted.
@@ -350,7 +377,7 @@ pub enum Rejection {
     /// Too many runners.
     RunnersFull {
         /// The limit.
-        max: u32,
+        max: u64,
     },
     /// A fact that does not fit what is known: another submission, a task that is over.
     Stale,
@@ -366,7 +393,9 @@ impl Rejection {
             Self::DependencySelf { .. } => Reason::QueueDependencySelf,
             Self::DependencyCycle { .. } => Reason::QueueDependencyCycle,
             Self::TooDeep { .. } => Reason::QueueTaskTooDeep,
-            Self::Full { .. } | Self::RecurrencesFull { .. } => Reason::QueueFull,
+            Self::Full { .. } | Self::RecurrencesFull { .. } | Self::EffectsFull { .. } => {
+                Reason::QueueFull
+            }
             Self::Transition { .. } | Self::RecurrenceTransition { .. } | Self::Stale => {
                 Reason::QueueTransitionRefused
             }
@@ -384,7 +413,7 @@ impl Rejection {
 impl Aggregate for Queue {
     const NAME: &'static str = "queue";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
 
     type Command = Command;
     type Event = Event;
@@ -427,6 +456,7 @@ impl Aggregate for Queue {
         } else if let Some(id) = task::of(event) {
             self.change(id, |task| task.apply(event, meta));
         }
+        self.apply_to_effects(event);
         self.apply_to_critiques(event, meta);
         self.apply_to_others(event);
     }
@@ -509,6 +539,8 @@ impl Queue {
             Command::SetCalendar { day_length, rest_day_on, reason } => {
                 Ok(self.set_calendar(day_length, rest_day_on, reason))
             }
+            Command::SetLimits { changes, reason } => Ok(self.set_limits(&changes, reason)),
+            Command::RecordEffect { held, key, result } => self.record_effect(held, key, result),
             Command::AskCritique { submission, task } => self.ask_critique(submission, task),
             Command::AskHuman { submission, task } => self.ask_human(submission, task),
             Command::Verdict(verdict) => self.verdict(verdict, now),
@@ -823,6 +855,8 @@ impl Queue {
             | Event::StepsBought { .. }
             | Event::ModeSet { .. }
             | Event::CalendarSet { .. }
+            | Event::LimitsSet { .. }
+            | Event::EffectRecorded(_)
             | Event::TaskEdited(_)
             | Event::RecurrenceCreated(_)
             | Event::RecurrenceFired(_)

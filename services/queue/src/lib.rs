@@ -56,7 +56,7 @@ pub async fn build_on(
     let parts = Parts {
         clock: Arc::clone(&deps.clock),
         ids: deps.ids.fork(),
-        views: vec![Box::new(views::Tasks)],
+        views: vec![Box::new(views::Tasks::default())],
         keys: None,
     };
     let signer: Arc<dyn Signer> = Arc::new(HeadSigner(deps.signer.clone()));
@@ -71,9 +71,11 @@ pub async fn build_on(
     let desk = Desk {
         ledger: ledger.clone(),
         config: Arc::new(config),
+        limits: Arc::default(),
         background: deps.tasks.clone(),
         halt_file: deps.world.halt_file(),
     };
+    desk.read_limits().await?;
     // A halt that was asked for while this service was dead stands before anything is granted.
     halt_file::adopt(&desk).await?;
     ledger.touch(move |queue| queue.start(times)).map_err(rpc::refusal)?;

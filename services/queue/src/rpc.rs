@@ -1,10 +1,11 @@
 //! The queue's methods: parse, submit, answer.
 //!
-//! [`tasks`] adds, shows and steers tasks, [`edit`] is its part that changes one; [`recurrences`] are
-//! templates of tasks; [`runner`] holds the stream of a runner; [`worlds`] reads and changes the
-//! controls. [`convert`] reads requests, [`show`] writes answers, [`past`] says how things were.
+//! [`tasks`] adds, shows and steers tasks, [`edit`] is its part that changes one, [`list`] its pages;
+//! [`recurrences`] are templates of tasks; [`runner`] holds the stream of a runner, [`effects`] what
+//! attempts did; [`worlds`] reads and changes the controls. [`convert`] reads requests, [`show`] writes
+//! answers, [`past`] says how things were.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use vivarium_chassis::task::Tasks as Background;
@@ -15,12 +16,17 @@ use vivarium_proto::queue::v1 as pb;
 use vivarium_types::{Reason, Timestamp};
 
 use crate::config::Config;
+use crate::domain::event::write;
+use crate::domain::limits::{Limit, Limits};
 use crate::domain::order::WaitReason;
 use crate::domain::{Queue, Rejection};
 use crate::views::{self, Record};
+use convert::Bounds;
 
 pub(crate) mod convert;
 mod edit;
+mod effects;
+mod list;
 mod past;
 pub mod recurrences;
 pub mod runner;
@@ -40,6 +46,8 @@ pub struct Desk {
     pub ledger: Ledger<Queue>,
     /// The settings.
     pub config: Arc<Config>,
+    /// Limits that the log sets over those of the settings.
+    pub limits: Arc<RwLock<Limits>>,
     /// Work in the background.
     pub background: Background,
     /// The file that halts the world while this service is dead.
@@ -47,6 +55,36 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// The limits in force, every one of them.
+    fn limits(&self) -> Limits {
+        let set = self.limits.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.config.limits().into_iter().chain(set).collect()
+    }
+
+    /// A limit in force, of those that bound a request.
+    fn limit(&self, limit: Limit) -> usize {
+        let value = self.limits().get(&limit).copied().unwrap_or_default();
+        usize::try_from(value).unwrap_or(usize::MAX)
+    }
+
+    /// What bounds the tasks of a request.
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            instruction_chars: self.limit(Limit::InstructionChars),
+            metadata_keys: self.limit(Limit::MetadataKeys),
+            metadata_bytes: self.limit(Limit::MetadataBytes),
+            dependencies: self.limit(Limit::Dependencies),
+        }
+    }
+
+    /// Takes the limits over that the log sets.
+    pub(crate) async fn read_limits(&self) -> Result<(), Refusal> {
+        let asked = self.ledger.ask(|queue| queue.world.limits.clone());
+        let set = asked.await.map_err(refusal)?;
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = set;
+        Ok(())
+    }
+
     /// Waits until a place of this log is visible.
     async fn reached(&self, position: Option<Position>) -> Result<(), Refusal> {
         let Some(Position { ledger, sequence }) = position else { return Ok(()) };
@@ -80,7 +118,7 @@ impl Desk {
             feedback.extend(self.ledger.text(&text.id).await.map_err(broken)?);
         }
         let waits = self.wait_reasons(std::slice::from_ref(&record)).await?;
-        let mut task = show::task(record, waits.first().copied().flatten());
+        let mut task = show::record(record, waits.first().copied().flatten());
         task.attempts = attempts.into_iter().map(show::attempt).collect();
         task.dependent_ids = dependents;
         task.feedback = feedback;
@@ -112,6 +150,7 @@ impl Desk {
         if let (Some(halt), Some(reason)) = (&mut controls.halt, reason) {
             halt.reason = self.text(&reason).await?;
         }
+        controls.limits = Some(write::limits(&self.limits()));
         Ok(controls)
     }
 }
@@ -123,7 +162,7 @@ fn position(sequence: u64) -> Position {
 
 /// A moment in an answer.
 fn wire_time(moment: Timestamp) -> vivarium_proto::wkt::Timestamp {
-    crate::domain::event::write::moment(moment)
+    write::moment(moment)
 }
 
 /// The ledger's answer as a refusal.
@@ -165,7 +204,7 @@ fn refused(rejection: &Rejection) -> Refusal {
             refusal.with("task", task).resource("task", task)
         }
         Rejection::TooDeep { max } => refusal.with("max", max),
-        Rejection::Full { max } => refusal.with("max", max).resource("limit", "open_tasks_max"),
+        Rejection::Full { max } => refusal.with("max", max).resource("limit", "open_tasks"),
         Rejection::Transition { state, request } => {
             refusal.with("state", state.word()).with("request", request)
         }
@@ -179,6 +218,7 @@ fn refused(rejection: &Rejection) -> Refusal {
         Rejection::RecurrencesFull { max } => {
             refusal.with("max", max).resource("limit", "recurrences")
         }
+        Rejection::EffectsFull { max } => refusal.with("max", max).resource("limit", "effects"),
         Rejection::LeaseLost(lease) => refusal.with("lease", lease),
         Rejection::ModeUnavailable { mode } => refusal.with("mode", mode.word()),
         Rejection::RunnerReplaced { .. } => {

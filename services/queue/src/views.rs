@@ -4,6 +4,9 @@
 //! [`Task::apply`]; what is over lives here alone. Beside it stands which rows of the log are about
 //! which task, and the state behind each: that is how [`past`] finds what was known at a moment.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use vivarium_ledger::view::TextLookup;
 use vivarium_ledger::{Meta, View};
@@ -17,6 +20,7 @@ use crate::domain::lease::Granted;
 use crate::domain::retry::Class;
 use crate::domain::task::{self, Added, Edited, Spec, State, Task};
 
+pub mod list;
 pub mod past;
 
 /// Attempts of one task that are shown, the newest of them.
@@ -26,9 +30,16 @@ pub const NOW: u64 = u64::MAX >> 1;
 /// Words of a search that count.
 const WORDS_MAX: usize = 12;
 
+/// Tasks at work that are kept as they were last written.
+const AT_WORK_MAX: usize = 4_096;
+
 /// The read model.
-#[derive(Debug)]
-pub struct Tasks;
+#[derive(Debug, Default)]
+pub struct Tasks {
+    /// Tasks with an attempt that is not decided yet, and their rows: most events are about one of
+    /// them, and none has to be read back. Who fails to commit what this holds must not go on.
+    at_work: Mutex<BTreeMap<TaskId, (u64, Task)>>,
+}
 
 /// A task with its texts.
 #[derive(Debug, Clone)]
@@ -109,7 +120,7 @@ impl View<Queue> for Tasks {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn create(&self, db: &Connection) -> rusqlite::Result<()> {
@@ -124,8 +135,12 @@ impl View<Queue> for Tasks {
                sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, key TEXT UNIQUE,
                state TEXT NOT NULL, body BLOB NOT NULL, title TEXT NOT NULL,
                instruction TEXT NOT NULL, intent TEXT NOT NULL, class TEXT NOT NULL,
-               submitter TEXT NOT NULL, recurrence TEXT NOT NULL);
+               submitter TEXT NOT NULL, recurrence TEXT NOT NULL, priority INTEGER NOT NULL);
+             CREATE INDEX tasks_by_age ON tasks (sequence);
              CREATE INDEX tasks_by_state ON tasks (state, sequence);
+             CREATE INDEX tasks_by_submitter ON tasks (submitter, sequence);
+             CREATE INDEX tasks_by_priority ON tasks (state, priority, sequence)
+               WHERE state IN ('approved', 'failed', 'cancelled');
              CREATE INDEX tasks_by_class ON tasks (class, sequence) WHERE class <> '';
              CREATE INDEX tasks_by_recurrence ON tasks (recurrence, sequence)
                WHERE recurrence <> '';
@@ -162,17 +177,14 @@ impl View<Queue> for Tasks {
             return insert(db, added, meta, texts);
         }
         let Some(id) = task::of(event) else { return Ok(()) };
-        let found = db
-            .prepare_cached("SELECT sequence, body FROM tasks WHERE id = ?1")?
-            .query_row([id.to_string()], |row| Ok((row.get::<_, u64>(0)?, body(row, 1)?)))
-            .optional()?;
-        let Some((sequence, mut task)) = found else { return Ok(()) };
+        let Some((sequence, mut task)) = self.take(db, id)? else { return Ok(()) };
         task.apply(event, meta);
         db.prepare_cached(
             "UPDATE tasks SET state = ?2, body = ?3, class = ?4 WHERE sequence = ?1",
         )?
         .execute((sequence, task.state.word(), packed(&task)?, class(&task)))?;
         step(db, sequence, &task, meta)?;
+        self.keep(sequence, task);
         if let Event::TaskEdited(edited) = event {
             return edit(db, sequence, edited, texts);
         }
@@ -180,6 +192,27 @@ impl View<Queue> for Tasks {
             return begin_attempt(db, sequence, granted, meta);
         }
         event.ending().map_or(Ok(()), |ending| end_attempt(db, ending, meta))
+    }
+}
+
+impl Tasks {
+    /// The task as it was last written.
+    fn take(&self, db: &Connection, id: TaskId) -> rusqlite::Result<Option<(u64, Task)>> {
+        let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = at_work.remove(&id) {
+            return Ok(Some(known));
+        }
+        db.prepare_cached("SELECT sequence, body FROM tasks WHERE id = ?1")?
+            .query_row([id.to_string()], |row| Ok((row.get::<_, u64>(0)?, body(row, 1)?)))
+            .optional()
+    }
+
+    fn keep(&self, sequence: u64, task: Task) {
+        let at_work = matches!(task.state, State::Leased | State::InReview);
+        let mut kept = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        if at_work && kept.len() < AT_WORK_MAX {
+            kept.insert(task.id(), (sequence, task));
+        }
     }
 }
 
@@ -194,19 +227,22 @@ fn insert(
     let intent = added.intent.as_ref().map(|intent| text(&intent.id)).unwrap_or_default();
     let task = Task::new(added, meta);
     let key = &added.spec.key;
-    db.prepare_cached("INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10)")?
-        .execute((
-            meta.sequence,
-            added.task.to_string(),
-            key,
-            task.state.word(),
-            packed(&task)?,
-            &title,
-            &instruction,
-            &intent,
-            &added.submitter,
-            added.recurrence.as_deref().unwrap_or_default(),
-        ))?;
+    db.prepare_cached(
+        "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10, ?11)",
+    )?
+    .execute((
+        meta.sequence,
+        added.task.to_string(),
+        key,
+        task.state.word(),
+        packed(&task)?,
+        &title,
+        &instruction,
+        &intent,
+        &added.submitter,
+        added.recurrence.as_deref().unwrap_or_default(),
+        added.spec.priority,
+    ))?;
     let key = key.as_deref().unwrap_or_default();
     db.prepare_cached(
         "INSERT INTO task_words (rowid, key, title, instruction) VALUES (?1, ?2, ?3, ?4)",
@@ -251,9 +287,10 @@ fn edit(
     )?
     .execute([sequence])?;
     db.prepare_cached(
-        "UPDATE tasks SET title = ?2, instruction = ?3, intent = ?4 WHERE sequence = ?1",
+        "UPDATE tasks SET title = ?2, instruction = ?3, intent = ?4, priority = ?5
+         WHERE sequence = ?1",
     )?
-    .execute((sequence, &title, &instruction, &intent))?;
+    .execute((sequence, &title, &instruction, &intent, edited.spec.priority))?;
     db.prepare_cached(
         "INSERT INTO task_words (rowid, key, title, instruction) VALUES (?1, ?2, ?3, ?4)",
     )?
@@ -337,24 +374,6 @@ pub fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<Record>> {
         format!("SELECT {COLUMNS} FROM tasks WHERE key = ?1")
     };
     db.prepare_cached(&sql)?.query_row([name], record).optional()
-}
-
-/// Tasks older than `before` that match, newest first.
-pub fn page(
-    db: &Connection,
-    filter: &Filter,
-    before: Option<u64>,
-    limit: u32,
-) -> rusqlite::Result<Vec<Record>> {
-    let mut sql = format!("SELECT {COLUMNS} FROM tasks WHERE sequence < ?");
-    let before = before.unwrap_or(NOW);
-    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(before)];
-    narrow(&mut sql, &mut values, filter);
-    sql.push_str(" ORDER BY sequence DESC LIMIT ?");
-    values.push(Box::new(limit));
-    let mut query = db.prepare_cached(&sql)?;
-    let rows = query.query_map(rusqlite::params_from_iter(values.iter()), record)?;
-    rows.collect()
 }
 
 /// Whether a task matches now.

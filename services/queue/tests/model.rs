@@ -14,7 +14,7 @@ use vivarium_queue::domain::control::Hello;
 use vivarium_queue::domain::edit::{Edit, IntentEdit, Wanted};
 use vivarium_queue::domain::event::{Event, ReturnedFor, Work};
 use vivarium_queue::domain::finish::Outcome;
-use vivarium_queue::domain::lease::{Held, Purpose};
+use vivarium_queue::domain::lease::{Granted, Held, Purpose};
 use vivarium_queue::domain::order::WaitReason;
 use vivarium_queue::domain::recurrence::{Created, Next, Schedule, Standing};
 use vivarium_queue::domain::retry::{ATTEMPTS_MAX, Class};
@@ -47,6 +47,7 @@ enum Op {
     Add { priority: u8, alone: bool, key: bool, local: bool, pin: Option<u8>, after: Option<u8> },
     Finish { lease: u8, how: u8 },
     FinishLate { lease: u8 },
+    Record { lease: u8, key: u8, late: bool },
     Verdict { task: u8, accepted: bool, content: u8 },
     AskCritique { task: u8 },
     AskHuman { task: u8 },
@@ -84,6 +85,8 @@ fn op() -> impl Strategy<Value = Op> {
             }),
         6 => (any::<u8>(), any::<u8>()).prop_map(|(lease, how)| Op::Finish { lease, how }),
         1 => any::<u8>().prop_map(|lease| Op::FinishLate { lease }),
+        2 => (any::<u8>(), 0..3_u8, prop::bool::weighted(0.2))
+            .prop_map(|(lease, key, late)| Op::Record { lease, key, late }),
         5 => (any::<u8>(), flag(), 0..3_u8)
             .prop_map(|(task, accepted, content)| Op::Verdict { task, accepted, content }),
         3 => any::<u8>().prop_map(|task| Op::AskCritique { task }),
@@ -125,6 +128,8 @@ struct Reference {
     /// Leases that their holder ended with a word of its own.
     told: BTreeSet<LeaseId>,
     attempts: BTreeMap<TaskId, u32>,
+    /// What attempts of the present round recorded.
+    effects: BTreeSet<(TaskId, String)>,
     /// The last instance of each recurrence.
     fired: BTreeMap<String, TaskId>,
     last_token: u64,
@@ -148,35 +153,21 @@ impl Reference {
                     assert!(!open, "a recurrence never has two open instances");
                 }
             }
+            Event::EffectRecorded(recorded) => {
+                let task = self.live.get(&recorded.lease).map(|(task, _)| *task);
+                assert_eq!(task, Some(recorded.task), "only a live lease records");
+                let fresh = self.effects.insert((recorded.task, recorded.key.clone()));
+                assert!(fresh, "an effect is recorded once a round");
+            }
+            Event::TaskRequeued(requeued) => self.end_round(requeued.task),
+            Event::TaskReopened { task, .. } => self.end_round(*task),
             Event::TaskEdited(edited) => {
+                self.end_round(edited.task);
                 let leased = self.live.values().any(|(task, _)| *task == edited.task);
                 assert!(edited.reorders_only() || !leased, "no edit while it is leased");
                 assert!(!self.over.contains_key(&edited.task), "what is over is not edited");
             }
-            Event::LeaseGranted(granted) => {
-                assert!(!self.halted, "a halted world grants nothing");
-                assert!(meta.sequence > self.last_token, "tokens ascend");
-                self.last_token = meta.sequence;
-                self.check_pace(meta.time);
-                if let Some(submission) = granted.submission {
-                    let same = self.critiques.values().any(|other| *other == submission);
-                    assert!(!same, "one live critique a submission");
-                    self.critiques.insert(granted.lease, submission);
-                    return;
-                }
-                let (task, resident) = (granted.task, granted.resident);
-                assert!(!self.over.contains_key(&task), "what is over is not granted");
-                for (other_task, other_resident) in self.live.values() {
-                    assert_ne!(*other_task, task, "one live lease a task");
-                    assert!(resident.is_none() || *other_resident != resident, "one a resident");
-                }
-                let number = self.attempts.entry(task).or_default();
-                *number += 1;
-                assert_eq!(*number, granted.attempt_number, "attempts count up");
-                check_order(before, granted.task);
-                check_exclusion(before, granted.task);
-                self.live.insert(granted.lease, (task, resident));
-            }
+            Event::LeaseGranted(granted) => self.grant(granted, meta, before),
             Event::AttemptFinished(done) => self.end(done.end.lease),
             Event::AttemptDeclined { end, .. }
             | Event::AttemptWaits { end, .. }
@@ -215,16 +206,16 @@ impl Reference {
                 assert!(*world_time_us > self.world_time_us, "world time moves forward");
                 self.world_time_us = *world_time_us;
             }
-            Event::ModeSet { control_epoch, .. } | Event::CalendarSet { control_epoch, .. } => {
+            Event::ModeSet { control_epoch, .. }
+            | Event::CalendarSet { control_epoch, .. }
+            | Event::LimitsSet { control_epoch, .. } => {
                 self.raise(*control_epoch);
             }
             Event::TaskReady { .. }
             | Event::TaskAwaitsHuman { .. }
-            | Event::TaskRequeued(_)
             | Event::TaskFailed(_)
             | Event::TaskPaused { .. }
             | Event::TaskResumed { .. }
-            | Event::TaskReopened { .. }
             | Event::CritiqueQueued { .. }
             | Event::HaltAcknowledged(_)
             | Event::RunnerJoined { .. }
@@ -237,6 +228,35 @@ impl Reference {
             | Event::FactIgnored(_)
             | Event::FactParked(_) => {}
         }
+    }
+
+    fn end_round(&mut self, task: TaskId) {
+        self.effects.retain(|(other, _)| *other != task);
+    }
+
+    fn grant(&mut self, granted: &Granted, meta: &Meta, before: &Queue) {
+        assert!(!self.halted, "a halted world grants nothing");
+        assert!(meta.sequence > self.last_token, "tokens ascend");
+        self.last_token = meta.sequence;
+        self.check_pace(meta.time);
+        if let Some(submission) = granted.submission {
+            let same = self.critiques.values().any(|other| *other == submission);
+            assert!(!same, "one live critique a submission");
+            self.critiques.insert(granted.lease, submission);
+            return;
+        }
+        let (task, resident) = (granted.task, granted.resident);
+        assert!(!self.over.contains_key(&task), "what is over is not granted");
+        for (other_task, other_resident) in self.live.values() {
+            assert_ne!(*other_task, task, "one live lease a task");
+            assert!(resident.is_none() || *other_resident != resident, "one a resident");
+        }
+        let number = self.attempts.entry(task).or_default();
+        *number += 1;
+        assert_eq!(*number, granted.attempt_number, "attempts count up");
+        check_order(before, granted.task);
+        check_exclusion(before, granted.task);
+        self.live.insert(granted.lease, (task, resident));
     }
 
     fn check_pace(&mut self, now: Timestamp) {
@@ -379,6 +399,7 @@ impl Model {
                 let stolen = ends.filter(|(event, _)| matches!(event, Event::AttemptFinished(_)));
                 assert_eq!(stolen.count(), 0, "a late finish changes nothing");
             }
+            Op::Record { lease, key, late } => self.record(lease, key, late),
             Op::Verdict { task, accepted, content } => self.verdict(task, accepted, content),
             Op::AskCritique { task } => {
                 let ask = |submission, task| Command::AskCritique { submission, task };
@@ -399,12 +420,7 @@ impl Model {
                 self.run(Command::Redrive(Redrive { tasks, class, limit }));
             }
             Op::Recur { number, days } => self.recur(number, days),
-            Op::SteerRecurrence { number, standing } => {
-                let standing =
-                    [Standing::Active, Standing::Paused, Standing::Ended][usize::from(standing)];
-                let key = format!("r{number}");
-                self.run(Command::SteerRecurrence { key, standing });
-            }
+            Op::SteerRecurrence { number, standing } => self.steer_recurrence(number, standing),
             Op::Beat => {
                 let (held, instance) = (self.all_held(), InstanceId::from_number(self.instance));
                 self.turn(move |queue| drop(queue.beat(instance, &held)));
@@ -448,6 +464,24 @@ impl Model {
             Op::Provider { usable } => {
                 self.run(Command::NoteProvider { usable });
             }
+        }
+    }
+
+    fn record(&mut self, lease: u8, key: u8, late: bool) {
+        let ended = &self.reference.ended;
+        let ended = ended.get(usize::from(lease) % ended.len().max(1)).copied();
+        let Some(held) = (if late { ended } else { self.lease(lease) }) else { return };
+        let key = format!("call:{key}");
+        let before = self.log.len();
+        self.run(Command::RecordEffect { held, key: key.clone(), result: text() });
+        let told = self.queue.effect(held, &key);
+        if late {
+            assert_eq!(self.log.len(), before, "who lost the lease records nothing");
+            assert!(told.is_err(), "and is told nothing");
+        } else if let Ok(told) = told {
+            let task = self.queue.leases[&held.lease].granted.task;
+            let known = self.reference.effects.contains(&(task, key));
+            assert_eq!(told.is_some(), known, "what is recorded is told");
         }
     }
 
@@ -497,6 +531,11 @@ impl Model {
             submitter: String::new(),
             next: Next::Never,
         })));
+    }
+
+    fn steer_recurrence(&mut self, number: u8, standing: u8) {
+        let standing = [Standing::Active, Standing::Paused, Standing::Ended][usize::from(standing)];
+        self.run(Command::SteerRecurrence { key: format!("r{number}"), standing });
     }
 
     fn pace(&mut self, pick: u8) {

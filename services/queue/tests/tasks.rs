@@ -331,3 +331,83 @@ async fn a_faulty_recurrence_names_every_field() {
     let refused = stand.recurrences().pause_recurrence(unknown).await.expect_err("unknown");
     assert_eq!(reason(&refused), Some(Reason::QueueRecurrenceNotFound));
 }
+
+#[tokio::test]
+async fn a_retry_reads_what_the_attempt_before_it_did_and_a_stale_token_reads_and_records_nothing()
+{
+    let stand = Stand::new().await;
+    stand.add(spec("two model calls")).await;
+    let mut runner = stand.runner(1).await;
+    runner.credit(1).await;
+    let first = runner.granted().await;
+    let record = |grant: &pb::Granted, key: &str, result: &str| pb::RecordEffectRequest {
+        lease: Some(support::held(grant)),
+        key: key.into(),
+        result: result.into(),
+    };
+    let read = |grant: &pb::Granted, key: &str| pb::GetEffectRequest {
+        lease: Some(support::held(grant)),
+        key: key.into(),
+    };
+    let mut runners = stand.runners();
+    let told = runners.record_effect(record(&first, "call:1", "tides")).await.expect("it is kept");
+    let told = told.into_inner();
+    assert_eq!((told.repeated, told.effect.expect("it is told").result.as_str()), (false, "tides"));
+    let again = runners.record_effect(record(&first, "call:1", "other")).await.expect("a repeat");
+    let again = again.into_inner();
+    assert_eq!((again.repeated, again.effect.expect("the first").result.as_str()), (true, "tides"));
+
+    stand.advance(Duration::from_secs(31)).await;
+    runner.revoked().await;
+    stand.advance(Duration::from_secs(2)).await;
+    runner.credit(1).await;
+    let second = runner.granted().await;
+    let known = runners.get_effect(read(&second, "call:1")).await.expect("it may ask").into_inner();
+    let known = known.effect.expect("the first attempt did it");
+    assert_eq!((known.result.as_str(), known.attempt_number), ("tides", 1));
+    let nothing = runners.get_effect(read(&second, "call:2")).await.expect("it may ask");
+    assert!(nothing.into_inner().effect.is_none());
+
+    let before = stand.head().await;
+    let stale = runners.get_effect(read(&first, "call:1")).await.expect_err("it is fenced off");
+    assert_eq!(reason(&stale), Some(Reason::QueueLeaseLost));
+    let stale = runners.record_effect(record(&first, "call:2", "late")).await;
+    assert_eq!(reason(&stale.expect_err("it is fenced off")), Some(Reason::QueueLeaseLost));
+    let wrong = runners.record_effect(record(&second, "a key", &"x".repeat(64_001))).await;
+    let wrong = vivarium_chassis::Problem::from(&wrong.expect_err("both are out of bounds"));
+    let fields: Vec<_> = wrong.fields.iter().map(|field| field.field.as_str()).collect();
+    assert_eq!(fields, ["key", "result"]);
+    assert_eq!(stand.head().await, before, "what is refused leaves no trace");
+}
+
+#[tokio::test]
+async fn a_limit_is_set_by_a_person_holds_for_what_is_made_then_and_survives_a_restart() {
+    let mut stand = Stand::new().await;
+    let request = |id: &str, limits, paths: &[&str]| pb::SetLimitsRequest {
+        request_id: id.into(),
+        limits: Some(limits),
+        update_mask: (!paths.is_empty()).then(|| mask(paths)),
+        reason: "a large import".into(),
+    };
+    let longer = pb::Limits { instruction_chars: Some(5_000), ..pb::Limits::default() };
+    let long = || spec(&"x".repeat(4_500));
+    stand.try_add(vec![long()]).await.expect_err("the file allows less");
+    let before = stand.controls().await;
+    assert_eq!(before.limits.and_then(|limits| limits.instruction_chars), Some(4_000));
+    let told = stand.worlds().set_limits(request("l1", longer, &[])).await.expect("it is set");
+    let told = told.into_inner();
+    assert_eq!(told.control_epoch, before.control_epoch + 1);
+    assert_eq!(told.limits, stand.controls().await.limits);
+    stand.restart().await;
+    assert_eq!(told.limits, stand.controls().await.limits);
+    stand.add(long()).await;
+    let back = request("l2", pb::Limits::default(), &["instruction_chars"]);
+    stand.worlds().set_limits(back).await.expect("it is given back");
+    stand.try_add(vec![long()]).await.expect_err("the file allows less");
+
+    let none = pb::Limits { open_tasks: Some(0), runners: Some(5_000), ..pb::Limits::default() };
+    let wrong = stand.worlds().set_limits(request("l3", none, &["speed"])).await;
+    let wrong = vivarium_chassis::Problem::from(&wrong.expect_err("all of it is wrong"));
+    let fields: Vec<_> = wrong.fields.iter().map(|field| field.field.as_str()).collect();
+    assert_eq!(fields, ["limits.open_tasks", "limits.runners", "update_mask.paths[0]", "limits"]);
+}

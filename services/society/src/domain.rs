@@ -12,6 +12,7 @@ pub mod act;
 pub mod day;
 pub mod event;
 pub mod identity;
+pub mod import;
 pub mod income;
 pub mod journal;
 pub mod lease;
@@ -108,6 +109,8 @@ pub enum Collaboration {
 pub enum Command {
     /// Let the first residents join and open the first rooms, as far as they are not there.
     Seed(Box<seed::Seed>),
+    /// Take over what another world held.
+    Import(Box<import::Import>),
     /// A day of the world began.
     OpenDay(Day),
     /// A task was approved.
@@ -252,6 +255,10 @@ impl Aggregate for Society {
         match command {
             Command::Value(approved) => vec![format!("value:{}", approved.task)],
             Command::TakeVerdict(verdict) => vec![format!("verdict:{}", verdict.submission)],
+            Command::Import(import) => {
+                let items = import.items.iter();
+                items.flat_map(import::Item::needs).collect()
+            }
             Command::Hide { message, .. } => vec![format!("hide:{message}")],
             Command::Forget { memory, .. } => vec![format!("forget:{memory}")],
             Command::EraseJournal { journal, .. } => vec![format!("erase:{journal}")],
@@ -270,6 +277,7 @@ impl Aggregate for Society {
     fn decide(&self, command: Command, cx: &Context<'_>) -> Result<Vec<Event>, Refused> {
         match command {
             Command::Seed(seed) => Ok(self.seed(*seed, cx)),
+            Command::Import(import) => Ok(self.import(*import, cx)),
             Command::OpenDay(day) => self.open_day(day),
             Command::Value(approved) => self.value(*approved, cx),
             Command::TakeVerdict(verdict) => self.take_verdict(*verdict, cx),
@@ -350,6 +358,7 @@ impl Aggregate for Society {
             | Event::JournalWritten(_)
             | Event::JournalErased { .. }
             | Event::DocumentSuperseded { .. }
+            | Event::ItemImported(_)
             | Event::FactIgnored(_) => {}
         }
     }
@@ -374,6 +383,7 @@ impl Aggregate for Society {
             Event::MessageHidden { message, .. } => vec![format!("hide:{message}")],
             Event::MemoryForgotten { memory, .. } => vec![format!("forget:{memory}")],
             Event::JournalErased { journal, .. } => vec![format!("erase:{journal}")],
+            Event::ItemImported(imported) => vec![import::Imported::claim(&imported.key)],
             Event::ResidentChanged(_)
             | Event::MemoryKept(_)
             | Event::MemoryRecalled(_)
@@ -555,6 +565,7 @@ impl Society {
             | Event::SessionCounted { .. }
             | Event::BriefingShown(_)
             | Event::WorkValued(_)
+            | Event::ItemImported(_)
             | Event::FactIgnored(_)
             | Event::FactParked(_) => None,
         };

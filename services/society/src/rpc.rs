@@ -19,6 +19,7 @@ use crate::signs::Signs;
 mod act;
 mod briefing;
 mod convert;
+mod imports;
 mod journals;
 mod library;
 mod mail;

@@ -8,6 +8,7 @@ use vivarium_types::Timestamp;
 use crate::domain::Society;
 
 pub mod documents;
+pub mod imports;
 pub mod journals;
 pub mod letters;
 pub mod memories;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Box<dyn View<Society>>> {
         Box::new(documents::Documents),
         Box::new(postings::Postings),
         Box::new(memories::Memories),
+        Box::new(imports::Imports),
     ]
 }
 

@@ -5,8 +5,12 @@
 //! Sentences are lower case, factual and without a full stop; `{key}` is filled from the error's
 //! metadata.
 
+use std::error::Error;
 use std::fmt;
+use std::io;
 use std::str::FromStr;
+
+use crate::place;
 
 /// What a caller can do about a refusal; each class is one gRPC status code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -136,6 +140,10 @@ reasons! {
         "{place} holds another ledger already" "move to another database or schema, or put what lies there away first";
     StoreOwned "STORE_OWNED" Precondition
         "another process writes to the ledger in {place}" "stop the world where it runs, then try again";
+    StoreFull "STORE_FULL" Unavailable
+        "the disk is full" "make room on the disk that holds the world: its service goes on by itself";
+    StoreReadOnly "STORE_READ_ONLY" Unavailable
+        "the ledger cannot be written" "see to it that the world's folder can be written: its service goes on by itself";
     LedgerInboxFull "LEDGER_INBOX_FULL" Exhausted
         "{service} has more work than it can take" "send the same request again in a moment";
     LedgerDiverged "LEDGER_DIVERGED" Precondition
@@ -335,6 +343,75 @@ impl Reason {
     }
 }
 
+/// Reasons with which a process ends, by exit code: a full disk takes no log line, but it takes this.
+const EXITS: [(u8, Reason); 3] =
+    [(65, Reason::StoreCorrupt), (73, Reason::StoreFull), (74, Reason::StoreReadOnly)];
+
+impl Reason {
+    /// The reason that stands in a chain of errors, if one does.
+    pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(coded) = error.downcast_ref::<Coded>() {
+                return Some(coded.reason);
+            }
+            if let Some(place) = error.downcast_ref::<place::Error>() {
+                return Some(place.reason());
+            }
+            let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+            if kind == Some(io::ErrorKind::StorageFull) {
+                return Some(Self::StoreFull);
+            }
+            if kind == Some(io::ErrorKind::ReadOnlyFilesystem) {
+                return Some(Self::StoreReadOnly);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    /// The exit code of a process that ends for this reason, where it has one of its own.
+    pub fn exit_code(self) -> Option<u8> {
+        EXITS.into_iter().find(|(_, reason)| *reason == self).map(|(code, _)| code)
+    }
+
+    /// The reason for which a process ended with this code.
+    pub fn of_exit_code(code: i32) -> Option<Self> {
+        EXITS.into_iter().find(|(own, _)| i32::from(*own) == code).map(|(_, reason)| reason)
+    }
+}
+
+/// A link in a chain of errors that says for which reason all of it happened.
+#[derive(Debug)]
+pub struct Coded {
+    reason: Reason,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Coded {
+    /// The reason alone.
+    pub const fn new(reason: Reason) -> Self {
+        Self { reason, source: None }
+    }
+
+    /// The reason of an error.
+    pub fn because(reason: Reason, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { reason, source: Some(source.into()) }
+    }
+}
+
+impl fmt::Display for Coded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.sentence())
+    }
+}
+
+impl Error for Coded {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -346,6 +423,21 @@ mod tests {
         let names: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
         assert_eq!(names.len(), Reason::ALL.len());
         assert!(Reason::ALL.iter().all(|reason| reason.name().parse() == Ok(*reason)));
+    }
+
+    #[test]
+    fn a_reason_is_found_in_a_chain_of_errors_and_in_an_exit_code() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the ledger does not open")]
+        struct Outer(#[source] Coded);
+        let outer = Outer(Coded::because(Reason::StoreReadOnly, "no rights"));
+        assert_eq!(Reason::of(&outer), Some(Reason::StoreReadOnly));
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(Reason::of(&full), Some(Reason::StoreFull));
+        assert_eq!(Reason::of(&io::Error::other("no word of it")), None);
+        let code = Reason::StoreFull.exit_code().map(i32::from);
+        assert_eq!(code.and_then(Reason::of_exit_code), Some(Reason::StoreFull));
+        assert_eq!((Reason::QueueFull.exit_code(), Reason::of_exit_code(1)), (None, None));
     }
 
     #[test]

@@ -54,3 +54,38 @@ fn a_writer_that_acknowledges_before_the_commit_is_found_out() {
         assert!(figure(&output, "lost ") > 0);
     }
 }
+
+/// The exit code of the power cuts where nobody may mount an image.
+const NOT_HERE: i32 = 3;
+
+fn power_cuts(options: &[&str]) -> Option<Output> {
+    let output = Command::new(env!("CARGO_BIN_EXE_long-power-cuts"))
+        .args(["--cycles", &CYCLES.to_string(), "--folder", env!("CARGO_TARGET_TMPDIR")])
+        .args(options)
+        .env_remove("VIVARIUM_RESULTS")
+        .output()
+        .expect("the program starts");
+    (output.status.code() != Some(NOT_HERE)).then_some(output)
+}
+
+#[test]
+fn power_cuts_lose_and_double_nothing_that_was_acknowledged() {
+    let Some(output) = power_cuts(&[]) else { return };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert_eq!(figure(&output, "power cuts "), CYCLES, "{text}");
+    assert!(figure(&output, "acknowledged ") > 0, "{text}");
+    for fault in ["lost ", "in another place than acknowledged ", "doubled ", "nobody asked for "] {
+        assert_eq!(figure(&output, fault), 0, "{text}");
+    }
+}
+
+#[test]
+fn a_writer_that_does_not_sync_is_found_out_by_a_power_cut() {
+    let Some(output) = power_cuts(&["--unsynced"]) else { return };
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(figure(&output, "lost ") + figure(&output, "breaks of the chain ") > 0, "{text}");
+}

@@ -52,8 +52,13 @@ pub struct History {
 impl History {
     /// Reads the record of the world at `root`, running or not.
     pub fn read(root: &Path) -> Self {
-        let ledgers = LEDGERS.map(|name| (name.to_owned(), rows(root, name)));
-        Self { ledgers: ledgers.into() }
+        Self::read_of(root, &LEDGERS)
+    }
+
+    /// Reads the record of some ledgers, where there are no others.
+    pub fn read_of(root: &Path, ledgers: &[&str]) -> Self {
+        let ledgers = ledgers.iter().map(|&name| (name.to_owned(), rows(root, name)));
+        Self { ledgers: ledgers.collect() }
     }
 
     /// Reads the record of a world whose ledgers lie in a database, in schemas that begin so.

@@ -6,6 +6,7 @@
 )]
 
 pub mod answers;
+pub mod disk;
 pub mod history;
 pub mod model_server;
 pub mod postgres;

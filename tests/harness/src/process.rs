@@ -129,6 +129,18 @@ impl World {
     }
 
     fn start_in(root: PathBuf, settings: &[(&str, &str)]) -> Self {
+        let mut world = Self::prepared_in(root, settings);
+        world.up();
+        world
+    }
+
+    /// A fresh world's folder with its settings; nothing runs yet.
+    pub fn prepared() -> Self {
+        let root = tempfile::tempdir().expect("a temporary folder can be made").keep();
+        Self::prepared_in(root, &[])
+    }
+
+    fn prepared_in(root: PathBuf, settings: &[(&str, &str)]) -> Self {
         let (addresses, panel) = addresses();
         let config = root.join("config");
         std::fs::create_dir(&config).expect("a folder can be made");
@@ -136,9 +148,24 @@ impl World {
             let file = config.join(name).with_extension("toml");
             std::fs::write(file, text).expect("settings can be written");
         }
-        let mut world = Self { root, supervisor: None, panel, link: String::new() };
-        world.up();
-        world
+        Self { root, supervisor: None, panel, link: String::new() }
+    }
+
+    /// Starts the supervisor and waits for nothing: a service may be unable to start.
+    pub fn begin(&mut self) {
+        let log = std::fs::File::create(self.root.join("supervisor.log")).expect("a log opens");
+        let mut command = self.command(&["--json", "up"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.supervisor = Some(command.spawn().expect("`cargo build --bins` built vivarium"));
+    }
+
+    /// How a service ended last, as `vivarium status` tells it; empty while it never did.
+    pub fn last_exit(&self, service: &str) -> String {
+        let output = self.run(&["--json", "status"]);
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let services = status["services"].as_array().cloned().unwrap_or_default();
+        let found = services.iter().find(|one| one["service"] == service);
+        found.and_then(|one| one["last_exit"].as_str()).unwrap_or_default().to_owned()
     }
 
     /// Starts the supervisor of a stopped or killed world again.
@@ -263,7 +290,7 @@ impl Drop for World {
 /// Where the programs lie: beside the test's own folder.
 pub fn program(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a test has a path");
-    let folder = own.ancestors().find(|folder| folder.join("vivarium").is_file());
+    let folder = own.ancestors().find(|folder| folder.join(name).is_file());
     folder.expect("`cargo build --bins` built the programs").join(name)
 }
 

@@ -1,153 +1,123 @@
-//! What was read of a long list of tasks, in chunks, so that not all is read again with every change.
+//! The rows of the list: reading the part in sight, and drawing one.
 
 use std::sync::Arc;
 
 use leptos::prelude::*;
 
+use super::bulk::Bulk;
+use crate::api::tasks::Part;
 use crate::api::{self, Answer};
-use crate::parts::virtual_list::Row;
-use crate::state::task::{State, Task};
+use crate::format;
+use crate::live::reading::Reading;
+use crate::parts::badge;
+use crate::parts::mark;
+use crate::parts::time;
+use crate::parts::virtual_list::{List, row_id};
+use crate::state::task::{State, Task, awaits_sentence};
+use crate::state::view::{Order, View};
+use crate::state::window::Window;
 
-/// Tasks that are read together.
-pub(super) const PAGE: usize = 200;
-/// Pages that are read to find where the known rows begin, before all is read anew.
-const FRESH_PAGES_MAX: usize = 3;
-
-#[expect(clippy::misnamed_getters, reason = "the id is the key of a row; `key` is people's name")]
-impl Row for Arc<Task> {
-    fn key(&self) -> &str {
-        &self.id
-    }
-}
-
-/// What is asked for: tasks in these states with these words.
-pub(super) type Question = (Vec<State>, String);
-
-/// Tasks that were read together, newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Chunk {
-    /// What it was asked for with; the first has none.
-    token: String,
-    rows: Vec<Arc<Task>>,
-    /// What the next is asked for with; the last has none.
-    next: String,
-}
-
-/// What was read, and how many there are by state.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Listed {
-    question: Question,
-    chunks: Vec<Chunk>,
-    /// Tasks of the whole world by state.
-    pub(super) counts: Vec<(State, u64)>,
-}
-
-impl Listed {
-    /// Rows that are there.
-    pub(super) fn len(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.rows.len()).sum()
-    }
-
-    /// Whether more can be read.
-    pub(super) fn more(&self) -> bool {
-        self.chunks.last().is_some_and(|last| !last.next.is_empty())
-    }
-
-    /// All rows that are there.
-    pub(super) fn rows(&self) -> Vec<Arc<Task>> {
-        self.chunks.iter().flat_map(|chunk| chunk.rows.iter().cloned()).collect()
-    }
-
-    /// Reads one page.
-    async fn page(&mut self, token: String) -> Answer<Chunk> {
-        let (states, words) = &self.question;
-        let size = u32::try_from(PAGE).unwrap_or(u32::MAX);
-        let (page, counts) = api::tasks::list(states, words, size, token.clone()).await?;
-        self.counts = counts;
-        let rows = page.rows.into_iter().map(Arc::new).collect();
-        Ok(Chunk { token, rows, next: page.next })
-    }
-
-    /// Reads the newest tasks, up to where what was known before goes on: new ones push no other
-    /// chunk out of its place.
-    async fn newest(&mut self, before: &Self) -> Answer<Chunk> {
-        let chunk = self.page(String::new()).await?;
-        let Some(known) = before.chunks.get(1) else { return Ok(chunk) };
-        let Some(border) = known.rows.first().map(|task| task.id.clone()) else { return Ok(chunk) };
-        let mut found = chunk.clone();
-        for _ in 0..FRESH_PAGES_MAX {
-            if found.next == known.token {
-                return Ok(found);
-            }
-            if cut(&mut found.rows, &border) {
-                found.next.clone_from(&known.token);
-                return Ok(found);
-            }
-            if found.next.is_empty() {
-                return Ok(chunk);
-            }
-            let page = self.page(found.next.clone()).await?;
-            found.rows.extend(page.rows);
-            found.next = page.next;
-        }
-        Ok(chunk)
-    }
-}
-
-/// Leaves the rows in front of `border`; whether the border was reached.
-fn cut(rows: &mut Vec<Arc<Task>>, border: &str) -> bool {
-    // Ids ascend with time, so it is found even when the very task has left the list.
-    let place = rows.iter().position(|task| task.id.as_str() <= border);
-    rows.truncate(place.unwrap_or(rows.len()));
-    place.is_some()
-}
-
-/// As many tasks as are wanted. What is out of sight and still in its place is not read again: of a
-/// long list only the first chunk and those in sight follow the world.
+/// Reads what of the part in sight is not there, or is older than the news.
 pub(super) async fn load(
-    question: Question,
-    wanted: usize,
+    view: View,
     (first, last): (usize, usize),
-    before: StoredValue<Listed>,
-) -> Answer<Listed> {
-    let old = before.try_get_value().filter(|old| old.question == question).unwrap_or_default();
-    let mut listed = Listed { question, ..Listed::default() };
-    let newest = listed.newest(&old).await?;
-    let mut next = Some(newest);
-    while let Some(chunk) = next.take() {
-        let token = chunk.next.clone();
-        listed.chunks.push(chunk);
-        let start = listed.len();
-        if token.is_empty() || start >= wanted {
+    news: u64,
+    before: StoredValue<Window>,
+) -> Answer<Window> {
+    let known = before.try_get_value().filter(|known| known.view == view);
+    let mut window = known.unwrap_or_else(|| Window::new(view));
+    let sight = first..last;
+    while let Some(places) = window.wanted(&sight, news) {
+        let with_total = !window.knows(news);
+        let part = Part { from: places.start, size: places.len(), with_total };
+        let listed = api::tasks::list(&window.view, part).await?;
+        if with_total {
+            window.learn(listed.total, listed.counts, news);
+        }
+        let short = listed.rows.len() < places.len();
+        window.take(places.start, listed.rows, news);
+        // A list that became shorter meanwhile has no more rows to give.
+        if short {
             break;
         }
-        let kept = old.chunks.get(listed.chunks.len()).filter(|kept| {
-            let hidden = start >= last || start + kept.rows.len() <= first;
-            kept.token == token && hidden
-        });
-        next = Some(match kept {
-            Some(kept) => kept.clone(),
-            None => listed.page(token).await?,
-        });
     }
-    before.try_set_value(listed.clone());
-    Ok(listed)
+    before.try_set_value(window.clone());
+    Ok(window)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn new_tasks_end_where_the_known_ones_begin() {
-        let tasks = |ids: &[&str]| -> Vec<Arc<Task>> {
-            let task = |id: &&str| Arc::new(Task { id: (*id).to_owned(), ..Task::default() });
-            ids.iter().map(task).collect()
-        };
-        let mut rows = tasks(&["tsk_9", "tsk_8", "tsk_7", "tsk_5"]);
-        assert!(!cut(&mut rows.clone(), "tsk_4"));
-        // The task at the border itself, 6, is not in the list any more.
-        assert!(cut(&mut rows, "tsk_6"));
-        assert_eq!(rows, tasks(&["tsk_9", "tsk_8", "tsk_7"]));
+/// Draws the row at a place; grey while it is read.
+pub(super) fn row(place: usize, window: Reading<Window>, list: List, bulk: Bulk) -> AnyView {
+    let task = Memo::new(move |_| {
+        window.value.with(|window| window.as_ref().and_then(|window| window.row(place).cloned()))
+    });
+    let chosen = Memo::new(move |_| {
+        task.with(|task| {
+            task.as_ref().is_some_and(|task| bulk.choice.with(|all| all.has(&task.id)))
+        })
+    });
+    let cells = move || match task.get() {
+        Some(task) => cells(&task, place, chosen, list, bulk),
+        None => view! { <span class="row-grey" role="gridcell"><i></i><i></i></span> }.into_any(),
+    };
+    view! {
+        <div
+            class="task-row" role="row" id=row_id(place) aria-rowindex=(place + 1).to_string()
+            aria-selected=move || chosen.get().to_string()
+            class:row-active=move || list.active.get() == Some(place)
+        >
+            {cells}
+        </div>
     }
+    .into_any()
+}
+
+fn cells(task: &Arc<Task>, place: usize, chosen: Memo<bool>, list: List, bulk: Bulk) -> AnyView {
+    let address = format!("/tasks/{}", task.id);
+    let why =
+        if task.state == State::AwaitingHuman { awaits_sentence(&task.awaits) } else { task.wait };
+    let failed = task.failure.as_ref().map(|(class, _)| format::capital(&format::words(class)));
+    let who =
+        task.attempts.last().map(|attempt| attempt.resident.clone()).filter(|who| !who.is_empty());
+    let tags: Vec<_> = task.tags.iter().take(3).map(badge::tag).collect();
+    let picked = Arc::clone(task);
+    let pick = move |event: leptos::ev::MouseEvent| {
+        list.active.set(Some(place));
+        if event.shift_key() {
+            // The range decides what is chosen, not the box.
+            event.prevent_default();
+            bulk.range_to(place);
+        } else {
+            bulk.toggle(place, &picked);
+        }
+    };
+    view! {
+        <span class="row-pick" role="gridcell">
+            <input type="checkbox" tabindex="-1" aria-label=format!("Choose {}", task.title)
+                prop:checked=move || chosen.get() on:click=pick/>
+        </span>
+        <span class="task-row-state" role="gridcell">{badge::of_state(task.state)}</span>
+        <span class="task-row-title" role="gridcell">
+            <a class="row-link" href=address tabindex="-1"><b>{task.title.clone()}</b></a>
+            <small class="soft">
+                {(!task.key.is_empty()).then(|| view! { <code class="code">{task.key.clone()}</code>" " })}
+                {failed}{why}{tags}
+            </small>
+        </span>
+        <span class="task-row-who" role="gridcell">{who.map(|who| mark::mark(&who))}</span>
+        <span class="task-row-priority num soft" role="gridcell" title="Priority">
+            <span aria-hidden="true">"P"</span>{task.priority}
+        </span>
+        <span class="task-row-cost num" role="gridcell">{format::dollars(task.cost)}</span>
+        <span class="task-row-when" role="gridcell">{time::ago(task.changed)}</span>
+    }
+    .into_any()
+}
+
+/// The orders of the list, for its choice.
+pub(super) fn orders(view: Memo<View>) -> AnyView {
+    let option = |(order, label): (Order, &'static str)| {
+        let here = move || view.with(|view| view.order == order);
+        view! { <option value=order.slug() prop:selected=here>{label}</option> }
+    };
+    Order::ALL.map(option).collect_view().into_any()
 }

@@ -112,7 +112,11 @@ pub(super) const TABLE: &[Group] = &[
     Group {
         service: "vivarium.queue.v1.RunnerService",
         home: Home::At(Service::Queue),
-        methods: &[admin("Run", EXECUTOR)],
+        methods: &[
+            admin("Run", EXECUTOR),
+            admin("RecordEffect", EXECUTOR),
+            admin("GetEffect", EXECUTOR),
+        ],
     },
     Group {
         service: "vivarium.queue.v1.WorldService",
@@ -126,6 +130,7 @@ pub(super) const TABLE: &[Group] = &[
             operate("Step"),
             operate("SetMode"),
             operate("SetCalendar"),
+            operate("SetLimits"),
             // The operator class for one method: the report of a child's exit.
             row("ReportExit", MethodClass::Operate, SUPERVISOR),
         ],
@@ -196,6 +201,11 @@ pub(super) const TABLE: &[Group] = &[
         service: "vivarium.social.v1.JournalService",
         home: Home::At(Service::Society),
         methods: &[read("ListJournals"), operate("EraseJournal")],
+    },
+    Group {
+        service: "vivarium.social.v1.ImportService",
+        home: Home::At(Service::Society),
+        methods: &[operate("ImportItems")],
     },
     Group {
         service: "vivarium.social.v1.BriefingService",

@@ -56,6 +56,8 @@ queue    queue.v1.RecurrenceService/PauseRecurrence      Go
 queue    queue.v1.RecurrenceService/ResumeRecurrence     Go
 queue    queue.v1.RecurrenceService/EndRecurrence        Go
 queue    queue.v1.RunnerService/Run                      eL
+queue    queue.v1.RunnerService/RecordEffect             eL
+queue    queue.v1.RunnerService/GetEffect                eL
 queue    queue.v1.WorldService/GetControls               gGo
 queue    queue.v1.WorldService/SetHalt                   Go
 queue    queue.v1.WorldService/Resume                    Go
@@ -64,6 +66,7 @@ queue    queue.v1.WorldService/SetPace                   Go
 queue    queue.v1.WorldService/Step                      Go
 queue    queue.v1.WorldService/SetMode                   Go
 queue    queue.v1.WorldService/SetCalendar               Go
+queue    queue.v1.WorldService/SetLimits                 Go
 queue    queue.v1.WorldService/ReportExit                S
 executor executor.v1.CycleService/GetCycle               gGo
 executor executor.v1.CycleService/ListCycles             gGo
@@ -96,6 +99,7 @@ society  social.v1.LibraryService/GetDocument            gGo
 society  social.v1.LibraryService/SearchDocuments        gGo
 society  social.v1.JournalService/ListJournals           gGo
 society  social.v1.JournalService/EraseJournal           Go
+society  social.v1.ImportService/ImportItems             Go
 society  social.v1.BriefingService/GetBriefing           eLgGo
 society  social.v1.ActService/Act                        L
 review   review.v1.DraftService/StageDocument            L

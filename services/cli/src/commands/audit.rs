@@ -9,7 +9,7 @@ use vivarium_chassis::{Refusal, Service};
 use vivarium_ledger::audit::{self, Report, Witness};
 use vivarium_ledger::chain;
 use vivarium_ledger::store::{self, Reader};
-use vivarium_types::place;
+use vivarium_types::{Reason, place};
 
 use crate::console::Console;
 use crate::failure::{Failure, chain as causes};
@@ -119,6 +119,10 @@ fn damaged(what: &str) -> Failure {
 pub(super) fn unreadable(service: Service, error: &store::Error) -> Failure {
     if let Some(place) = place::Error::within(error) {
         return Refusal::from(place.clone()).into();
+    }
+    // A full disk is the disk's matter and none of a backup's.
+    if let Some(reason) = Reason::of(error).filter(|reason| *reason != Reason::StoreCorrupt) {
+        return Refusal::new(reason).into();
     }
     Failure::refused(
         format!("the ledger of {} cannot be read: {}", service.name(), causes(error)),

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use vivarium_proto::queue::v1 as pb;
 
 use super::tasks;
-use crate::args::{Export, Import, Tasks};
+use crate::args::{Export, Tasks};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::render;
@@ -18,9 +18,8 @@ const BATCH: usize = 100;
 /// Tasks of one page.
 const PAGE: u32 = 500;
 
-/// Brings something into the world.
-pub(super) async fn import(console: &Console, what: &Import) -> Result<(), Failure> {
-    let Import::Tasks { file } = what;
+/// Brings tasks into the world.
+pub(super) async fn import(console: &Console, file: &Path) -> Result<(), Failure> {
     let text = read(file)?;
     let specs = specs(&text)?;
     if specs.is_empty() {

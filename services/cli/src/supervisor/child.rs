@@ -19,6 +19,7 @@ use vivarium_chassis::task::Tasks;
 use vivarium_chassis::{Peers, Service, World, clock, world};
 use vivarium_proto::queue::v1::ReportExitRequest;
 use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
+use vivarium_types::Reason;
 
 use super::log;
 use crate::console::request_id;
@@ -493,9 +494,13 @@ async fn say(stdin: &mut Option<ChildStdin>, line: &str) {
     }
 }
 
+/// How a process ended; where its exit code is a reason, with that.
 fn told(status: std::io::Result<ExitStatus>) -> String {
     match status {
-        Ok(status) => status.to_string(),
+        Ok(status) => match status.code().and_then(Reason::of_exit_code) {
+            Some(reason) => format!("{status} ({reason}: {})", reason.sentence()),
+            None => status.to_string(),
+        },
         Err(error) => error.to_string(),
     }
 }

@@ -306,6 +306,20 @@ impl RunnerService for Queue {
         });
         Ok(Response::new(ReceiverStream::new(told)))
     }
+
+    async fn record_effect(
+        &self,
+        _: Request<queue_pb::RecordEffectRequest>,
+    ) -> Result<Response<queue_pb::RecordEffectResponse>, Status> {
+        Ok(Response::new(queue_pb::RecordEffectResponse::default()))
+    }
+
+    async fn get_effect(
+        &self,
+        _: Request<queue_pb::GetEffectRequest>,
+    ) -> Result<Response<queue_pb::GetEffectResponse>, Status> {
+        Ok(Response::new(queue_pb::GetEffectResponse::default()))
+    }
 }
 
 /// A draft as the stub of review keeps it.

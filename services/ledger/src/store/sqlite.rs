@@ -82,6 +82,14 @@ impl Sqlite {
         })
     }
 
+    /// A ledger file whose commits are not synced: what a test of power cuts must find out.
+    #[cfg(feature = "planted")]
+    pub fn unsynced(path: &Path) -> Result<Self, Error> {
+        let store = Self::at(path)?;
+        store.connection.pragma_update(None, "synchronous", "off")?;
+        Ok(store)
+    }
+
     /// A reader of a ledger file that no process needs to have open: for audits.
     pub fn read_only(path: &Path) -> Arc<dyn Reader> {
         Arc::new(FileReader::at(path))

@@ -7,6 +7,7 @@ use vivarium_ledger::{Context, TextRef};
 use vivarium_types::ids::TaskId;
 
 use super::event::Event;
+use super::limits::Limit;
 use super::task::{Added, OnFailure, Spec, State};
 use super::{Dependency, Queue, Rejection};
 
@@ -38,6 +39,7 @@ impl Queue {
         open_max: u64,
         cx: &Context<'_>,
     ) -> Result<Vec<Event>, Rejection> {
+        let open_max = self.limit(Limit::OpenTasks, open_max);
         if self.open_count() + proposals.len() as u64 > open_max {
             return Err(Rejection::Full { max: open_max });
         }

@@ -8,6 +8,7 @@ use vivarium_types::ids::InstanceId;
 
 use super::event::{Event, HaltAck};
 use super::lease::Held;
+use super::limits::Limit;
 use super::runner::Left;
 use super::world::{Mode, Pace, STEPS_MAX};
 use super::{Queue, Rejection};
@@ -30,12 +31,13 @@ pub struct Hello {
 impl Queue {
     pub(super) fn hello(&self, hello: Hello, cx: &Context<'_>) -> Result<Vec<Event>, Rejection> {
         let Hello { runner, instance, slots, resumes, runners_max } = hello;
+        let runners_max = self.limit(Limit::Runners, u64::from(runners_max));
         let known = self.runners.get(&runner);
         let open = self.volatile.connections.get(&runner);
         if open.is_some_and(|open| open.instance > instance) {
             return Err(Rejection::RunnerReplaced { runner });
         }
-        if known.is_none() && self.runners.len() as u64 >= u64::from(runners_max) {
+        if known.is_none() && self.runners.len() as u64 >= runners_max {
             return Err(Rejection::RunnersFull { max: runners_max });
         }
         let resumed = |lease: &super::lease::Lease| {

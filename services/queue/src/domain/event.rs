@@ -9,7 +9,9 @@ use vivarium_types::ids::{AttemptId, InstanceId, LeaseId, ResidentId, Submission
 use vivarium_types::source::Hash;
 use vivarium_types::{MicroUsd, Timestamp};
 
+use super::effect::Recorded;
 use super::lease::Granted;
+use super::limits::Limits;
 use super::recurrence::{Created, Fired, Steered};
 use super::retry::Class;
 use super::runner::Left;
@@ -328,6 +330,10 @@ events! {
         rest_day_on: bool,
         reason: Option<TextRef>,
     } = "calendar_set",
+    /// Limits of the world's physics were set.
+    LimitsSet { control_epoch: u64, limits: Limits, reason: TextRef } = "limits_set",
+    /// An attempt recorded what it did.
+    EffectRecorded(Box<Recorded>) = "effect_recorded",
     /// A day of the world began.
     DayStarted(Day) = "day_started",
     /// World time was noted, in microseconds.

@@ -12,6 +12,7 @@ use vivarium_types::Timestamp;
 use vivarium_types::ids::TaskId;
 
 use super::event::Event;
+use super::limits::Limit;
 use super::task::{Added, Spec, State};
 use super::{Queue, Rejection};
 
@@ -256,6 +257,7 @@ impl Queue {
         let (now, day) = (cx.now(), self.world.calendar.day);
         let mut events = Vec::new();
         let mut open = self.open_count();
+        let open_max = self.limit(Limit::OpenTasks, self.volatile.times.open_tasks_max);
         let active = self.recurrences.values().filter(|known| known.standing == Standing::Active);
         for known in active {
             let Some((due, next)) = known.created.schedule.due(known.next, now, day) else {
@@ -263,7 +265,7 @@ impl Queue {
             };
             let busy = known.last.is_some_and(|task| !self.state_of(task).is_final())
                 && !planted::has(Bug::TwoOpenInstances);
-            let skips = busy || open >= self.volatile.times.open_tasks_max;
+            let skips = busy || open >= open_max;
             let number = if skips { 0 } else { self.free_number(known) };
             let key = known.created.key.clone();
             events.push(Event::RecurrenceFired(Fired { key, number, due, next }));

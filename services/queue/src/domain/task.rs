@@ -509,6 +509,8 @@ impl Task {
             | Event::StepsBought { .. }
             | Event::ModeSet { .. }
             | Event::CalendarSet { .. }
+            | Event::LimitsSet { .. }
+            | Event::EffectRecorded(_)
             | Event::DayStarted(_)
             | Event::WorldTimeNoted { .. }
             | Event::RunnerJoined { .. }
@@ -675,6 +677,7 @@ pub fn of(event: &Event) -> Option<TaskId> {
         | Event::TaskResumed { task, .. }
         | Event::TaskCancelled { task, .. }
         | Event::TaskReopened { task, .. } => Some(*task),
+        Event::EffectRecorded(recorded) => Some(recorded.task),
         Event::CritiqueQueued { .. }
         | Event::CritiqueEnded { .. }
         | Event::HaltSet { .. }
@@ -684,6 +687,7 @@ pub fn of(event: &Event) -> Option<TaskId> {
         | Event::StepsBought { .. }
         | Event::ModeSet { .. }
         | Event::CalendarSet { .. }
+        | Event::LimitsSet { .. }
         | Event::DayStarted(_)
         | Event::WorldTimeNoted { .. }
         | Event::RunnerJoined { .. }

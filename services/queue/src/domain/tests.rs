@@ -342,6 +342,7 @@ const SECOND: Duration = Duration::from_secs(1);
 mod controls;
 mod courses;
 mod edits;
+mod effects;
 mod explanations;
 mod orders;
 mod recurrences;

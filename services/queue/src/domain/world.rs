@@ -1,4 +1,4 @@
-//! The world's controls: halt, pace, mode, calendar, and the world's own time.
+//! The world's controls: halt, pace, mode, calendar, limits, and the world's own time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use vivarium_types::ids::LeaseId;
 use vivarium_types::{Actor, Timestamp};
 
 use super::event::{CritiqueOutcome, Event, HaltAck};
+use super::limits::Limits;
 
 /// Days of a week; the last is the day of rest.
 pub const WEEK_DAYS: u64 = 7;
@@ -136,6 +137,8 @@ pub struct World {
     pub mode: Mode,
     /// The calendar.
     pub calendar: Calendar,
+    /// Limits that the log sets.
+    pub limits: Limits,
     /// World time as it was noted last, in microseconds.
     pub noted_us: i64,
     /// When a cycle was started last.
@@ -157,6 +160,7 @@ impl Default for World {
                 day: 0,
                 day_began_us: 0,
             },
+            limits: Limits::new(),
             noted_us: 0,
             last_start: None,
         }
@@ -249,6 +253,10 @@ impl World {
                 self.calendar.next_day_length = *day_length;
                 self.calendar.rest_day_on = *rest_day_on;
             }
+            Event::LimitsSet { control_epoch, limits, .. } => {
+                self.control_epoch = *control_epoch;
+                self.limits.clone_from(limits);
+            }
             Event::DayStarted(day) => {
                 if self.calendar.day > 0 {
                     self.calendar.day_began_us = self.calendar.day_ends_us();
@@ -298,6 +306,7 @@ impl World {
             | Event::RecurrenceCreated(_)
             | Event::RecurrenceFired(_)
             | Event::RecurrenceSteered(_)
+            | Event::EffectRecorded(_)
             | Event::FactIgnored(_)
             | Event::FactParked(_) => {}
         }

@@ -15,8 +15,8 @@ use vivarium_types::limits::{
 };
 use vivarium_types::{MicroUsd, Timestamp, text};
 
-use crate::config::Config;
 use crate::domain::event::read;
+use crate::domain::limits::Limit;
 use crate::domain::recurrence::Schedule;
 use crate::domain::retry::Class;
 use crate::domain::steer::Redrive;
@@ -41,6 +41,15 @@ const CRON_LENGTH_MAX: usize = 100;
 const RECURRENCE_KEY_MAX: usize = 48;
 const ARGUMENT_LENGTH_MAX: usize = 1_000;
 
+/// What bounds the tasks of a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) instruction_chars: usize,
+    pub(crate) metadata_keys: usize,
+    pub(crate) metadata_bytes: usize,
+    pub(crate) dependencies: usize,
+}
+
 /// A task that is asked for, its texts still in hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
@@ -61,7 +70,7 @@ pub(crate) struct Intent {
 }
 
 /// The tasks of a request.
-pub(crate) fn add(wire: pb::AddTasksRequest, config: &Config) -> Result<Vec<Asked>, Refusal> {
+pub(crate) fn add(wire: pb::AddTasksRequest, bounds: &Bounds) -> Result<Vec<Asked>, Refusal> {
     let mut wrong = Violations::new();
     request_id(&mut wrong, &wire.request_id);
     if wire.tasks.is_empty() || wire.tasks.len() > BATCH_MAX {
@@ -70,7 +79,7 @@ pub(crate) fn add(wire: pb::AddTasksRequest, config: &Config) -> Result<Vec<Aske
     }
     let tasks = wire.tasks.into_iter().enumerate();
     let asked: Vec<Option<Asked>> = tasks
-        .map(|(at, task)| wrong.item("tasks", at, |wrong| asked(wrong, task, config)))
+        .map(|(at, task)| wrong.item("tasks", at, |wrong| asked(wrong, task, bounds)))
         .collect();
     wrong.done(asked.into_iter().collect())
 }
@@ -79,14 +88,14 @@ pub(crate) fn add(wire: pb::AddTasksRequest, config: &Config) -> Result<Vec<Aske
 pub(crate) fn asked(
     wrong: &mut Violations,
     mut wire: pb::TaskSpec,
-    config: &Config,
+    bounds: &Bounds,
 ) -> Option<Asked> {
     let mode = mode(wrong, wire.mode);
     let command = command(wrong, mode, &wire.command);
     if mode == Some(Mode::Local) && wire.instruction.is_empty() {
         wire.instruction = wire.command.join(" ");
     }
-    let instruction = wrong.text("instruction", &wire.instruction, 1, config.instruction_chars_max);
+    let instruction = wrong.text("instruction", &wire.instruction, 1, bounds.instruction_chars);
     let title = if wire.title.is_empty() {
         instruction.as_deref().map(beginning)
     } else {
@@ -96,9 +105,9 @@ pub(crate) fn asked(
         constraints: lines(wrong, "constraints", &wire.constraints),
         preferences: lines(wrong, "preferences", &wire.preferences),
         anti_goals: lines(wrong, "anti_goals", &wire.anti_goals),
-        metadata: metadata(wrong, std::mem::take(&mut wire.metadata), config),
+        metadata: metadata(wrong, std::mem::take(&mut wire.metadata), bounds),
     };
-    let spec = spec(wrong, &wire, mode, command, config);
+    let spec = spec(wrong, &wire, mode, command, bounds);
     let intent = (intent != Intent::default()).then_some(intent);
     Some(Asked { spec: spec?, title: title?, instruction: instruction?, intent })
 }
@@ -108,7 +117,7 @@ fn spec(
     wire: &pb::TaskSpec,
     mode: Option<Mode>,
     command: Vec<String>,
-    config: &Config,
+    bounds: &Bounds,
 ) -> Option<Spec> {
     let kind = kind(wrong, wire.kind);
     let budget = budget(wrong, wire.budget_min_micro_usd, wire.budget_max_micro_usd);
@@ -127,7 +136,7 @@ fn spec(
         mode: mode.unwrap_or(Mode::Llm),
         command,
         target: target(wrong, &wire.target, kind, mode),
-        depends_on: depends_on(wrong, &wire.depends_on, config),
+        depends_on: depends_on(wrong, &wire.depends_on, bounds),
         on_failure: on_failure(wrong, wire.on_dependency_failure).unwrap_or(OnFailure::Hold),
         priority: u8::try_from(priority).unwrap_or(0),
         parallel_safe: wire.parallel_safe.unwrap_or(true),
@@ -249,9 +258,9 @@ fn target(
     path.map(|path| path.to_string())
 }
 
-fn depends_on(wrong: &mut Violations, names: &[String], config: &Config) -> Vec<String> {
-    if names.len() > config.dependencies_max {
-        wrong.add("depends_on", format!("names more than {} tasks", config.dependencies_max));
+fn depends_on(wrong: &mut Violations, names: &[String], bounds: &Bounds) -> Vec<String> {
+    if names.len() > bounds.dependencies {
+        wrong.add("depends_on", format!("names more than {} tasks", bounds.dependencies));
         return Vec::new();
     }
     let mut seen = BTreeSet::new();
@@ -344,15 +353,15 @@ fn tags(wrong: &mut Violations, tags: &[String]) -> Vec<String> {
 fn metadata(
     wrong: &mut Violations,
     metadata: HashMap<String, String>,
-    config: &Config,
+    bounds: &Bounds,
 ) -> BTreeMap<String, String> {
     let sorted: BTreeMap<String, String> = metadata.into_iter().collect();
-    if sorted.len() > config.metadata_keys_max {
-        wrong.add("metadata", format!("has more than {} keys", config.metadata_keys_max));
+    if sorted.len() > bounds.metadata_keys {
+        wrong.add("metadata", format!("has more than {} keys", bounds.metadata_keys));
     }
     let bytes: usize = sorted.iter().map(|(key, value)| key.len() + value.len()).sum();
-    if bytes > config.metadata_bytes_max {
-        wrong.add("metadata", format!("has more than {} bytes", config.metadata_bytes_max));
+    if bytes > bounds.metadata_bytes {
+        wrong.add("metadata", format!("has more than {} bytes", bounds.metadata_bytes));
         return BTreeMap::new();
     }
     wrong.within("metadata", |wrong| {
@@ -361,7 +370,7 @@ fn metadata(
                 wrong.add("", format!("has a key that {refused}"));
                 return None;
             }
-            let value = wrong.text(&key, &value, 0, config.metadata_bytes_max)?;
+            let value = wrong.text(&key, &value, 0, bounds.metadata_bytes)?;
             Some((key, value))
         });
         fitting.collect()
@@ -381,7 +390,7 @@ fn optional_text(
 /// The template and the schedule of a recurrence.
 pub(crate) fn recurrence(
     wire: &pb::CreateRecurrenceRequest,
-    config: &Config,
+    bounds: &Bounds,
 ) -> Result<(Asked, Schedule), Refusal> {
     let mut wrong = Violations::new();
     request_id(&mut wrong, &wire.request_id);
@@ -397,7 +406,7 @@ pub(crate) fn recurrence(
         for (field, _) in unset.iter().filter(|(_, unset)| !unset) {
             wrong.add(field, "is not for a recurrence");
         }
-        asked(wrong, spec, config)
+        asked(wrong, spec, bounds)
     });
     let schedule = schedule(&mut wrong, wire.schedule.clone());
     wrong.done(asked.zip(schedule))
@@ -580,4 +589,33 @@ pub(crate) fn filter(wrong: &mut Violations, wire: Option<pb::TaskFilter>) -> Fi
             nothing,
         }
     })
+}
+
+/// Which limits to set, and to what; `None` gives one back to the settings file.
+pub(crate) fn limits(
+    wrong: &mut Violations,
+    wire: &pb::SetLimitsRequest,
+) -> BTreeMap<Limit, Option<u64>> {
+    let set = wire.limits.as_ref().map(read::limits).unwrap_or_default();
+    for (limit, value) in &set {
+        wrong.within("limits", |wrong| wrong.bounded(limit.name(), *value, limit.range()));
+    }
+    let mut changes = BTreeMap::new();
+    match &wire.update_mask {
+        None => changes.extend(set.into_iter().map(|(limit, value)| (limit, Some(value)))),
+        Some(mask) => {
+            for (at, path) in mask.paths.iter().enumerate() {
+                if let Some(limit) = Limit::ALL.into_iter().find(|limit| limit.name() == path) {
+                    changes.insert(limit, set.get(&limit).copied());
+                } else {
+                    let what = format!("must be one of {}", Limit::ALL.map(Limit::name).join(", "));
+                    wrong.item("update_mask.paths", at, |wrong| wrong.add("", what));
+                }
+            }
+        }
+    }
+    if changes.is_empty() {
+        wrong.add("limits", "must set at least one");
+    }
+    changes
 }

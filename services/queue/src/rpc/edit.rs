@@ -104,12 +104,12 @@ fn merged(
     fields: &BTreeSet<String>,
 ) -> Result<(Asked, Option<Intent>), Refusal> {
     let old = serde_json::from_str(&record.intent).ok();
-    let mut spec = show::task(record, None).spec.unwrap_or_default();
+    let mut spec = show::record(record, None).spec.unwrap_or_default();
     for field in fields {
         take(&mut spec, &mut from, field);
     }
     let mut wrong = Violations::new();
-    let asked = wrong.within("spec", |wrong| convert::asked(wrong, spec, &desk.config));
+    let asked = wrong.within("spec", |wrong| convert::asked(wrong, spec, &desk.bounds()));
     Ok((wrong.done(asked)?, old))
 }
 

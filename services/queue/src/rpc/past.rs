@@ -63,7 +63,7 @@ pub(super) async fn task(desk: &Desk, name: &str, place: u64) -> Result<Option<p
     for text in &record.task.feedback {
         feedback.extend(desk.ledger.text(&text.id).await.map_err(broken)?);
     }
-    let mut task = show::task(record, None);
+    let mut task = show::record(record, None);
     task.attempts = attempts.into_iter().map(show::attempt).collect();
     task.feedback = feedback;
     Ok(Some(task))
@@ -85,9 +85,9 @@ pub(super) async fn page(
         found.last().filter(|_| more).map(ToString::to_string).unwrap_or_default();
     let mut tasks = Vec::new();
     for sequence in found {
-        tasks.extend(record(desk, sequence, place).await?.map(|record| show::task(record, None)));
+        tasks.extend(record(desk, sequence, place).await?.map(|record| show::record(record, None)));
     }
-    Ok(pb::ListTasksResponse { tasks, next_page_token, counts: Vec::new() })
+    Ok(pb::ListTasksResponse { tasks, next_page_token, ..pb::ListTasksResponse::default() })
 }
 
 /// A task with its texts, as its rows up to `place` made it.

@@ -90,7 +90,7 @@ impl RecurrenceService for Recurrences {
         const METHOD: &str = "/vivarium.queue.v1.RecurrenceService/CreateRecurrence";
         let actor = Caller::of(&request).actor.clone();
         let wire = request.into_inner();
-        let (asked, schedule) = convert::recurrence(&wire, &self.desk.config)?;
+        let (asked, schedule) = convert::recurrence(&wire, &self.desk.bounds())?;
         let request = RequestKey::of(METHOD, &wire.request_id, &canonical(&wire));
         let mut texts = self.desk.ledger.texts();
         let key = asked.spec.key.clone().unwrap_or_default();

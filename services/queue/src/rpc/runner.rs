@@ -16,25 +16,26 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use vivarium_chassis::run::Signer;
-use vivarium_chassis::{Lease as Capability, Refusal, Violations};
+use vivarium_chassis::{Caller, Lease as Capability, Refusal, Violations};
 use vivarium_ledger::{Row, Submission};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::run_request::Message as Said;
 use vivarium_proto::queue::v1::run_response::Message as Answer;
 use vivarium_proto::queue::v1::runner_service_server::RunnerService;
-use vivarium_types::ids::{InstanceId, LeaseId};
-use vivarium_types::{Actor, MicroUsd};
+use vivarium_types::Actor;
+use vivarium_types::ids::{InstanceId, LeaseId, TaskId};
 
-use super::{Desk, refusal};
+use super::{Desk, effects, refusal};
 use crate::domain::Command;
 use crate::domain::event::{CritiqueOutcome, Event, HaltAck, Wire, write};
 use crate::domain::lease::Granted;
 use crate::domain::retry::Class;
-use crate::domain::task::Task;
 use crate::domain::volatile::Beat;
 use crate::domain::world::Mode;
+use tasks::Known;
 
-mod words;
+mod tasks;
+pub(super) mod words;
 
 /// Messages to a runner that may wait for it to read.
 const OUTGOING_MAX: usize = 256;
@@ -86,6 +87,21 @@ impl RunnerService for Runners {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    async fn record_effect(
+        &self,
+        request: Request<pb::RecordEffectRequest>,
+    ) -> Result<Response<pb::RecordEffectResponse>, Status> {
+        let actor = Caller::of(&request).actor.clone();
+        Ok(Response::new(effects::record(&self.desk, actor, request.into_inner()).await?))
+    }
+
+    async fn get_effect(
+        &self,
+        request: Request<pb::GetEffectRequest>,
+    ) -> Result<Response<pb::GetEffectResponse>, Status> {
+        Ok(Response::new(effects::get(&self.desk, request.into_inner()).await?))
     }
 }
 
@@ -265,33 +281,35 @@ impl Session {
 
     /// What the ledger says.
     async fn tell(&mut self, rows: &[Arc<Row>]) -> Result<Result<(), Gone>, Refusal> {
-        for row in rows {
-            let told = match event(row) {
-                Some(Event::LeaseGranted(granted)) => self.granted(&granted, row.sequence).await?,
-                Some(
-                    Event::HaltSet { .. }
-                    | Event::Resumed { .. }
-                    | Event::PaceSet { .. }
-                    | Event::StepsBought { .. }
-                    | Event::ModeSet { .. }
-                    | Event::CalendarSet { .. },
-                ) => {
-                    let controls = self.desk.controls().await?;
-                    self.say(Answer::Controls(controls)).await
-                }
-                Some(event) => match ended_here(&event) {
-                    Some((lease, reason)) if self.held.remove(&lease) => {
-                        self.revoked(lease, reason).await
-                    }
-                    Some(_) | None => Ok(()),
-                },
-                None => Ok(()),
+        let events: Vec<(u64, Event)> = rows.iter().filter_map(|row| told(row)).collect();
+        let granted = events.iter().filter_map(|(_, event)| self.own(event));
+        let tasks: Vec<TaskId> = granted.map(|granted| granted.task).collect();
+        let known =
+            if tasks.is_empty() { None } else { Some(tasks::known(&self.desk, tasks).await?) };
+        for (sequence, event) in &events {
+            let spoken = if changes_controls(event) {
+                let controls = self.desk.controls().await?;
+                self.say(Answer::Controls(controls)).await
+            } else if let (Some(granted), Some(known)) = (self.own(event), &known) {
+                self.granted(granted, *sequence, known).await?
+            } else if let Some((lease, reason)) = ended_here(event)
+                && self.held.remove(&lease)
+            {
+                self.revoked(lease, reason).await
+            } else {
+                Ok(())
             };
-            if told.is_err() {
+            if spoken.is_err() {
                 return Ok(Err(Gone));
             }
         }
         Ok(Ok(()))
+    }
+
+    /// A grant for this start of this runner.
+    fn own<'a>(&self, event: &'a Event) -> Option<&'a Granted> {
+        let Event::LeaseGranted(granted) = event else { return None };
+        (granted.runner == self.runner && granted.instance == self.instance).then_some(granted)
     }
 
     async fn revoked(&self, lease: LeaseId, reason: &str) -> Result<(), Gone> {
@@ -303,19 +321,11 @@ impl Session {
         &mut self,
         granted: &Granted,
         token: u64,
+        known: &Known,
     ) -> Result<Result<(), Gone>, Refusal> {
-        if granted.runner != self.runner || granted.instance != self.instance {
-            return Ok(Ok(()));
-        }
-        let Some(task) = self.desk.task(&granted.task.to_string()).await? else {
+        let Some((task, left)) = known.task(granted.task) else {
             return Err(Refusal::fault("a lease for a task that is not there"));
         };
-        let id = granted.task;
-        let asked = self.desk.ledger.ask(move |queue| {
-            let left = queue.tasks.get(&id).map_or(MicroUsd::ZERO, Task::budget_left);
-            (left, queue.world.mode)
-        });
-        let (left, mode) = asked.await.map_err(refusal)?;
         let grant = pb::Granted {
             lease_id: granted.lease.to_string(),
             fencing_token: token,
@@ -328,7 +338,7 @@ impl Session {
             submission_id: write::or_empty(granted.submission),
             ttl: Some(write::span(granted.ttl)),
             control_epoch: granted.control_epoch,
-            mode: write::mode(mode).into(),
+            mode: write::mode(known.mode).into(),
             capability: self.capability(granted, token)?,
             day: granted.day,
             budget_left_micro_usd: left.get(),
@@ -354,6 +364,19 @@ impl Session {
     }
 }
 
+const fn changes_controls(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::HaltSet { .. }
+            | Event::Resumed { .. }
+            | Event::PaceSet { .. }
+            | Event::StepsBought { .. }
+            | Event::ModeSet { .. }
+            | Event::CalendarSet { .. }
+            | Event::LimitsSet { .. }
+    )
+}
+
 /// The lease that an event ended from here, and why, as the runner reads it.
 fn ended_here(event: &Event) -> Option<(LeaseId, &'static str)> {
     if let Event::CritiqueEnded { lease, outcome, .. } = event {
@@ -376,7 +399,15 @@ fn ended_here(event: &Event) -> Option<(LeaseId, &'static str)> {
     Some((ending.end.lease, reason))
 }
 
-fn event(row: &Row) -> Option<Event> {
+/// Kinds of rows that runners never hear of; most of a busy log is of these.
+const UNTOLD: [&str; 5] =
+    ["task_added", "task_ready", "attempt_finished", "task_approved", "world_time_noted"];
+
+/// The event of a row that runners may hear of, and its place.
+fn told(row: &Row) -> Option<(u64, Event)> {
+    if UNTOLD.contains(&row.kind.as_str()) {
+        return None;
+    }
     let wire: Wire = serde_json::from_slice(&row.payload).ok()?;
-    Event::try_from(wire).ok()
+    Some((row.sequence, Event::try_from(wire).ok()?))
 }

@@ -8,13 +8,27 @@ use crate::domain::Queue;
 use crate::domain::event::write;
 use crate::domain::explain::Explanation;
 use crate::domain::order::WaitReason;
-use crate::domain::task::State;
+use crate::domain::task::{State, Task};
 use crate::domain::world::World;
 use crate::views::{Attempt, Record};
 
-/// A task without attempts, feedback and dependents.
-pub(super) fn task(record: Record, waits: Option<WaitReason>) -> pb::Task {
+/// What was written about a task.
+pub(super) struct Words {
+    pub(super) title: String,
+    pub(super) instruction: String,
+    /// Constraints, preferences, anti-goals and metadata, as JSON; empty when it has none.
+    pub(super) intent: String,
+}
+
+/// A task of the read models without attempts, feedback and dependents.
+pub(super) fn record(record: Record, waits: Option<WaitReason>) -> pb::Task {
     let Record { sequence: _, task, title, instruction, intent } = record;
+    self::task(&task, Words { title, instruction, intent }, waits)
+}
+
+/// A task without attempts, feedback and dependents.
+pub(super) fn task(task: &Task, words: Words, waits: Option<WaitReason>) -> pb::Task {
+    let Words { title, instruction, intent } = words;
     let intent: Intent = serde_json::from_str(&intent).unwrap_or_default();
     let spec = pb::TaskSpec {
         title,
@@ -87,7 +101,7 @@ pub(super) fn attempt(attempt: Attempt) -> pb::Attempt {
     }
 }
 
-/// The controls, but for the words of a halt's reason.
+/// The controls, but for the words of a halt's reason and the limits.
 pub(super) fn controls(world: &World) -> pb::Controls {
     let (pace, wait_seconds) = write::pace(world.pace);
     pb::Controls {
@@ -104,6 +118,7 @@ pub(super) fn controls(world: &World) -> pb::Controls {
         mode: write::mode(world.mode).into(),
         day_length: Some(write::span(world.calendar.next_day_length)),
         rest_day_on: world.calendar.rest_day_on,
+        limits: None,
     }
 }
 

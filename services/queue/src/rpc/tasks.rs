@@ -1,6 +1,6 @@
 //! `TaskService`: adding, reading and steering tasks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use futures::Stream;
@@ -11,13 +11,13 @@ use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::task_service_server::TaskService;
 use vivarium_types::Reason;
 use vivarium_types::ids::TaskId;
-use vivarium_types::limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 
-use super::{Desk, broken, convert, edit, past, position, refusal, show};
+use super::{Desk, broken, convert, edit, list, past, position, refusal, show};
 use crate::domain::add::Proposal;
-use crate::domain::event::{Event, Wire, write};
-use crate::domain::task::{self, State};
+use crate::domain::event::{Event, Wire};
+use crate::domain::task;
 use crate::domain::{Command, Queue};
+use crate::views::list::{Order, Part, Place};
 use crate::views::{self, Filter, Record};
 
 /// Tasks of one message of a watch.
@@ -84,7 +84,7 @@ impl TaskService for Tasks {
         let actor = Caller::of(&request).actor.clone();
         let wire = request.into_inner();
         let key = request_key(METHOD, &wire);
-        let asked = convert::add(wire, &self.desk.config)?;
+        let asked = convert::add(wire, &self.desk.bounds())?;
         let mut texts = self.desk.ledger.texts();
         let proposals = asked.into_iter().map(|asked| Proposal {
             title: texts.plain(&asked.title),
@@ -134,35 +134,7 @@ impl TaskService for Tasks {
         &self,
         request: Request<pb::ListTasksRequest>,
     ) -> Result<Response<pb::ListTasksResponse>, Status> {
-        let wire = request.into_inner();
-        let mut wrong = Violations::new();
-        let filter = convert::filter(&mut wrong, wire.filter);
-        let size = match wire.page_size {
-            0 => Some(PAGE_SIZE_DEFAULT),
-            size => wrong.bounded("page_size", size, 1..=PAGE_SIZE_MAX),
-        };
-        let before: Option<u64> = wrong.parse_optional("page_token", &wire.page_token);
-        let size = wrong.done(size)?;
-        self.desk.reached(wire.min_position).await?;
-        if let Some(place) = past::place(&self.desk, wire.as_of).await? {
-            let answer = past::page(&self.desk, filter, before, size, place).await?;
-            return Ok(Response::new(answer));
-        }
-        let ledger = &self.desk.ledger;
-        let query = ledger.view(move |db| views::page(db, &filter, before, size + 1));
-        let mut records = query.await.map_err(broken)?;
-        let more = records.len() > size as usize;
-        records.truncate(size as usize);
-        let last = records.last().map(|record| record.sequence.to_string());
-        let next_page_token = last.filter(|_| more).unwrap_or_default();
-        let waits = self.desk.wait_reasons(&records).await?;
-        let counts = ledger.ask(|queue| queue.counts.clone()).await.map_err(refusal)?;
-        let tasks = records.into_iter().zip(waits);
-        Ok(Response::new(pb::ListTasksResponse {
-            tasks: tasks.map(|(record, waits)| show::task(record, waits)).collect(),
-            next_page_token,
-            counts: self::counts(&counts),
-        }))
+        Ok(Response::new(list::list(&self.desk, request.into_inner()).await?))
     }
 
     async fn watch_tasks(
@@ -300,13 +272,6 @@ fn request_key(method: &'static str, wire: &pb::AddTasksRequest) -> RequestKey {
     RequestKey::of(method, &wire.request_id, &plain)
 }
 
-fn counts(counts: &BTreeMap<State, u64>) -> Vec<pb::StateCount> {
-    let counts = counts.iter().filter(|(_, count)| **count > 0);
-    counts
-        .map(|(state, count)| pb::StateCount { state: write::state(*state).into(), count: *count })
-        .collect()
-}
-
 /// One caller's watch: what matches now, then every change of it.
 struct Watcher {
     desk: Desk,
@@ -343,7 +308,9 @@ impl Watcher {
 
     async fn page(&mut self, before: Option<u64>) -> Result<(Vec<pb::Task>, Option<u64>), Refusal> {
         let filter = self.filter.clone();
-        let query = self.desk.ledger.view(move |db| views::page(db, &filter, before, WATCH_PAGE));
+        let behind = before.map(|sequence| Place { sequence, priority: 0 });
+        let part = Part { order: Order::Newest, behind, skip: 0, limit: WATCH_PAGE };
+        let query = self.desk.ledger.view(move |db| views::list::page(db, &filter, &part));
         let records = query.await.map_err(broken)?;
         let full = records.len() == WATCH_PAGE as usize;
         let next = records.last().map(|record| record.sequence).filter(|_| full);
@@ -371,7 +338,7 @@ impl Watcher {
         let waits = self.desk.wait_reasons(&records).await?;
         self.sent.extend(records.iter().map(|record| record.sequence));
         let tasks = records.into_iter().zip(waits);
-        Ok(tasks.map(|(record, waits)| show::task(record, waits)).collect())
+        Ok(tasks.map(|(record, waits)| show::record(record, waits)).collect())
     }
 }
 

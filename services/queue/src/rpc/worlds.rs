@@ -214,6 +214,35 @@ impl WorldService for Worlds {
         Ok(Response::new(answer.message().map_err(broken)?))
     }
 
+    async fn set_limits(
+        &self,
+        request: Request<pb::SetLimitsRequest>,
+    ) -> Result<Response<pb::SetLimitsResponse>, Status> {
+        const METHOD: &str = "/vivarium.queue.v1.WorldService/SetLimits";
+        let actor = Caller::of(&request).actor.clone();
+        let wire = request.into_inner();
+        let mut wrong = Violations::new();
+        convert::request_id(&mut wrong, &wire.request_id);
+        let reason = convert::reason(&mut wrong, &wire.reason);
+        let changes = convert::limits(&mut wrong, &wire);
+        let reason = wrong.done(reason)?;
+        let mut texts = self.desk.ledger.texts();
+        let command = Command::SetLimits { changes, reason: texts.plain(&reason) };
+        let submission = Submission::new(actor, command)
+            .texts(texts.into_rows())
+            .request(RequestKey::of(METHOD, &wire.request_id, &wire))
+            .answering(|queue: &Queue, decided| pb::SetLimitsResponse {
+                position: Some(position(decided.sequence)),
+                control_epoch: queue.world.control_epoch,
+                limits: None,
+            });
+        let answer = self.desk.ledger.submit(submission).await.map_err(refusal)?;
+        self.desk.read_limits().await?;
+        let answer: pb::SetLimitsResponse = answer.message().map_err(broken)?;
+        let limits = Some(crate::domain::event::write::limits(&self.desk.limits()));
+        Ok(Response::new(pb::SetLimitsResponse { limits, ..answer }))
+    }
+
     async fn report_exit(
         &self,
         request: Request<pb::ReportExitRequest>,

@@ -169,8 +169,12 @@ impl Stand {
         RecurrenceServiceClient::new(self.operator())
     }
 
-    fn worlds(&self) -> WorldServiceClient<Calls> {
+    pub(crate) fn worlds(&self) -> WorldServiceClient<Calls> {
         WorldServiceClient::new(self.operator())
+    }
+
+    pub(crate) fn runners(&self) -> RunnerServiceClient<Calls> {
+        RunnerServiceClient::new(self.executor_calls())
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -209,6 +213,11 @@ impl Stand {
         let (request_id, task) = (self.request_id(), task.into());
         let request = pb::CancelTaskRequest { request_id, task, reason: String::new() };
         self.tasks().cancel_task(request).await.expect("it is cancelled");
+    }
+
+    pub(crate) async fn pause(&self, task: &str) {
+        let request = pb::PauseTaskRequest { request_id: self.request_id(), task: task.into() };
+        self.tasks().pause_task(request).await.expect("it is set aside");
     }
 
     pub(crate) async fn requeue(&self, task: &str) {
@@ -450,7 +459,7 @@ impl Stand {
         };
         let message = Some(Say::Hello(hello));
         say.send(pb::RunRequest { message }).await.expect("there is room");
-        let mut client = RunnerServiceClient::new(self.executor_calls());
+        let mut client = self.runners();
         let told = client.run(ReceiverStream::new(said)).await.expect("it opens").into_inner();
         let mut runner = Runner { say, told, backlog: Vec::new(), instance, slots };
         runner.controls().await;
@@ -459,7 +468,7 @@ impl Stand {
 
     /// A stream whose first message is `first`: what it ends with.
     pub(crate) async fn raw_run(&self, first: pb::RunRequest) -> Status {
-        let mut client = RunnerServiceClient::new(self.executor_calls());
+        let mut client = self.runners();
         let said = tokio_stream::iter([first]);
         let mut told = client.run(said).await.expect("it opens").into_inner();
         told.message().await.expect_err("it is refused")
@@ -606,7 +615,7 @@ pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) 
     panic!("waited in vain until {what}");
 }
 
-fn held(grant: &pb::Granted) -> pb::HeldLease {
+pub(crate) fn held(grant: &pb::Granted) -> pb::HeldLease {
     pb::HeldLease { lease_id: grant.lease_id.clone(), fencing_token: grant.fencing_token }
 }
 

@@ -10,6 +10,7 @@ use vivarium_types::ids::{
 
 use super::Collaboration;
 use super::day::Day;
+use super::import::Imported;
 use super::income::Valued;
 use super::journal::Written;
 use super::library::Published;
@@ -136,6 +137,8 @@ pub enum Event {
     BriefingShown(Shown),
     /// An approved task was valued.
     WorkValued(Box<Valued>),
+    /// Something of another world was taken over.
+    ItemImported(Imported),
     /// A peer's fact did not fit.
     FactIgnored(FactNote),
     /// A peer's fact waits for a person.
@@ -169,6 +172,7 @@ impl Event {
             Self::SessionCounted { .. } => "session_counted",
             Self::BriefingShown(_) => "briefing_shown",
             Self::WorkValued(_) => "work_valued",
+            Self::ItemImported(_) => "item_imported",
             Self::FactIgnored(_) => "fact_ignored",
             Self::FactParked(_) => "fact_parked",
         }
@@ -200,6 +204,7 @@ impl Event {
             | Self::SessionCounted { .. }
             | Self::BriefingShown(_)
             | Self::WorkValued(_)
+            | Self::ItemImported(_)
             | Self::FactIgnored(_)
             | Self::FactParked(_) => None,
         }

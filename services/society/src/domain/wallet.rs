@@ -103,11 +103,13 @@ pub enum Cause {
     Letter,
     /// What an action costs.
     Price,
+    /// What a resident brought from another world.
+    Import,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Allowance,
         Self::Sunday,
         Self::Wage,
@@ -115,6 +117,7 @@ impl Cause {
         Self::Tip,
         Self::Letter,
         Self::Price,
+        Self::Import,
     ];
 
     /// Its word in the log.
@@ -127,6 +130,7 @@ impl Cause {
             Self::Tip => "tip",
             Self::Letter => "letter",
             Self::Price => "price",
+            Self::Import => "import",
         }
     }
 }

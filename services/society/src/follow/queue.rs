@@ -143,7 +143,9 @@ fn ended(event: &Event) -> Option<&str> {
         | Event::TaskEdited(_)
         | Event::RecurrenceCreated(_)
         | Event::RecurrenceFired(_)
-        | Event::RecurrenceSteered(_) => None,
+        | Event::RecurrenceSteered(_)
+        | Event::LimitsSet(_)
+        | Event::EffectRecorded(_) => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A world of real processes, used as a person uses it.
 
+mod disk;
 mod door;
 mod halt;
 mod hostile;
@@ -9,6 +10,7 @@ mod lifecycle;
 mod moving;
 mod papers;
 mod record;
+mod reference;
 mod restart;
 mod standby;
 mod verdicts;

@@ -15,6 +15,9 @@ pub(crate) const TRIPLE: &str = "wasm32-unknown-unknown";
 /// Debian's compiler, its cargo, the source of the standard library, and a linker.
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
 const DEBIAN_LINKER: &str = "wasm-ld-19";
+/// Each view forgets its type where it is made, instead of being compiled anew into all that hold it:
+/// a smaller panel, for a little work at run time.
+const ERASED: &str = "--cfg=erase_components";
 
 /// A way to compile for the browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +83,7 @@ impl Compiler {
         if *self == Self::Debian {
             cargo.arg("-Zbuild-std=std,panic_abort");
         }
+        cargo.env("RUSTFLAGS", ERASED);
         if house.ci {
             cargo.arg("--locked");
         }

@@ -71,6 +71,8 @@ impl Event {
             | Self::StepsBought { .. }
             | Self::ModeSet { .. }
             | Self::CalendarSet { .. }
+            | Self::LimitsSet { .. }
+            | Self::EffectRecorded(_)
             | Self::DayStarted(_)
             | Self::WorldTimeNoted { .. }
             | Self::RunnerJoined { .. }

@@ -15,7 +15,9 @@ use super::{
     Approved, CritiqueOutcome, Day, End, Event, Failed, Finished, HaltAck, NotAnEvent, Requeued,
     ReturnedFor, RevokedFor, Staged, Wire, Work,
 };
+use crate::domain::effect::{Effect, Recorded};
 use crate::domain::lease::{Granted, Purpose};
+use crate::domain::limits::{Limit, Limits};
 use crate::domain::recurrence::{Created, Fired, Next, Schedule, Standing, Steered};
 use crate::domain::retry::Class;
 use crate::domain::runner::Left;
@@ -151,6 +153,21 @@ impl TryFrom<Wire> for Event {
                 rest_day_on: e.rest_day_on,
                 reason: optional_text("reason", e.reason)?,
             },
+            Body::LimitsSet(e) => Self::LimitsSet {
+                control_epoch: e.control_epoch,
+                limits: limits(&e.limits.ok_or(NotAnEvent("limits"))?),
+                reason: text("reason", e.reason)?,
+            },
+            Body::EffectRecorded(e) => Self::EffectRecorded(Box::new(Recorded {
+                task: id("task_id", &e.task_id)?,
+                attempt: id("attempt_id", &e.attempt_id)?,
+                lease: id("lease_id", &e.lease_id)?,
+                key: e.key,
+                effect: Effect {
+                    attempt_number: e.attempt_number,
+                    result: text("result", e.result)?,
+                },
+            })),
             Body::DayStarted(e) => Self::DayStarted(Day {
                 day: e.day,
                 week: e.week,
@@ -204,6 +221,20 @@ impl TryFrom<Wire> for Event {
             }),
         })
     }
+}
+
+/// Limits that are set.
+pub(crate) fn limits(wire: &pb::Limits) -> Limits {
+    let value = |limit: Limit| match limit {
+        Limit::OpenTasks => wire.open_tasks,
+        Limit::InstructionChars => wire.instruction_chars.map(u64::from),
+        Limit::ResultChars => wire.result_chars.map(u64::from),
+        Limit::MetadataKeys => wire.metadata_keys.map(u64::from),
+        Limit::MetadataBytes => wire.metadata_bytes.map(u64::from),
+        Limit::Dependencies => wire.dependencies.map(u64::from),
+        Limit::Runners => wire.runners.map(u64::from),
+    };
+    Limit::ALL.into_iter().filter_map(|limit| Some((limit, value(limit)?))).collect()
 }
 
 fn added(e: pb::TaskAdded) -> Read<Added> {

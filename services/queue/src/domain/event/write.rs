@@ -7,7 +7,9 @@ use vivarium_proto::queue::v1::queue_event::Event as Body;
 use vivarium_proto::wkt;
 
 use super::{Approved, End, Event, Failed, Finished, HaltAck, Requeued, Staged, Wire};
+use crate::domain::effect::Recorded;
 use crate::domain::lease::{Granted, Purpose};
+use crate::domain::limits::{Limit, Limits};
 use crate::domain::recurrence::{Created, Fired, Next, Schedule, Standing, Steered};
 use crate::domain::retry::Class;
 use crate::domain::task::{Added, Edited, Kind, Mode as TaskMode, OnFailure, Spec, State};
@@ -167,6 +169,22 @@ fn body(event: Event) -> Body {
                 reason: reason.map(text),
             })
         }
+        Event::LimitsSet { control_epoch, limits, reason } => Body::LimitsSet(pb::LimitsSet {
+            control_epoch,
+            limits: Some(self::limits(&limits)),
+            reason: Some(text(reason)),
+        }),
+        Event::EffectRecorded(recorded) => {
+            let Recorded { task, attempt, lease, key, effect } = *recorded;
+            Body::EffectRecorded(pb::EffectRecorded {
+                task_id: task.to_string(),
+                attempt_id: attempt.to_string(),
+                attempt_number: effect.attempt_number,
+                lease_id: lease.to_string(),
+                key,
+                result: Some(text(effect.result)),
+            })
+        }
         Event::DayStarted(day) => Body::DayStarted(pb::DayStarted {
             day: day.day,
             week: day.week,
@@ -201,6 +219,22 @@ fn body(event: Event) -> Body {
         Event::RecurrenceCreated(created) => Body::RecurrenceCreated(self::created(*created)),
         Event::RecurrenceFired(fired) => Body::RecurrenceFired(self::fired(fired)),
         Event::RecurrenceSteered(steered) => Body::RecurrenceSteered(self::steered(steered)),
+    }
+}
+
+/// Limits as a message; those that are not set stay unset.
+pub(crate) fn limits(limits: &Limits) -> pb::Limits {
+    let value = |limit| limits.get(&limit).copied();
+    // Every limit but the first is bounded far below.
+    let small = |limit| value(limit).map(|value| u32::try_from(value).unwrap_or(u32::MAX));
+    pb::Limits {
+        open_tasks: value(Limit::OpenTasks),
+        instruction_chars: small(Limit::InstructionChars),
+        result_chars: small(Limit::ResultChars),
+        metadata_keys: small(Limit::MetadataKeys),
+        metadata_bytes: small(Limit::MetadataBytes),
+        dependencies: small(Limit::Dependencies),
+        runners: small(Limit::Runners),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::domain::control::Hello;
 use crate::domain::event::{ReturnedFor, Staged, Work, read};
 use crate::domain::finish::Outcome;
 use crate::domain::lease::Held;
+use crate::domain::limits::Limit;
 use crate::domain::{Command, Queue};
 
 /// Leases of one heartbeat, documents of one attempt.
@@ -66,7 +67,7 @@ fn leases(wrong: &mut Violations, field: &str, leases: &[pb::HeldLease]) -> Vec<
     leases.filter_map(|(at, lease)| wrong.item(field, at, |wrong| held(wrong, lease))).collect()
 }
 
-fn held(wrong: &mut Violations, lease: &pb::HeldLease) -> Option<Held> {
+pub(in crate::rpc) fn held(wrong: &mut Violations, lease: &pb::HeldLease) -> Option<Held> {
     let id = wrong.parse("lease_id", &lease.lease_id)?;
     Some(Held { lease: id, token: lease.fencing_token })
 }
@@ -107,7 +108,7 @@ async fn take(
         held.and_then(|lease| wrong.within("finish.lease", |wrong| self::held(wrong, lease)));
     let cost = wrong.bounded("finish.cost_micro_usd", finish.cost_micro_usd, 0..=i64::MAX);
     let outcome = wrong.within("finish", |wrong| {
-        outcome(wrong, finish.outcome?, &mut texts, desk.config.result_chars_max)
+        outcome(wrong, finish.outcome?, &mut texts, desk.limit(Limit::ResultChars))
     });
     if outcome.is_none() {
         wrong.add("finish.outcome", "must be one that is complete");

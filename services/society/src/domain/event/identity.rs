@@ -58,7 +58,8 @@ pub fn wire(it: Identity) -> pb::Identity {
     }
 }
 
-fn read(it: pb::Identity) -> Identity {
+/// An identity from the wire.
+pub fn read(it: pb::Identity) -> Identity {
     let core = it.core.unwrap_or_default();
     let pb::Mutable {
         likes,

@@ -9,9 +9,10 @@ use vivarium_proto::ledger::v1 as ledger_pb;
 use vivarium_proto::review::v1 as review_pb;
 use vivarium_proto::social::v1 as pb;
 use vivarium_proto::social::v1::society_event::Event as Kind;
-use vivarium_types::{MicroUsd, Permille, Tokens};
+use vivarium_types::{MicroUsd, Permille, Timestamp, Tokens};
 
 use super::super::day::Day;
+use super::super::import::Imported;
 use super::super::income::{Class, Valued};
 use super::super::journal::{self, Readers, Written};
 use super::super::library::{Decider, Note, Profile, Published, Value};
@@ -91,6 +92,7 @@ impl TryFrom<Wire> for Event {
             },
             Kind::BriefingShown(it) => Self::BriefingShown(shown(&it)?),
             Kind::WorkValued(it) => Self::WorkValued(Box::new(valued(it)?)),
+            Kind::ItemImported(it) => Self::ItemImported(imported(it)?),
             Kind::FactIgnored(ledger_pb::FactIgnored { source, sequence, kind, reason }) => {
                 Self::FactIgnored(FactNote { source, sequence, kind, reason })
             }
@@ -302,6 +304,16 @@ fn valued(it: pb::WorkValued) -> Read<Valued> {
         cost: MicroUsd::new(it.cost_micro_usd),
         tags: it.tags,
         saving: (it.saving_tokens > 0).then_some(it.saving_tokens),
+    })
+}
+
+fn imported(it: pb::ItemImported) -> Read<Imported> {
+    let time = it.source_time;
+    Ok(Imported {
+        key: it.key,
+        made: it.made_id,
+        reason: named(it.reason, "reason")?,
+        time: time.map(|time| Timestamp::from_seconds_and_nanos(time.seconds, time.nanos)),
     })
 }
 

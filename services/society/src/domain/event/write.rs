@@ -7,8 +7,11 @@ use vivarium_proto::ledger::v1 as ledger_pb;
 use vivarium_proto::review::v1 as review_pb;
 use vivarium_proto::social::v1 as pb;
 use vivarium_proto::social::v1::society_event::Event as Kind;
+use vivarium_proto::wkt;
+use vivarium_types::Timestamp;
 
 use super::super::day::Day;
+use super::super::import::Imported;
 use super::super::income::Valued;
 use super::super::journal::{self, Readers, Written};
 use super::super::library::{Decider, Note, Profile, Published, Value};
@@ -90,6 +93,7 @@ impl From<Event> for Wire {
             }
             Event::BriefingShown(it) => Kind::BriefingShown(shown(&it)),
             Event::WorkValued(it) => Kind::WorkValued(valued(*it)),
+            Event::ItemImported(it) => Kind::ItemImported(imported(it)),
             Event::FactIgnored(FactNote { source, sequence, kind, reason }) => {
                 Kind::FactIgnored(ledger_pb::FactIgnored { source, sequence, kind, reason })
             }
@@ -332,6 +336,19 @@ fn valued(it: Valued) -> pb::WorkValued {
         tags: it.tags,
         saving_tokens: it.saving.unwrap_or(0),
         no_saving_because: it.saving.map_or("not_under_budget", |_| "").to_owned(),
+    }
+}
+
+fn imported(it: Imported) -> pb::ItemImported {
+    let moment = |time: Timestamp| {
+        let (seconds, nanos) = time.as_seconds_and_nanos();
+        wkt::Timestamp { seconds, nanos }
+    };
+    pb::ItemImported {
+        key: it.key,
+        made_id: it.made,
+        reason: text(it.reason),
+        source_time: it.time.map(moment),
     }
 }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use vivarium_bench::dice::Dice;
+use vivarium_bench::lives::book::Book;
 
 use crate::Args;
-use crate::book::Book;
 
 /// Every life with such a number is ended while it starts.
 const EARLY_EVERY: u64 = 10;

@@ -3,11 +3,7 @@
 //! A kill takes the process and not the machine: what the kernel of the operating system holds in
 //! memory stays. Power cuts are another suite.
 
-mod book;
-mod home;
 mod life;
-mod record;
-mod writer;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,13 +12,14 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use vivarium_bench::dice::Dice;
+use vivarium_bench::lives::book::Book;
+use vivarium_bench::lives::home::Home;
+use vivarium_bench::lives::record::{Faults, Record};
+use vivarium_bench::lives::writer::{self, Faith};
 use vivarium_bench::place;
 use vivarium_harness::postgres::Postgres;
 
-use book::Book;
-use home::Home;
 use life::Kill;
-use record::{Faults, Record};
 
 /// Cycles between two audits of the whole file; each cycle reads what is new.
 const AUDIT_EVERY: u64 = 100;
@@ -81,7 +78,8 @@ fn main() -> Result<ExitCode> {
     let mut args = Args::parse();
     if let Some(folder) = &args.writer {
         let home = Home::new(folder, args.server.as_deref());
-        writer::run(&home, args.snapshot_every, args.forget)?;
+        let faith = if args.forget { Faith::Early } else { Faith::Kept };
+        writer::run(&home, args.snapshot_every, faith)?;
         return Ok(ExitCode::SUCCESS);
     }
     let seed = args.seed.unwrap_or_else(|| u64::from_le_bytes(vivarium_chassis::clock::random()));

@@ -43,7 +43,7 @@ pub(crate) async fn lifecycle(place: &Path, count: u64, flight: u32) -> Result<R
     let parts = Parts {
         clock: Arc::new(SystemClock),
         ids: clock::ids(),
-        views: vec![Box::new(views::Tasks)],
+        views: vec![Box::new(views::Tasks::default())],
         keys: None,
     };
     let (ledger, running) = Ledger::open(store, parts, None, Options::default(), abort_on_fault())?;

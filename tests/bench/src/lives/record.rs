@@ -3,43 +3,44 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::numbers::{Event, Note, Wire};
 use anyhow::Result;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
-use vivarium_bench::numbers::{Event, Note, Wire};
 use vivarium_ledger::chain::Verifier;
 use vivarium_ledger::store::Reader;
 use vivarium_ledger::{Hash, Row, audit};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::LedgerId;
 
-use crate::book::Book;
-use crate::home::Home;
+use super::book::Book;
+use super::home::Home;
 
 /// Broken promises; all well when nothing but `rows` is counted.
 #[derive(Debug, Default)]
-pub(crate) struct Faults {
+pub struct Faults {
     /// Rows that were read.
-    pub(crate) rows: u64,
+    pub rows: u64,
     /// Acknowledged, and not there.
-    pub(crate) lost: u64,
+    pub lost: u64,
     /// Acknowledged in another place.
-    pub(crate) moved: u64,
+    pub moved: u64,
     /// There more than once.
-    pub(crate) doubled: u64,
+    pub doubled: u64,
     /// There, and nobody asked for it.
-    pub(crate) unasked: u64,
+    pub unasked: u64,
     /// What the chain and the audit found.
-    pub(crate) findings: Vec<String>,
+    pub findings: Vec<String>,
 }
 
 impl Faults {
-    pub(crate) fn any(&self) -> bool {
+    /// Whether a promise is broken.
+    pub fn any(&self) -> bool {
         self.lost + self.moved + self.doubled + self.unasked > 0 || !self.findings.is_empty()
     }
 
     /// Of two looks at the same file, the higher count of each fault.
-    pub(crate) fn take_worst(&mut self, other: Self) {
+    pub fn take_worst(&mut self, other: Self) {
         self.rows = self.rows.max(other.rows);
         self.lost = self.lost.max(other.lost);
         self.moved = self.moved.max(other.moved);
@@ -51,7 +52,7 @@ impl Faults {
 
 /// What was read of the file so far.
 #[derive(Debug)]
-pub(crate) struct Record {
+pub struct Record {
     /// The chain up to the last row that was read; `None` before the ledger has its id.
     verifier: Option<Verifier>,
     /// Sequences by what is written there.
@@ -61,18 +62,19 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(callers: u32) -> Self {
+    /// Nothing was read yet.
+    pub fn new(callers: u32) -> Self {
         let compared = vec![0; callers as usize];
         Self { verifier: None, written: BTreeMap::new(), compared }
     }
 
     /// Whether a number is on disk.
-    pub(crate) fn holds(&self, note: Note) -> bool {
+    pub fn holds(&self, note: Note) -> bool {
         self.written.contains_key(&(note.caller, note.number))
     }
 
     /// Reads the rows behind those that were read before, and compares the acknowledgements since.
-    pub(crate) fn read_on(&mut self, home: &Home, book: &Book, faults: &mut Faults) -> Result<()> {
+    pub fn read_on(&mut self, home: &Home, book: &Book, faults: &mut Faults) -> Result<()> {
         // A life may end before the ledger is there.
         if home.is_owned()? {
             match home {
@@ -132,7 +134,7 @@ impl Record {
     }
 
     /// The kernel's own audit of the whole file; it must have seen the rows that were read here.
-    pub(crate) fn audit(&self, home: &Home, faults: &mut Faults) -> Result<()> {
+    pub fn audit(&self, home: &Home, faults: &mut Faults) -> Result<()> {
         let Some(verifier) = &self.verifier else { return Ok(()) };
         let report = audit::verify(&*home.reader()?, &[], &|_| true, &mut |_| {})?;
         faults.findings.extend(report.findings.iter().map(ToString::to_string));

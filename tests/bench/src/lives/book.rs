@@ -1,14 +1,14 @@
 //! What the callers know: which numbers they asked for, and which answers they heard.
 
+use crate::numbers::Note;
 use anyhow::{Context as _, Result, bail, ensure};
-use vivarium_bench::numbers::Note;
 
 /// The callers' side of the story, over all lives.
 #[derive(Debug)]
-pub(crate) struct Book {
+pub struct Book {
     callers: Vec<Caller>,
     /// Answers that came from an earlier life's commit.
-    pub(crate) repeated: u64,
+    pub repeated: u64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -22,22 +22,23 @@ struct Caller {
 }
 
 impl Book {
-    pub(crate) fn new(callers: u32) -> Self {
+    /// Nobody has asked for anything.
+    pub fn new(callers: u32) -> Self {
         Self { callers: vec![Caller::default(); callers as usize], repeated: 0 }
     }
 
     /// Where each caller goes on: with the number that has no answer yet.
-    pub(crate) fn starts(&self) -> Vec<String> {
+    pub fn starts(&self) -> Vec<String> {
         self.callers.iter().map(|caller| (caller.acknowledged.len() + 1).to_string()).collect()
     }
 
     /// Nothing is asked in a life that begins.
-    pub(crate) fn begin_life(&mut self) {
+    pub fn begin_life(&mut self) {
         self.callers.iter_mut().for_each(|caller| caller.asked_now = false);
     }
 
     /// Takes down a line of the writer. Whether it was an answer.
-    pub(crate) fn hear(&mut self, line: &str) -> Result<bool> {
+    pub fn hear(&mut self, line: &str) -> Result<bool> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let number = |index: usize| words[index].parse::<u64>().with_context(|| line.to_owned());
         match words.first().copied() {
@@ -65,13 +66,13 @@ impl Book {
     }
 
     /// Whether anyone ever asked for it.
-    pub(crate) fn asked_for(&self, note: Note) -> bool {
+    pub fn asked_for(&self, note: Note) -> bool {
         let caller = self.callers.get(note.caller as usize);
         caller.is_some_and(|caller| (1..=caller.asked).contains(&note.number))
     }
 
     /// What this life asked for and did not answer.
-    pub(crate) fn in_flight(&self) -> Vec<Note> {
+    pub fn in_flight(&self) -> Vec<Note> {
         let callers = self.callers.iter().zip(0..);
         callers
             .filter(|(caller, _)| caller.asked_now)
@@ -81,7 +82,7 @@ impl Book {
     }
 
     /// What was acknowledged behind the first `known` numbers of each caller, with its sequence.
-    pub(crate) fn acknowledged_behind(&self, known: &[usize]) -> Vec<(Note, u64)> {
+    pub fn acknowledged_behind(&self, known: &[usize]) -> Vec<(Note, u64)> {
         let callers = self.callers.iter().zip(known).zip(0..);
         callers
             .flat_map(|((caller, known), index)| {
@@ -92,7 +93,7 @@ impl Book {
     }
 
     /// How many acknowledgements there are.
-    pub(crate) fn acknowledged(&self) -> u64 {
+    pub fn acknowledged(&self) -> u64 {
         self.callers.iter().map(|caller| caller.acknowledged.len() as u64).sum()
     }
 }

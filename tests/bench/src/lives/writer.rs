@@ -7,9 +7,9 @@ use std::convert::Infallible;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
+use crate::numbers::{Note, Numbers};
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
-use vivarium_bench::numbers::{Note, Numbers};
 use vivarium_chassis::clock::{self, SystemClock};
 use vivarium_ledger::ledger::abort_on_fault;
 use vivarium_ledger::store::sqlite::Sqlite;
@@ -17,10 +17,21 @@ use vivarium_ledger::writer::Parts;
 use vivarium_ledger::{Ledger, Options, Submission};
 use vivarium_types::Actor;
 
-use crate::home::{self, Home};
+use super::home::{self, Home};
+
+/// How well a writer keeps its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Faith {
+    /// It answers when the answer is on disk.
+    Kept,
+    /// A planted fault: it answers before the commit.
+    Early,
+    /// A planted fault: its commits are not synced.
+    Unsynced,
+}
 
 /// Runs until it is killed. Each caller's first number comes on standard input.
-pub(crate) fn run(home: &Home, snapshot_every: u64, forget: bool) -> Result<()> {
+pub fn run(home: &Home, snapshot_every: u64, faith: Faith) -> Result<()> {
     let starts = io::read_to_string(io::stdin())?;
     let starts: Vec<u64> =
         starts.split_whitespace().map(str::parse).collect::<Result<_, _>>().context("a number")?;
@@ -29,7 +40,9 @@ pub(crate) fn run(home: &Home, snapshot_every: u64, forget: bool) -> Result<()> 
     let options = Options { snapshot_every, ..Options::default() };
     let (ledger, _running) = match home {
         Home::File(file) => {
-            Ledger::open(Sqlite::at(file)?, parts, None, options, abort_on_fault())?
+            let unsynced = faith == Faith::Unsynced;
+            let store = if unsynced { Sqlite::unsynced(file)? } else { Sqlite::at(file)? };
+            Ledger::open(store, parts, None, options, abort_on_fault())?
         }
         Home::Server(server, views) => {
             let store = home::postgres(server, views)?;
@@ -37,7 +50,7 @@ pub(crate) fn run(home: &Home, snapshot_every: u64, forget: bool) -> Result<()> 
         }
     };
     let callers =
-        starts.into_iter().zip(0..).map(|(start, caller)| call(&ledger, caller, start, forget));
+        starts.into_iter().zip(0..).map(|(start, caller)| call(&ledger, caller, start, faith));
     tokio::runtime::Builder::new_current_thread().build()?.block_on(try_join_all(callers))?;
     Ok(())
 }
@@ -47,16 +60,17 @@ async fn call(
     ledger: &Ledger<Numbers>,
     caller: u32,
     start: u64,
-    forget: bool,
+    faith: Faith,
 ) -> Result<Infallible> {
+    let early = faith == Faith::Early;
     let mut note = Note { caller, number: start };
     loop {
         say(&format!("asked {caller} {}\n", note.number))?;
         let actor = Actor::rule("caller");
         let submission = Submission::new(actor, note).request(note.request());
-        let submission = if forget { acknowledged_early(submission, note) } else { submission };
+        let submission = if early { acknowledged_early(submission, note) } else { submission };
         let answer = ledger.submit(submission).await?;
-        if answer.repeated || !forget {
+        if answer.repeated || !early {
             let which = if answer.repeated { "again" } else { "first" };
             say(&format!("answered {caller} {} {} {which}\n", note.number, answer.sequence))?;
         }

@@ -15,7 +15,7 @@ const SCHEMA: &str = "numbers";
 
 /// A place that outlives the writer.
 #[derive(Debug, Clone)]
-pub(crate) enum Home {
+pub enum Home {
     /// A file that anyone can read with SQLite.
     File(PathBuf),
     /// A server by its connection string, and the file of the read models.
@@ -23,7 +23,8 @@ pub(crate) enum Home {
 }
 
 impl Home {
-    pub(crate) fn new(folder: &Path, server: Option<&str>) -> Self {
+    /// On `server`, or in a file of `folder`.
+    pub fn new(folder: &Path, server: Option<&str>) -> Self {
         match server {
             None => Self::File(folder.join(FILE)),
             Some(server) => Self::Server(server.to_owned(), folder.join("views.db")),
@@ -31,7 +32,7 @@ impl Home {
     }
 
     /// A reader beside the writer.
-    pub(crate) fn reader(&self) -> Result<Arc<dyn Reader>> {
+    pub fn reader(&self) -> Result<Arc<dyn Reader>> {
         match self {
             Self::File(file) => Ok(Sqlite::read_only(file)),
             Self::Server(server, views) => {
@@ -41,7 +42,7 @@ impl Home {
     }
 
     /// Whether any life came so far as to own the ledger.
-    pub(crate) fn is_owned(&self) -> Result<bool> {
+    pub fn is_owned(&self) -> Result<bool> {
         match self {
             Self::File(file) => Ok(file.exists()),
             Self::Server(..) => match self.reader()?.head() {
@@ -54,7 +55,7 @@ impl Home {
 }
 
 /// The store on a server, with its read models in a file of its own.
-pub(crate) fn postgres(server: &str, views: &Path) -> Result<Postgres> {
+pub fn postgres(server: &str, views: &Path) -> Result<Postgres> {
     let config = server.parse().context("a connection string")?;
     Ok(Postgres::at(&config, SCHEMA, views)?)
 }
