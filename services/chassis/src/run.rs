@@ -310,7 +310,7 @@ where
     };
     // A process that stands by may be told to stop before it is built.
     let services = tokio::select! {
-        built = build(deps) => built.map_err(|error| Failure::Build(error.into()))?,
+        made = build(deps) => made.map_err(|error| Failure::Build(error.into()))?,
         () = drain.cancelled() => return Ok(()),
     };
     finish(footing, services, listener, tasks, drain).await

@@ -450,21 +450,23 @@ impl Model {
                 let stream = self.stream;
                 self.turn(move |queue| queue.disconnect("executor", stream));
             }
-            Op::Restart => {
-                let bytes = postcard::to_stdvec(&self.queue).expect("a state is bytes");
-                self.queue = match &mut self.kept {
-                    None => postcard::from_bytes(&bytes).expect("and reads back"),
-                    Some(kept) => kept.restart(),
-                };
-                let again = postcard::to_stdvec(&self.queue).expect("a state is bytes");
-                assert_eq!(again, bytes, "a restart brings the state back");
-                self.turn(|queue| queue.start(Times::default()));
-            }
+            Op::Restart => self.restart(),
             Op::Resident { number, active } => self.resident(u128::from(number), active),
             Op::Provider { usable } => {
                 self.run(Command::NoteProvider { usable });
             }
         }
+    }
+
+    fn restart(&mut self) {
+        let bytes = postcard::to_stdvec(&self.queue).expect("a state is bytes");
+        self.queue = match &mut self.kept {
+            None => postcard::from_bytes(&bytes).expect("and reads back"),
+            Some(kept) => kept.restart(),
+        };
+        let again = postcard::to_stdvec(&self.queue).expect("a state is bytes");
+        assert_eq!(again, bytes, "a restart brings the state back");
+        self.turn(|queue| queue.start(Times::default()));
     }
 
     fn record(&mut self, lease: u8, key: u8, late: bool) {

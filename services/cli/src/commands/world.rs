@@ -52,13 +52,13 @@ pub(super) fn run(console: &Console, asked: &Move) -> Result<(), Failure> {
         return plan(console, &ways);
     }
     let tag = clock::SystemClock.now().as_millis().to_string();
-    let mut moved = Vec::new();
+    let mut carried = Vec::new();
     if moves {
-        moved = carry_all(console, &ways, &tag)?;
+        carried = carry_all(console, &ways, &tag)?;
         write(&world, &old, &new)?;
     }
     let kept = put_aside(&ways, !moves, &tag)?;
-    tell(console, &ways, &moved, &kept)
+    tell(console, &ways, &carried, &kept)
 }
 
 /// The world as it lies there; it is not made by moving it.
@@ -130,11 +130,8 @@ fn ways(world: &World, old: &Ledger, new: &Ledger) -> Result<Vec<Way>, Failure> 
 
 /// The place that the settings do not name at present.
 fn other(settings: &Ledger) -> Ledger {
-    let store = match settings.store {
-        Store::Postgres => Store::Sqlite,
-        Store::Sqlite if settings.url.is_set() => Store::Postgres,
-        Store::Sqlite => Store::Sqlite,
-    };
+    let on_server = settings.store == Store::Sqlite && settings.url.is_set();
+    let store = if on_server { Store::Postgres } else { Store::Sqlite };
     Ledger { store, ..settings.clone() }
 }
 

@@ -140,14 +140,18 @@ fn copy_tables(
     for table in &TABLES {
         let mut sent = Tally::default();
         source.each(table, &mut |records| {
-            records.iter().for_each(|record| sent.add(record));
+            for record in &records {
+                sent.add(record);
+            }
             copy.put(table, &records)?;
             progress(table.name, sent.count);
             Ok(())
         })?;
         let mut kept = Tally::default();
         copy.each(table, &mut |records| {
-            records.iter().for_each(|record| kept.add(record));
+            for record in &records {
+                kept.add(record);
+            }
             Ok(())
         })?;
         if sent != kept {

@@ -81,7 +81,6 @@ impl Pair {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "how soon another serves is part of the promise")]
 #[expect(clippy::disallowed_methods, reason = "what is measured is the machine's own time")]
 fn the_second_queue_takes_over_from_a_killed_one_and_nothing_is_lost_or_doubled() {
     let pair = Pair::start();

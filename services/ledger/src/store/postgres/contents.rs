@@ -50,7 +50,7 @@ impl Contents for Postgres {
     fn put(&mut self, table: &Table, records: &[Record]) -> Result<(), Error> {
         let copy = format!("COPY {} ({}) FROM STDIN BINARY", table.name, table.list());
         let types: Vec<Type> = table.columns.iter().map(|(_, kind)| column(*kind)).collect();
-        let stored: Vec<Record> = records.iter().map(|record| as_stored(record)).collect();
+        let stored: Vec<Record> = records.iter().map(as_stored).collect();
         let write = async |session: &Session| {
             let sink = session.client().copy_in(&copy).await?;
             let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
