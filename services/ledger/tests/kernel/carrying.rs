@@ -135,7 +135,7 @@ fn carry(from: &Place, to: &Place) -> Carried {
 
 fn refused(outcome: Result<(), store::Error>) -> Reason {
     let error = outcome.expect_err("it is refused");
-    Error::within(&error).unwrap_or_else(|| panic!("a person is told: {error:?}")).reason()
+    Error::within(&error).expect("a person is told").reason()
 }
 
 #[test]
