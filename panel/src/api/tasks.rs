@@ -14,6 +14,8 @@ use crate::state::view::{Order, Term, View};
 const ADD: Method = unary("/vivarium.queue.v1.TaskService/AddTasks");
 const GET: Method = unary("/vivarium.queue.v1.TaskService/GetTask");
 const LIST: Method = unary("/vivarium.queue.v1.TaskService/ListTasks");
+const ADMIT: Method = unary("/vivarium.queue.v1.TaskService/AdmitTask");
+const REFUSE: Method = unary("/vivarium.queue.v1.TaskService/RefuseTask");
 const CANCEL: Method = unary("/vivarium.queue.v1.TaskService/CancelTask");
 const PAUSE: Method = unary("/vivarium.queue.v1.TaskService/PauseTask");
 const RESUME: Method = unary("/vivarium.queue.v1.TaskService/ResumeTask");
@@ -128,6 +130,29 @@ async fn list_in(states: &[State], view: &View, part: Part) -> Answer<Listed> {
 pub(crate) async fn cancel(request_id: String, task: String, reason: String) -> Answer<Position> {
     let request = pb::CancelTaskRequest { request_id, task, reason };
     let answer: pb::CancelTaskResponse = call(CANCEL, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
+/// Admits a proposal as it was read.
+pub(crate) async fn admit(
+    request_id: String,
+    task: String,
+    proposal_hash: Vec<u8>,
+) -> Answer<Position> {
+    let request = pb::AdmitTaskRequest { request_id, task, proposal_hash };
+    let answer: pb::AdmitTaskResponse = call(ADMIT, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
+/// Refuses a proposal as it was read.
+pub(crate) async fn refuse(
+    request_id: String,
+    task: String,
+    proposal_hash: Vec<u8>,
+) -> Answer<Position> {
+    let reason = String::new();
+    let request = pb::RefuseTaskRequest { request_id, task, proposal_hash, reason };
+    let answer: pb::RefuseTaskResponse = call(REFUSE, &request).await?;
     Ok(wire::position(answer.position))
 }
 
@@ -255,6 +280,8 @@ fn task(wire: pb::Task) -> Task {
         tags: spec.tags,
         submission: wire.submission_id,
         etag: wire.etag,
+        proposal_hash: wire.proposal_hash,
+        why: wire.why,
     }
 }
 

@@ -32,7 +32,10 @@ pub(crate) fn page() -> AnyView {
     let (live, shared) = (live(), shared());
     let stuck = read(move || {
         live.on(&[On::Queue]);
-        async { api::tasks::newest(&[State::AwaitingHuman, State::Ready], STUCK_MAX).await }
+        async {
+            api::tasks::newest(&[State::AwaitingHuman, State::Proposed, State::Ready], STUCK_MAX)
+                .await
+        }
     });
     let providers = read(move || {
         live.on(&[On::Executor]);

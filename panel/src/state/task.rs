@@ -79,11 +79,11 @@ impl State {
     /// What its colour means.
     pub(crate) const fn tone(self) -> Tone {
         match self {
-            Self::Unknown | Self::Cancelled | Self::Paused | Self::Proposed => Tone::Plain,
+            Self::Unknown | Self::Cancelled | Self::Paused => Tone::Plain,
             Self::Blocked | Self::Queued | Self::Ready | Self::Requeued => Tone::Waiting,
             Self::Working | Self::Split => Tone::Busy,
             Self::InReview => Tone::Review,
-            Self::AwaitingHuman => Tone::You,
+            Self::AwaitingHuman | Self::Proposed => Tone::You,
             Self::Approved => Tone::Good,
             Self::Failed => Tone::Bad,
         }
@@ -165,15 +165,10 @@ impl Group {
             Self::Open => !state.is_final(),
             Self::Waiting => matches!(
                 state,
-                State::Proposed
-                    | State::Blocked
-                    | State::Queued
-                    | State::Ready
-                    | State::Requeued
-                    | State::Paused
+                State::Blocked | State::Queued | State::Ready | State::Requeued | State::Paused
             ),
             Self::Running => matches!(state, State::Working | State::Split | State::InReview),
-            Self::NeedsYou => *state == State::AwaitingHuman,
+            Self::NeedsYou => matches!(state, State::AwaitingHuman | State::Proposed),
             Self::Done => *state == State::Approved,
             Self::Ended => matches!(state, State::Failed | State::Cancelled),
         };
@@ -280,6 +275,10 @@ pub(crate) struct Task {
     pub(crate) submission: String,
     /// What an edit is based on.
     pub(crate) etag: String,
+    /// What is admitted of a proposal, as a digest. Empty: it is none.
+    pub(crate) proposal_hash: Vec<u8>,
+    /// Why a resident proposed it. Empty: nobody did.
+    pub(crate) why: String,
 }
 
 /// One attempt at a task.
@@ -317,6 +316,7 @@ pub(crate) fn awaits_sentence(word: &str) -> &'static str {
         "budget" => "Its own budget is spent",
         "input_too_large" => "Its text does not fit into the model's window",
         "attempt_limit" => "It has used up its attempts",
+        "child_failed" => "A task it was split into has failed or was cancelled",
         _ => "It waits for you",
     }
 }

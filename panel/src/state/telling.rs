@@ -143,6 +143,11 @@ fn of_tasks(event: &Event, tell: Telling<'_>) -> Option<Told> {
     use Weight::{Alarm, Normal, Notable, Quiet};
     Some(match event.kind.as_str() {
         "task_added" => tell.task().words(" was added").weighs(Notable),
+        "task_proposed" => {
+            tell.who("A resident").words(" proposes a task: admit or refuse it").weighs(Alarm)
+        }
+        "task_admitted" => tell.task().words(" was admitted").weighs(Notable),
+        "task_split" => tell.task().words(" was split into smaller tasks").weighs(Notable),
         "task_ready" => tell.task().words(" can start").weighs(Quiet),
         "lease_granted" => match event.text("purpose") {
             "LEASE_PURPOSE_CRITIQUE" => tell.words("A critic was given ").task().weighs(Quiet),

@@ -101,7 +101,20 @@ pub(crate) enum Command {
         #[arg(short = 'm', long)]
         feedback: String,
     },
-    /// Cancels a task for good.
+    /// Admits a task that a resident proposed, as it is now: it runs like any other.
+    Admit {
+        /// The task's id or key.
+        task: String,
+    },
+    /// Refuses a task that a resident proposed: it is cancelled.
+    Refuse {
+        /// The task's id or key.
+        task: String,
+        /// Why.
+        #[arg(short = 'm', long, default_value = "")]
+        reason: String,
+    },
+    /// Cancels a task for good, with all tasks it was split into.
     Cancel {
         /// The task's id or key.
         task: String,

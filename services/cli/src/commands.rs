@@ -46,6 +46,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             decide::approve(&console, &task, tip, comment).await
         }
         Command::Reject { task, feedback } => decide::reject(&console, &task, feedback).await,
+        Command::Admit { task } => decide::admit(&console, task).await,
+        Command::Refuse { task, reason } => decide::refuse(&console, task, reason).await,
         Command::Cancel { task, reason } => decide::cancel(&console, task, reason).await,
         Command::Pause { task } => steer::pause(&console, task).await,
         Command::Requeue { task } => steer::requeue(&console, task).await,

@@ -19,6 +19,7 @@ use crate::metrics::Counters;
 use crate::output::Hub;
 use crate::policy::Policy;
 use crate::providers::Providers;
+use crate::rpc::peers::queue::Queue;
 use crate::rpc::peers::review::Review;
 use crate::rpc::peers::society::Society;
 
@@ -55,6 +56,8 @@ pub struct Engine {
     pub society: Society,
     /// Review.
     pub review: Review,
+    /// The queue, for what a cycle asks of it.
+    pub queue: Queue,
     /// What running calls write.
     pub hub: Arc<Hub>,
     /// The library's folder.

@@ -10,6 +10,7 @@ use vivarium_types::ids::{
     AttemptId, CycleId, LeaseId, LetterId, ResidentId, SubmissionId, TaskId,
 };
 
+use crate::domain::action::Plan;
 use crate::domain::cycle::Staged;
 
 /// What a lease is for.
@@ -78,6 +79,26 @@ pub struct Task {
     pub feedback: Vec<String>,
 }
 
+/// What is above and below a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Family {
+    /// Whether the attempt may end with a plan to split the task.
+    pub may_split: bool,
+    /// What the human asked for, of which the task is a part; empty when it was not split off.
+    pub root_instruction: String,
+    /// What came of its parts; the attempt puts it together.
+    pub parts_done: Vec<PartDone>,
+}
+
+/// A part that is approved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartDone {
+    /// Its title.
+    pub title: String,
+    /// What was approved.
+    pub submission: SubmissionId,
+}
+
 /// A lease as the queue granted it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -95,6 +116,8 @@ pub struct Grant {
     pub purpose: Purpose,
     /// The task.
     pub task: Task,
+    /// What is above and below it.
+    pub family: Family,
     /// Who works.
     pub resident: Option<ResidentId>,
     /// How long it lasts without a heartbeat.
@@ -208,6 +231,8 @@ pub enum How {
     AsProse,
     /// By a limit, with what was staged.
     ByLimit,
+    /// By a plan to split the task.
+    Split,
 }
 
 impl How {
@@ -217,6 +242,7 @@ impl How {
             Self::Finished => "finished",
             Self::AsProse => "finished_as_prose",
             Self::ByLimit => "finished_by_limit",
+            Self::Split => "split",
         }
     }
 }
@@ -240,6 +266,8 @@ pub struct Evidence {
     pub model: String,
     /// Whether that model is an embedded one.
     pub embedded: bool,
+    /// A plan to split the task instead of a result.
+    pub plan: Option<Plan>,
 }
 
 /// How an attempt ended.

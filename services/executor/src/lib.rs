@@ -149,6 +149,7 @@ fn engine(
         actions: Actions::load(&deps.world.rules())?,
         society: rpc::peers::society::Society::new(deps.peers.to(Service::Society)),
         review: rpc::peers::review::Review::new(deps.peers.to(Service::Review)),
+        queue: rpc::peers::queue::Queue::new(deps.peers.to(Service::Queue)),
         hub: Arc::new(Hub::default()),
         library: deps.world.library(),
         config,

@@ -109,6 +109,8 @@ bugs! {
     EditWhileLeased "edit accepted while leased",
     CancelLeavesAttempt "cancel leaves an attempt running",
     TwoOpenInstances "a recurrence fires beside its open task",
+    CancelLeavesChild "cancel leaves a child running",
+    IntegrateEarly "a split task is put together before its last child is approved",
 }
 
 /// Which one is planted: its place in the list from 1, or 0.

@@ -2,7 +2,7 @@
 //!
 //! Pure: no clock, no randomness, no I/O. Reading order: [`task`] → [`lease`] → [`retry`] → [`world`]
 //! → [`order`] (who is next) → [`explain`] (why not this one) → [`add`], [`edit`], [`steer`],
-//! [`recurrence`], [`finish`], [`effect`], [`control`], [`limits`] (decisions) → [`clock`] (what time brings about) →
+//! [`recurrence`], [`propose`], [`split`], [`finish`], [`effect`], [`control`], [`limits`] (decisions) → [`clock`] (what time brings about) →
 //! [`runner`] (what is known beside the log) → [`event`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use vivarium_ledger::planted::{self, Bug};
 use vivarium_ledger::{Aggregate, Context, FactNote, Meta, TextRef};
 use vivarium_types::ids::{InstanceId, LeaseId, ResidentId, SubmissionId, TaskId};
+use vivarium_types::source::Hash;
 use vivarium_types::{MicroUsd, Reason, Timestamp};
 
 pub mod add;
@@ -25,9 +26,12 @@ pub mod finish;
 pub mod lease;
 pub mod limits;
 pub mod order;
+pub mod propose;
 pub mod recurrence;
 pub mod retry;
 pub mod runner;
+pub mod signals;
+pub mod split;
 pub mod steer;
 pub mod task;
 pub mod volatile;
@@ -42,9 +46,11 @@ use finish::Outcome;
 use lease::{Held, Lease, Purpose, Taken};
 use limits::Limit;
 use order::Ready;
+use propose::Wish;
 use recurrence::{Created, Recurrence, Standing};
 use retry::Class;
 use runner::{Runner, Volatile};
+use split::{Children, Family};
 use steer::{Redrive, Verdict};
 use task::{Awaits, State, Task};
 use world::{Pace, World};
@@ -61,6 +67,8 @@ pub struct Resident {
     pub words: BTreeSet<String>,
     /// Cycles since the day began.
     pub cycles_today: u32,
+    /// Proposals since the day began.
+    pub proposals_today: u32,
 }
 
 /// A critique that waits for a lease, or has one.
@@ -116,6 +124,10 @@ pub struct Queue {
     pub taken: VecDeque<Taken>,
     /// What attempts of the present round did, by task.
     effects: BTreeMap<TaskId, Effects>,
+    /// Tasks that wait for a human to admit them.
+    proposals: BTreeSet<TaskId>,
+    /// What is known of the children of tasks that were split.
+    families: BTreeMap<TaskId, Family>,
     /// Tasks by state, in the whole world.
     pub counts: BTreeMap<State, u64>,
     /// Depth of the chain below each task that depends on another.
@@ -128,7 +140,8 @@ pub struct Queue {
     starts: BTreeSet<(Timestamp, TaskId)>,
     /// Index: deadlines of tasks that do not run.
     deadlines: BTreeSet<(Timestamp, TaskId)>,
-    /// Index: blocked tasks about whose dependencies there is nothing left to wait for.
+    /// Index: blocked tasks about whose dependencies there is nothing left to wait for, and split ones
+    /// whose children have moved on.
     loose: BTreeSet<TaskId>,
     /// What lives only as long as this process.
     #[serde(skip)]
@@ -149,6 +162,24 @@ pub enum Command {
     Cancel {
         /// The task.
         task: String,
+        /// Why.
+        reason: Option<TextRef>,
+    },
+    /// Propose a task.
+    Propose(Box<Wish>),
+    /// Admit a proposal.
+    Admit {
+        /// The task.
+        task: String,
+        /// What was read.
+        hash: Hash,
+    },
+    /// Refuse a proposal.
+    Refuse {
+        /// The task.
+        task: String,
+        /// What was read.
+        hash: Hash,
         /// Why.
         reason: Option<TextRef>,
     },
@@ -358,6 +389,23 @@ pub enum Rejection {
         /// The limit.
         max: usize,
     },
+    /// A plan that cannot become children.
+    PlanRefused {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A proposal that asks for what is asked for already.
+    Duplicate {
+        /// The task that asks for it.
+        task: String,
+    },
+    /// Too many proposals of one resident.
+    ProposalsSpent {
+        /// The limit.
+        max: u32,
+    },
+    /// A proposal was changed since it was read.
+    ProposalStale,
     /// The lease is not live any more.
     LeaseLost(LeaseId),
     /// The world is not halted.
@@ -405,7 +453,12 @@ impl Rejection {
             Self::NotHalted => Reason::QueueNotHalted,
             Self::NotStep => Reason::QueuePaceNotStep,
             Self::ModeUnavailable { .. } => Reason::QueueModeUnavailable,
-            Self::RunnerReplaced { .. } | Self::RunnersFull { .. } => Reason::RequestInvalid,
+            Self::RunnerReplaced { .. } | Self::RunnersFull { .. } | Self::PlanRefused { .. } => {
+                Reason::RequestInvalid
+            }
+            Self::Duplicate { .. } => Reason::QueueTaskDuplicate,
+            Self::ProposalsSpent { .. } => Reason::ActionQuotaSpent,
+            Self::ProposalStale => Reason::ApprovalStale,
         }
     }
 }
@@ -413,7 +466,7 @@ impl Rejection {
 impl Aggregate for Queue {
     const NAME: &'static str = "queue";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 3;
+    const STATE_VERSION: u32 = 4;
 
     type Command = Command;
     type Event = Event;
@@ -445,8 +498,12 @@ impl Aggregate for Queue {
         self.world.apply(event, meta);
         self.apply_to_leases(event, meta);
         self.apply_to_recurrences(event, meta);
+        self.note_part(event);
+        self.apply_to_families(event);
         if let Event::TaskAdded(added) = event {
             self.admit(Task::new(added, meta));
+        } else if let Event::TaskProposed(proposed) = event {
+            self.admit(Task::proposed(proposed, meta));
         } else if let Event::TaskEdited(edited) = event {
             let known = self.tasks.get(&edited.task);
             if let Some(old) = known.map(|task| task.added.dependencies.clone()) {
@@ -457,6 +514,7 @@ impl Aggregate for Queue {
             self.change(id, |task| task.apply(event, meta));
         }
         self.apply_to_effects(event);
+        self.apply_to_proposals(event);
         self.apply_to_critiques(event, meta);
         self.apply_to_others(event);
     }
@@ -517,6 +575,9 @@ impl Queue {
         match command {
             Command::Add { proposals, open_max } => self.add(proposals, open_max, cx),
             Command::Cancel { task, reason } => self.cancel(&task, reason),
+            Command::Propose(wish) => self.propose(*wish, cx),
+            Command::Admit { task, hash } => self.admit_task(&task, hash, now),
+            Command::Refuse { task, hash, reason } => self.refuse_task(&task, hash, reason),
             Command::Pause { task } => self.pause(&task),
             Command::ResumeTask { task } => self.resume(&task, now),
             Command::Requeue { task } => self.requeue(&task, now),
@@ -543,7 +604,7 @@ impl Queue {
             Command::RecordEffect { held, key, result } => self.record_effect(held, key, result),
             Command::AskCritique { submission, task } => self.ask_critique(submission, task),
             Command::AskHuman { submission, task } => self.ask_human(submission, task),
-            Command::Verdict(verdict) => self.verdict(verdict, now),
+            Command::Verdict(verdict) => self.verdict(verdict, cx),
             Command::Answered { letter } => self.answered(&letter, now),
             Command::NoteResident { resident, active, words } => {
                 Ok(self.note_resident(resident, active, words))
@@ -579,10 +640,12 @@ impl Queue {
             State::InReview if planted::has(Bug::ReleaseOnFinish) => Dependency::Approved,
             State::Approved => Dependency::Approved,
             State::Failed | State::Cancelled => Dependency::Broken,
-            State::Blocked
+            State::Proposed
+            | State::Blocked
             | State::Queued
             | State::Ready
             | State::Leased
+            | State::Split
             | State::InReview
             | State::AwaitingHuman
             | State::Requeued
@@ -636,6 +699,7 @@ impl Queue {
     fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
         let Some(mut task) = self.tasks.remove(&id) else { return };
         let (before, since) = (task.state, task.ready_since);
+        let parent = task.added.parent.as_ref().map(|parent| parent.task);
         let aged = self.unindex(&task);
         change(&mut task);
         let after = task.state;
@@ -659,16 +723,21 @@ impl Queue {
         let finished = planted::has(Bug::ReleaseOnFinish) && after == State::InReview;
         if before.is_final() || after.is_final() || finished {
             self.reindex_dependents(id);
+            parent.iter().for_each(|parent| self.reindex(*parent));
+        }
+    }
+
+    fn reindex(&mut self, id: TaskId) {
+        if let Some(task) = self.tasks.remove(&id) {
+            let aged = self.unindex(&task);
+            self.index(&task, aged);
+            self.tasks.insert(id, task);
         }
     }
 
     fn reindex_dependents(&mut self, id: TaskId) {
         for dependent in self.dependents_of(id) {
-            if let Some(task) = self.tasks.remove(&dependent) {
-                let aged = self.unindex(&task);
-                self.index(&task, aged);
-                self.tasks.insert(dependent, task);
-            }
+            self.reindex(dependent);
         }
         if self.over.contains_key(&id) && self.dependents.get(&id).is_some_and(BTreeSet::is_empty) {
             self.dependents.remove(&id);
@@ -692,7 +761,18 @@ impl Queue {
                     self.loose.insert(id);
                 }
             }
-            State::Leased
+            State::Split if self.children(task) != Children::Open => {
+                self.loose.insert(id);
+            }
+            State::AwaitingHuman
+                if task.awaits == Some(Awaits::ChildFailed)
+                    && self.children(task) != Children::Broken =>
+            {
+                self.loose.insert(id);
+            }
+            State::Proposed
+            | State::Leased
+            | State::Split
             | State::InReview
             | State::AwaitingHuman
             | State::Paused
@@ -824,10 +904,16 @@ impl Queue {
             }
             Event::ProviderNoted { usable } => self.no_provider = !usable,
             Event::DayStarted(_) => {
-                self.residents.values_mut().for_each(|resident| resident.cycles_today = 0);
+                for resident in self.residents.values_mut() {
+                    resident.cycles_today = 0;
+                    resident.proposals_today = 0;
+                }
             }
             Event::WorldTimeNoted { .. } => self.volatile.since_note_us = 0,
             Event::TaskAdded(_)
+            | Event::TaskProposed(_)
+            | Event::TaskAdmitted { .. }
+            | Event::TaskSplit(_)
             | Event::TaskReady { .. }
             | Event::LeaseGranted(_)
             | Event::AttemptFinished(_)

@@ -1,7 +1,7 @@
 //! The queue's methods: parse, submit, answer.
 //!
 //! [`tasks`] adds, shows and steers tasks, [`edit`] is its part that changes one, [`list`] its pages;
-//! [`recurrences`] are templates of tasks; [`runner`] holds the stream of a runner, [`effects`] what
+//! [`proposals`] are tasks that residents ask for, [`recurrences`] are templates of tasks; [`runner`] holds the stream of a runner, [`effects`] what
 //! attempts did; [`worlds`] reads and changes the controls. [`convert`] reads requests, [`show`] writes
 //! answers, [`past`] says how things were.
 
@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::domain::event::write;
 use crate::domain::limits::{Limit, Limits};
 use crate::domain::order::WaitReason;
+use crate::domain::signals;
 use crate::domain::{Queue, Rejection};
 use crate::views::{self, Record};
 use convert::Bounds;
@@ -28,6 +29,7 @@ mod edit;
 mod effects;
 mod list;
 mod past;
+mod proposals;
 pub mod recurrences;
 pub mod runner;
 mod show;
@@ -117,11 +119,18 @@ impl Desk {
         for text in &record.task.feedback {
             feedback.extend(self.ledger.text(&text.id).await.map_err(broken)?);
         }
+        let why = match &record.task.why {
+            Some(why) => self.text(&why.id).await?,
+            None => String::new(),
+        };
         let waits = self.wait_reasons(std::slice::from_ref(&record)).await?;
+        let hint = signals::split_signals(&record.instruction);
         let mut task = show::record(record, waits.first().copied().flatten());
+        task.split_hint = hint.map(show::split_hint);
         task.attempts = attempts.into_iter().map(show::attempt).collect();
         task.dependent_ids = dependents;
         task.feedback = feedback;
+        task.why = why;
         Ok(Some(task))
     }
 
@@ -227,7 +236,13 @@ fn refused(rejection: &Rejection) -> Refusal {
         Rejection::RunnersFull { max } => {
             refusal.field("hello.name", format!("this world has its limit of {max} runners"))
         }
-        Rejection::NotHalted | Rejection::NotStep => refusal,
+        Rejection::PlanRefused { why } => refusal.field("finish.finished.plan", *why),
+        Rejection::Duplicate { task } => refusal.with("task", task).resource("task", task),
+        Rejection::ProposalsSpent { max } => refusal
+            .with("max", max)
+            .with("action", "propose_task")
+            .resource("limit", "propose_task"),
+        Rejection::NotHalted | Rejection::NotStep | Rejection::ProposalStale => refusal,
         Rejection::Stale => refusal.with("state", "over").with("request", "change"),
     }
 }

@@ -110,8 +110,6 @@ pub struct Filter {
     pub submitter: String,
     /// Only what this recurrence fired; empty for all.
     pub recurrence: String,
-    /// Only states that nothing is ever in.
-    pub nothing: bool,
 }
 
 impl View<Queue> for Tasks {
@@ -120,7 +118,7 @@ impl View<Queue> for Tasks {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn create(&self, db: &Connection) -> rusqlite::Result<()> {
@@ -174,7 +172,11 @@ impl View<Queue> for Tasks {
         texts: &dyn TextLookup,
     ) -> rusqlite::Result<()> {
         if let Event::TaskAdded(added) = event {
-            return insert(db, added, meta, texts);
+            return insert(db, added, Task::new(added, meta), meta, texts);
+        }
+        if let Event::TaskProposed(proposed) = event {
+            let task = Task::proposed(proposed, meta);
+            return insert(db, &proposed.added, task, meta, texts);
         }
         let Some(id) = task::of(event) else { return Ok(()) };
         let Some((sequence, mut task)) = self.take(db, id)? else { return Ok(()) };
@@ -219,13 +221,13 @@ impl Tasks {
 fn insert(
     db: &Connection,
     added: &Added,
+    task: Task,
     meta: &Meta,
     texts: &dyn TextLookup,
 ) -> rusqlite::Result<()> {
     let text = |id: &str| texts.text(id).unwrap_or_default();
     let (title, instruction) = (text(&added.title.id), text(&added.instruction.id));
     let intent = added.intent.as_ref().map(|intent| text(&intent.id)).unwrap_or_default();
-    let task = Task::new(added, meta);
     let key = &added.spec.key;
     db.prepare_cached(
         "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10, ?11)",
@@ -401,9 +403,6 @@ fn narrow_by_states(
     filter: &Filter,
     state: &str,
 ) {
-    if filter.nothing {
-        sql.push_str(" AND FALSE");
-    }
     if !filter.states.is_empty() {
         let marks = vec!["?"; filter.states.len()].join(", ");
         sql.extend([" AND ", state, " IN (", &marks, ")"]);

@@ -16,9 +16,11 @@ use vivarium_queue::domain::event::{Event, ReturnedFor, Work};
 use vivarium_queue::domain::finish::Outcome;
 use vivarium_queue::domain::lease::{Granted, Held, Purpose};
 use vivarium_queue::domain::order::WaitReason;
+use vivarium_queue::domain::propose::Wish;
 use vivarium_queue::domain::recurrence::{Created, Next, Schedule, Standing};
 use vivarium_queue::domain::retry::{ATTEMPTS_MAX, Class};
 use vivarium_queue::domain::runner::Times;
+use vivarium_queue::domain::split::{Part, Plan};
 use vivarium_queue::domain::steer::{Redrive, Verdict};
 use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec, State};
 use vivarium_queue::domain::world::Pace;
@@ -46,6 +48,10 @@ const HALTED: u8 = 10;
 enum Op {
     Add { priority: u8, alone: bool, key: bool, local: bool, pin: Option<u8>, after: Option<u8> },
     Finish { lease: u8, how: u8 },
+    Plan { lease: u8, shape: u8 },
+    Propose { lease: u8, like: u8 },
+    Admit { task: u8, changed: bool },
+    Refuse { task: u8 },
     FinishLate { lease: u8 },
     Record { lease: u8, key: u8, late: bool },
     Verdict { task: u8, accepted: bool, content: u8 },
@@ -84,6 +90,11 @@ fn op() -> impl Strategy<Value = Op> {
                 Op::Add { priority, alone, key, local, pin, after }
             }),
         6 => (any::<u8>(), any::<u8>()).prop_map(|(lease, how)| Op::Finish { lease, how }),
+        3 => (any::<u8>(), 0..6_u8).prop_map(|(lease, shape)| Op::Plan { lease, shape }),
+        2 => (any::<u8>(), 0..8_u8).prop_map(|(lease, like)| Op::Propose { lease, like }),
+        2 => (any::<u8>(), prop::bool::weighted(0.2))
+            .prop_map(|(task, changed)| Op::Admit { task, changed }),
+        1 => any::<u8>().prop_map(|task| Op::Refuse { task }),
         1 => any::<u8>().prop_map(|lease| Op::FinishLate { lease }),
         2 => (any::<u8>(), 0..3_u8, prop::bool::weighted(0.2))
             .prop_map(|(lease, key, late)| Op::Record { lease, key, late }),
@@ -130,6 +141,12 @@ struct Reference {
     attempts: BTreeMap<TaskId, u32>,
     /// What attempts of the present round recorded.
     effects: BTreeSet<(TaskId, String)>,
+    /// Proposals that nobody has admitted.
+    proposed: BTreeSet<TaskId>,
+    /// Children by the task that was split into them.
+    children: BTreeMap<TaskId, Vec<TaskId>>,
+    /// Children that a person let go by opening their parent again.
+    forgone: BTreeSet<TaskId>,
     /// The last instance of each recurrence.
     fired: BTreeMap<String, TaskId>,
     last_token: u64,
@@ -153,6 +170,23 @@ impl Reference {
                     assert!(!open, "a recurrence never has two open instances");
                 }
             }
+            Event::TaskProposed(proposed) => {
+                let (task, by) = (proposed.added.task, &proposed.added.submitter);
+                assert!(self.added.insert(task) && self.proposed.insert(task), "proposed once");
+                let open = before.tasks.values().filter(|t| t.proposed && t.added.submitter == *by);
+                assert!(open.count() < 3, "nobody has four open proposals");
+            }
+            Event::TaskAdmitted { task, hash, .. } => {
+                assert!(self.proposed.remove(task), "only a proposal is admitted");
+                assert_eq!(before.tasks[task].proposal_hash(), *hash, "as it was read");
+            }
+            Event::TaskSplit(split) => {
+                let again = self.children.insert(split.task, split.children.clone());
+                assert!(again.is_none(), "a task is split once");
+                let depth = before.tasks[&split.task].added.depth();
+                assert!(depth < 2, "no child lies three splits deep");
+                self.end_round(split.task);
+            }
             Event::EffectRecorded(recorded) => {
                 let task = self.live.get(&recorded.lease).map(|(task, _)| *task);
                 assert_eq!(task, Some(recorded.task), "only a live lease records");
@@ -160,7 +194,12 @@ impl Reference {
                 assert!(fresh, "an effect is recorded once a round");
             }
             Event::TaskRequeued(requeued) => self.end_round(requeued.task),
-            Event::TaskReopened { task, .. } => self.end_round(*task),
+            Event::TaskReopened { task, .. } => {
+                let broken = |id: &&TaskId| broken(before, **id);
+                let children = self.children.get(task).into_iter().flatten();
+                self.forgone.extend(children.filter(broken));
+                self.end_round(*task);
+            }
             Event::TaskEdited(edited) => {
                 self.end_round(edited.task);
                 let leased = self.live.values().any(|(task, _)| *task == edited.task);
@@ -251,6 +290,11 @@ impl Reference {
             assert_ne!(*other_task, task, "one live lease a task");
             assert!(resident.is_none() || *other_resident != resident, "one a resident");
         }
+        assert!(!self.proposed.contains(&task), "nobody works on what is not admitted");
+        for child in self.children.get(&task).into_iter().flatten() {
+            let done = before.state_of(*child) == State::Approved || self.forgone.contains(child);
+            assert!(done, "it is put together when its last child is approved");
+        }
         let number = self.attempts.entry(task).or_default();
         *number += 1;
         assert_eq!(*number, granted.attempt_number, "attempts count up");
@@ -291,6 +335,11 @@ impl Reference {
     }
 }
 
+/// Whether nothing comes of a task any more.
+fn broken(queue: &Queue, task: TaskId) -> bool {
+    matches!(queue.state_of(task), State::Failed | State::Cancelled)
+}
+
 /// No plain task that is ready comes before the one that is granted: by priority, then by age.
 fn check_order(queue: &Queue, granted: TaskId) {
     let ageing = queue.world_time_us() >= AGEING_US;
@@ -306,7 +355,8 @@ fn check_order(queue: &Queue, granted: TaskId) {
         return;
     }
     let key = |task: &vivarium_queue::domain::task::Task| {
-        (std::cmp::Reverse(task.spec().priority), task.ready_since, task.id())
+        let recent = oracle::recent_grants(queue, task);
+        (std::cmp::Reverse(task.spec().priority), recent, task.ready_since, task.id())
     };
     for other in queue.tasks.values() {
         let same = plain(other.spec()) && other.declined.is_empty() && chosen.declined.is_empty();
@@ -388,6 +438,16 @@ impl Model {
                     }
                 }
             }
+            Op::Plan { lease, shape } => self.plan(lease, shape),
+            Op::Propose { lease, like } => self.propose(lease, like),
+            Op::Admit { task, changed } => {
+                let hash = self.proposal_hash(task).filter(|_| !changed).unwrap_or_default();
+                self.steer(task, |task| Command::Admit { task, hash });
+            }
+            Op::Refuse { task } => {
+                let hash = self.proposal_hash(task).unwrap_or_default();
+                self.steer(task, |task| Command::Refuse { task, hash, reason: None });
+            }
             Op::FinishLate { lease } => {
                 let ended = &self.reference.ended;
                 let Some(held) = ended.get(usize::from(lease) % ended.len().max(1)).copied() else {
@@ -457,6 +517,53 @@ impl Model {
                 self.run(Command::NoteProvider { usable });
             }
         }
+    }
+
+    fn plan(&mut self, lease: u8, shape: u8) {
+        let Some(held) = self.lease(lease) else { return };
+        let shapes: [&[(u32, &[usize])]; 6] = [
+            &[(50, &[]), (50, &[])],
+            &[(60, &[]), (40, &[0])],
+            &[(20, &[]), (20, &[0]), (20, &[1]), (20, &[0, 2]), (20, &[])],
+            &[(50, &[1]), (50, &[0])],
+            &[(100, &[])],
+            &[(50, &[]), (49, &[])],
+        ];
+        let parts = shapes[usize::from(shape)].iter().map(|(share, after)| Part {
+            title: text(),
+            instruction: text(),
+            after: after.iter().copied().collect(),
+            share: *share,
+        });
+        let plan = Plan { reason: text(), parts: parts.collect() };
+        let work = Work { how: "split".into(), plan: Some(plan), ..Work::default() };
+        let lease = &self.queue.leases[&held.lease];
+        let task = self.queue.tasks.get(&lease.granted.task);
+        let critique = lease.granted.purpose == Purpose::Critique;
+        let fits = shape < 3 && task.is_some_and(|task| self.queue.may_split(task));
+        let taken = self.finish(held, Outcome::Finished(work));
+        assert_eq!(taken, critique || fits, "only a sound plan for a whole task is taken");
+        if taken {
+            self.reference.told.insert(held.lease);
+        }
+    }
+
+    fn propose(&mut self, lease: u8, like: u8) {
+        let Some(held) = self.lease(lease) else { return };
+        let (title, instruction) = (text(), text());
+        self.run(Command::Propose(Box::new(Wish {
+            held,
+            proposal: Proposal { spec: spec(), title, instruction, intent: None },
+            why: text(),
+            likeness: Hash([like; 32]),
+            ancestors: BTreeSet::from([Hash::default()]),
+            open_max: 2_048,
+        })));
+    }
+
+    fn proposal_hash(&self, pick: u8) -> Option<Hash> {
+        let task = self.queue.tasks.get(&self.task(pick)?)?;
+        Some(task.proposal_hash())
     }
 
     fn restart(&mut self) {
@@ -592,6 +699,10 @@ impl Model {
                 retry_after: None,
             },
         };
+        self.finish(held, outcome)
+    }
+
+    fn finish(&mut self, held: Held, outcome: Outcome) -> bool {
         self.run(Command::Finish {
             held,
             instance: InstanceId::from_number(self.instance),
@@ -738,6 +849,31 @@ impl Model {
             }
         }
         self.check_graph();
+        self.check_splits();
+    }
+
+    /// Who waits for children has some to wait for, and a person is asked when one is broken.
+    fn check_splits(&self) {
+        let (queue, reference) = (&self.queue, &self.reference);
+        for (parent, children) in &reference.children {
+            let state = queue.state_of(*parent);
+            let mut waited = children.iter().filter(|child| !reference.forgone.contains(*child));
+            if state == State::Split {
+                let broken = waited.clone().any(|child| broken(queue, *child));
+                assert!(!broken, "a person is asked about a child that failed");
+                let open = waited.any(|child| !queue.state_of(*child).is_final());
+                assert!(open, "it waits for something: no tree of splits ever stalls");
+            }
+            if state == State::Cancelled {
+                let over = children.iter().all(|child| queue.state_of(*child).is_final());
+                assert!(over, "cancel ends the subtree");
+            }
+        }
+        for task in &reference.proposed {
+            let state = queue.state_of(*task);
+            let held = [State::Proposed, State::Paused, State::Cancelled].contains(&state);
+            assert!(held, "a proposal waits for a human");
+        }
     }
 
     /// Dependencies never form a circle, and what is blocked has something to wait for.

@@ -80,7 +80,9 @@ impl Handler<Review> for OfQueue {
 
 impl OfQueue {
     async fn open(&self, finished: queue_pb::AttemptFinished) -> Result<Reaction<Review>, Trouble> {
+        let parts = finished.plan.as_ref().map_or(0, |plan| plan.parts.len());
         let kind = match (finished.mode(), finished.kind()) {
+            _ if parts > 0 => Kind::Split,
             (queue_pb::TaskMode::Local, _) => Kind::Local,
             (_, queue_pb::TaskKind::Plan) => Kind::Plan,
             (_, queue_pb::TaskKind::Answer) => Kind::Answer,
@@ -103,6 +105,7 @@ impl OfQueue {
             answer: copy(&self.queue, finished.answer.as_ref(), &mut texts).await?,
             summary: copy(&self.queue, finished.summary.as_ref(), &mut texts).await?,
             kind,
+            parts: u32::try_from(parts).unwrap_or(u32::MAX),
             cost: MicroUsd::new(finished.cost_micro_usd),
             model: finished.model,
             model_embedded: finished.model_embedded,

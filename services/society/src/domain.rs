@@ -457,7 +457,8 @@ impl Society {
 
     /// A task was approved: its wage, and the reward for staying under budget.
     fn value(&self, approved: Approved, cx: &Context<'_>) -> Result<Vec<Event>, Refused> {
-        let (who, task, bonus) = (approved.resident, approved.task, approved.bonus);
+        let (who, task) = (approved.resident, approved.task);
+        let (bonus, role) = (approved.bonus, approved.role);
         if cx.claimed(&format!("value:{task}")).is_some() {
             return Err(Refused::Known);
         }
@@ -466,7 +467,7 @@ impl Society {
         }
         let rubric = self.unpaid.rubric(approved.submission);
         let valued = self.measure.value(approved, rubric);
-        let wage = income::wage(&self.rules, valued.class, bonus);
+        let wage = income::wage(&self.rules, role, valued.class, bonus);
         let saving = valued.saving;
         let mut booking = self.booking();
         let subject = task.to_string();

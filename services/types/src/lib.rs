@@ -14,6 +14,7 @@ pub mod reason;
 pub mod secret;
 pub mod similarity;
 pub mod source;
+pub mod split;
 pub mod text;
 pub mod time;
 

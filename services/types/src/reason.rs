@@ -311,7 +311,7 @@ reasons! {
     ReviewNotPending "REVIEW_NOT_PENDING" Precondition
         "the submission is {state}" "nothing waits for a decision here";
     ApprovalStale "APPROVAL_STALE" Aborted
-        "the submission changed since it was read" "read it again before deciding";
+        "what is decided about changed since it was read" "read it again before deciding";
 }
 
 impl fmt::Display for Reason {

@@ -150,7 +150,7 @@ impl History {
         for row in self.of("queue") {
             let task = row.word("taskId");
             match row.kind.as_str() {
-                "task_added" => {
+                "task_added" | "task_admitted" => {
                     known.insert(task);
                 }
                 "task_approved" | "task_failed" | "task_cancelled" if !over.insert(task) => {

@@ -64,7 +64,9 @@ fn state(reader: &dyn Reader, world: &World, found: &mut Vec<String>) {
 /// What was answered is there once, and nothing is there that nobody wanted.
 fn tasks(rows: &[Row], world: &World, found: &mut Vec<String>) {
     let mut there: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.kind == "task_added") {
+    // A child has its parent's tags, and nobody asked for it by name.
+    let asked = |row: &&Row| row.kind == "task_added" && row.word("parentId").is_empty();
+    for row in rows.iter().filter(asked) {
         let tag = row.event["spec"]["tags"][0].as_str().unwrap_or_default();
         there.entry(tag).or_default().push(row.word("taskId"));
     }
@@ -96,7 +98,7 @@ fn facts(rows: &[Row], world: &World, found: &mut Vec<String>) {
                     found.push(format!("queue {}: {place:?} was heard twice", row.sequence));
                 }
             }
-            "task_approved" | "task_requeued" | "task_failed" => {
+            "task_approved" | "task_requeued" | "task_failed" | "task_split" => {
                 *effects.entry(row.word("submissionId")).or_default() += 1;
             }
             _ => {}

@@ -24,6 +24,9 @@ struct Known {
     recurrence: Option<String>,
     rejections: u32,
     over: Option<bool>,
+    parent: Option<TaskId>,
+    /// What it was split into and still waits for.
+    children: BTreeSet<TaskId>,
 }
 
 /// What the record says up to a row.
@@ -31,6 +34,7 @@ struct Known {
 pub(crate) struct Rules {
     tasks: BTreeMap<TaskId, Known>,
     at_work: BTreeMap<LeaseId, TaskId>,
+    cancelled: BTreeSet<TaskId>,
     pace: Option<Pace>,
     paused_since: Option<Timestamp>,
     steps: u32,
@@ -99,6 +103,8 @@ impl Rules {
                     recurrence: added.recurrence.clone(),
                     rejections: 0,
                     over: None,
+                    parent: added.parent.as_ref().map(|parent| parent.task),
+                    children: BTreeSet::new(),
                 };
                 self.tasks.insert(added.task, known);
             }
@@ -124,18 +130,35 @@ impl Rules {
                     self.breach(format!("the rejection {counted:?} was counted otherwise"));
                 }
             }
+            Event::TaskSplit(split) => {
+                if let Some(known) = self.tasks.get_mut(&split.task) {
+                    known.children.extend(&split.children);
+                }
+            }
             Event::TaskReopened { task, .. } => {
+                let failed = |known: &Known| known.over == Some(false);
+                let tasks = self.tasks.iter().filter(|(_, known)| failed(known));
+                let gone: BTreeSet<TaskId> = tasks.map(|(id, _)| *id).collect();
                 if let Some(known) = self.tasks.get_mut(task) {
                     known.rejections = 0;
                     known.over = None;
+                    // Who is opened again goes on without what failed below.
+                    known.children.retain(|child| !gone.contains(child));
                 }
             }
-            Event::TaskApproved(approved) => self.over(approved.task, true),
+            Event::TaskApproved(approved) => {
+                let parent = self.tasks.get(&approved.task).and_then(|known| known.parent);
+                if parent.is_some_and(|parent| self.cancelled.contains(&parent)) {
+                    self.breach("a task was cancelled and a child went on to its end");
+                }
+                self.over(approved.task, true);
+            }
             Event::TaskFailed(failed) => self.over(failed.task, false),
             Event::TaskCancelled { task, .. } => {
                 if self.at_work.values().any(|held| held == task) {
                     self.breach("a task was cancelled and its attempt goes on");
                 }
+                self.cancelled.insert(*task);
                 self.over(*task, false);
             }
             _ => {}
@@ -200,12 +223,21 @@ impl Rules {
             Some(approved) => approved || known.spec.on_failure == OnFailure::RunAnyway,
             None => false,
         };
+        let approved = |id: &TaskId| self.tasks.get(id).and_then(|task| task.over) == Some(true);
+        let parts_open = !known.children.iter().all(approved);
+        let orphaned = known.parent.is_some_and(|parent| self.cancelled.contains(&parent));
         let early = !known.dependencies.iter().all(met);
         let alone = |spec: &Spec| !spec.parallel_safe && spec.concurrency_key.is_none();
         let others = self.at_work.values().filter_map(|task| self.tasks.get(task));
         let beside = others.filter(|other| alone(&other.spec) || alone(&known.spec)).count();
         if early {
             self.breach("granted before what it depends on is approved");
+        }
+        if parts_open {
+            self.breach("put together before its parts are approved");
+        }
+        if orphaned {
+            self.breach("granted below a task that is cancelled");
         }
         if beside > 0 {
             self.breach("granted beside what must run alone");

@@ -10,6 +10,7 @@ use vivarium_queue::domain::event::{ReturnedFor, Work};
 use vivarium_queue::domain::finish::Outcome;
 use vivarium_queue::domain::lease::Held;
 use vivarium_queue::domain::retry::Class;
+use vivarium_queue::domain::split::{Part, Plan};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::{InstanceId, LeaseId};
 use vivarium_types::source::Hash;
@@ -37,7 +38,7 @@ pub(crate) enum Said {
 pub(crate) enum Told {
     Welcome { halted: Option<u64> },
     Controls { halted: Option<u64> },
-    Granted { lease: LeaseId, token: u64, critique: bool },
+    Granted { lease: LeaseId, token: u64, critique: bool, splits: bool },
     Over { lease: LeaseId },
 }
 
@@ -58,6 +59,8 @@ pub(crate) struct Runner {
 struct Doing {
     token: u64,
     critique: bool,
+    /// Whether it may end with a plan.
+    splits: bool,
     outcome: Option<Outcome>,
 }
 
@@ -245,8 +248,8 @@ impl World {
                 self.heed(number, halted);
             }
             Told::Controls { halted } => self.heed(number, halted),
-            Told::Granted { lease, token, critique } => {
-                let doing = Doing { token, critique, outcome: None };
+            Told::Granted { lease, token, critique, splits } => {
+                let doing = Doing { token, critique, splits, outcome: None };
                 self.runners[number].held.insert(lease, doing);
                 let long = self.rng.random_ratio(1, 8);
                 let work = self.millis(100, if long { 90_000 } else { 8_000 });
@@ -292,7 +295,9 @@ impl World {
         if doing.outcome.is_some() {
             return;
         }
-        let outcome = if doing.critique { finished() } else { outcome };
+        let planned = matches!(&outcome, Outcome::Finished(work) if work.plan.is_some());
+        let plain = doing.critique || planned && !doing.splits;
+        let outcome = if plain { finished() } else { outcome };
         doing.outcome = Some(outcome.clone());
         let held = Held { lease, token: doing.token };
         self.send(number, Said::Finish(held, Box::new(outcome)));
@@ -321,9 +326,24 @@ impl World {
                 message: String::new(),
                 retry_after: None,
             },
+            8 | 9 => planned(self.rng.random_range(2..=3)),
             _ => finished(),
         }
     }
+}
+
+/// A plan of parts that follow each other.
+fn planned(count: u32) -> Outcome {
+    let shares: &[u32] = if count == 2 { &[50, 50] } else { &[40, 30, 30] };
+    let part = |(at, share): (usize, &u32)| Part {
+        title: text(),
+        instruction: text(),
+        after: at.checked_sub(2).into_iter().collect(),
+        share: *share,
+    };
+    let parts = shares.iter().enumerate().map(part).collect();
+    let plan = Some(Plan { reason: text(), parts });
+    Outcome::Finished(Work { how: "split".into(), plan, ..Work::default() })
 }
 
 fn finished() -> Outcome {

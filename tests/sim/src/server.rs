@@ -14,6 +14,7 @@ use rand::RngExt as _;
 use vivarium_ledger::ledger::ByHand;
 use vivarium_ledger::writer::Parts;
 use vivarium_ledger::{Answer, Error, Ledger, Options, Request, Row, Submission, chain};
+use vivarium_queue::domain::event::Event;
 use vivarium_queue::domain::lease::Held;
 use vivarium_queue::domain::runner::Times;
 use vivarium_queue::domain::volatile::Beat;
@@ -95,6 +96,13 @@ impl Server {
     pub(crate) fn halted(&self) -> Option<u64> {
         let world = &self.hand.state().world;
         world.halt.as_ref().map(|halt| halt.control_epoch)
+    }
+
+    /// Whether the attempt that an event grants may end with a plan.
+    pub(crate) fn may_split(&self, event: &Event) -> bool {
+        let Event::LeaseGranted(granted) = event else { return false };
+        let queue = self.hand.state();
+        queue.tasks.get(&granted.task).is_some_and(|task| queue.may_split(task))
     }
 
     pub(crate) fn ledger(&self) -> &Ledger<Queue> {

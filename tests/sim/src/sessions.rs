@@ -137,10 +137,12 @@ impl World {
         let mut words = Vec::new();
         for row in &rows {
             let event = event(row);
+            let splits = server.may_split(&event);
             for (stream, session) in &mut server.sessions {
                 if row.sequence > session.after {
                     session.after = row.sequence;
-                    words.extend(session.told(&event, row, halted).map(|told| (*stream, told)));
+                    let told = session.told(&event, row, (halted, splits));
+                    words.extend(told.map(|told| (*stream, told)));
                 }
             }
         }
@@ -152,14 +154,20 @@ impl World {
 }
 
 impl Session {
-    fn told(&mut self, event: &Event, row: &Row, halted: Option<u64>) -> Option<Told> {
+    fn told(
+        &mut self,
+        event: &Event,
+        row: &Row,
+        (halted, splits): (Option<u64>, bool),
+    ) -> Option<Told> {
         if let Event::LeaseGranted(granted) = event {
             if granted.runner != self.runner || granted.instance != self.instance {
                 return None;
             }
             self.held.insert(granted.lease);
             let critique = granted.purpose == Purpose::Critique;
-            return Some(Told::Granted { lease: granted.lease, token: row.sequence, critique });
+            let (lease, token) = (granted.lease, row.sequence);
+            return Some(Told::Granted { lease, token, critique, splits });
         }
         if matches!(event, Event::HaltSet { .. } | Event::Resumed { .. }) {
             return Some(Told::Controls { halted });

@@ -65,9 +65,10 @@ impl Desk {
         let act = self.act;
         let button = |label: &'static str, done: &'static str, call: Call| {
             let id = task.id.clone();
+            let hash = task.proposal_hash.clone();
             let press = move |_| {
-                let id = id.clone();
-                act.ask(label, move |key| call.make(key, id), move |live| live.say(done));
+                let (id, hash) = (id.clone(), hash.clone());
+                act.ask(label, move |key| call.make(key, id, hash), move |live| live.say(done));
             };
             view! {
                 <button type="button" class="button" disabled=move || act.is_pending() on:click=press>{label}</button>
@@ -83,8 +84,12 @@ impl Desk {
             State::Blocked | State::Queued | State::Ready | State::Requeued => {
                 Some(button("Set aside", "It waits until you take it up", Call::Pause))
             }
+            State::Proposed => {
+                let admit = button("Admit", "It runs like any other task", Call::Admit);
+                let refuse = button("Refuse", "It is cancelled", Call::Refuse);
+                Some(view! { {admit}{refuse} }.into_any())
+            }
             State::Unknown
-            | State::Proposed
             | State::Working
             | State::Split
             | State::InReview
@@ -189,14 +194,24 @@ impl Desk {
 /// A change without words of its own.
 #[derive(Debug, Clone, Copy)]
 enum Call {
+    Admit,
+    Refuse,
     Pause,
     Resume,
     Requeue,
 }
 
 impl Call {
-    async fn make(self, key: String, task: String) -> api::Answer<crate::state::Position> {
+    /// Proposals are decided about as they were read: by `hash`.
+    async fn make(
+        self,
+        key: String,
+        task: String,
+        hash: Vec<u8>,
+    ) -> api::Answer<crate::state::Position> {
         match self {
+            Self::Admit => api::tasks::admit(key, task, hash).await,
+            Self::Refuse => api::tasks::refuse(key, task, hash).await,
             Self::Pause => api::tasks::pause(key, task).await,
             Self::Resume => api::tasks::resume(key, task).await,
             Self::Requeue => api::tasks::requeue(key, task).await,

@@ -95,6 +95,8 @@ pub(super) const TABLE: &[Group] = &[
             operate("RequeueTask"),
             operate("EditTask"),
             operate("RedriveTasks"),
+            operate("AdmitTask"),
+            operate("RefuseTask"),
             read("ExplainTasks"),
         ],
     },
@@ -116,6 +118,7 @@ pub(super) const TABLE: &[Group] = &[
             admin("Run", EXECUTOR),
             admin("RecordEffect", EXECUTOR),
             admin("GetEffect", EXECUTOR),
+            admin("ProposeTask", EXECUTOR),
         ],
     },
     Group {

@@ -49,6 +49,8 @@ queue    queue.v1.TaskService/ResumeTask                 Go
 queue    queue.v1.TaskService/RequeueTask                Go
 queue    queue.v1.TaskService/EditTask                   Go
 queue    queue.v1.TaskService/RedriveTasks               Go
+queue    queue.v1.TaskService/AdmitTask                  Go
+queue    queue.v1.TaskService/RefuseTask                 Go
 queue    queue.v1.TaskService/ExplainTasks               gGo
 queue    queue.v1.RecurrenceService/CreateRecurrence     Go
 queue    queue.v1.RecurrenceService/ListRecurrences      gGo
@@ -58,6 +60,7 @@ queue    queue.v1.RecurrenceService/EndRecurrence        Go
 queue    queue.v1.RunnerService/Run                      eL
 queue    queue.v1.RunnerService/RecordEffect             eL
 queue    queue.v1.RunnerService/GetEffect                eL
+queue    queue.v1.RunnerService/ProposeTask              eL
 queue    queue.v1.WorldService/GetControls               gGo
 queue    queue.v1.WorldService/SetHalt                   Go
 queue    queue.v1.WorldService/Resume                    Go

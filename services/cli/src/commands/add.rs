@@ -28,5 +28,11 @@ pub(super) async fn run(console: &Console, add: Add) -> Result<(), Failure> {
     for task in &answer.task_ids {
         render::line(&format!("added {task}"))?;
     }
+    for hint in answer.split_hints.iter().filter(|hint| hint.signal_count > 0) {
+        render::notice("it asks for several things; they could be tasks of their own:")?;
+        for part in &hint.parts {
+            render::notice(&format!("  {}", render::short(part, 100)))?;
+        }
+    }
     Ok(())
 }

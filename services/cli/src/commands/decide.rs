@@ -1,4 +1,4 @@
-//! `vivarium approve`, `reject`, `cancel`: a person's decisions.
+//! `vivarium approve`, `reject`, `admit`, `refuse`, `cancel`: a person's decisions.
 
 use vivarium_chassis::{Calls, Service};
 use vivarium_proto::queue::v1 as queue_pb;
@@ -61,6 +61,39 @@ pub(super) async fn cancel(console: &Console, task: String, reason: String) -> R
         return render::json(&answer);
     }
     render::line(&format!("cancelled {named}"))
+}
+
+pub(super) async fn admit(console: &Console, task: String) -> Result<(), Failure> {
+    let named = task.clone();
+    let proposal_hash = proposal_hash(console, &task).await?;
+    let request = queue_pb::AdmitTaskRequest { request_id: request_id(), task, proposal_hash };
+    let answer = console.tasks()?.admit_task(request).await?.into_inner();
+    if console.json {
+        return render::json(&answer);
+    }
+    render::line(&format!("admitted {named}"))
+}
+
+pub(super) async fn refuse(console: &Console, task: String, reason: String) -> Result<(), Failure> {
+    let named = task.clone();
+    let proposal_hash = proposal_hash(console, &task).await?;
+    let request_id = request_id();
+    let request = queue_pb::RefuseTaskRequest { request_id, task, proposal_hash, reason };
+    let answer = console.tasks()?.refuse_task(request).await?.into_inner();
+    if console.json {
+        return render::json(&answer);
+    }
+    render::line(&format!("refused {named}"))
+}
+
+/// What the decision is about: the proposal as it is now. What is none has a hash of nothing, and the
+/// queue says why it is not decided about.
+async fn proposal_hash(console: &Console, task: &str) -> Result<Vec<u8>, Failure> {
+    let request =
+        queue_pb::GetTaskRequest { task: task.to_owned(), as_of: None, min_position: None };
+    let answer = console.tasks()?.get_task(request).await?.into_inner();
+    let hash = answer.task.unwrap_or_default().proposal_hash;
+    Ok(if hash.is_empty() { vec![0; 32] } else { hash })
 }
 
 /// The submission as it is now: its payload hash is what the decision is about.

@@ -65,6 +65,17 @@ fn head(task: &pb::Task) -> Result<(), Failure> {
     let why = if why.is_empty() { why } else { format!(" ({why})") };
     render::line(&format!("state      {}{why}", word(task.state())))?;
     render::line(&format!("cost       {}", render::dollars(task.cost_micro_usd)))?;
+    if !task.why.is_empty() {
+        let asked = render::short(&spec.instruction, 300);
+        render::line(&format!("proposed   {asked}\nby         {}", task.submitter))?;
+        render::line(&format!("why        {}", render::short(&task.why, 300)))?;
+    }
+    if !task.parent_id.is_empty() {
+        render::line(&format!("part of    {}", task.parent_id))?;
+    }
+    for child in &task.child_ids {
+        render::line(&format!("part       {child}"))?;
+    }
     if !task.failure_message.is_empty() {
         render::line(&format!("failure    {}", task.failure_message))?;
     }

@@ -9,10 +9,11 @@ use super::briefing;
 use super::tools::{self, Roots};
 use super::{Engine, Exit, Tally};
 use crate::domain::Command;
-use crate::domain::action::{Action, Asked, DOCUMENT_LENGTH_MAX, Document, Fault, Tool};
+use crate::domain::action::{Action, Asked, DOCUMENT_LENGTH_MAX, Document, Fault, Plan, Tool};
 use crate::domain::cycle::{Label, Performed, Place, ReceiptStatus, Staged};
 use crate::lease::{Grant, Held, TaskKind};
 use crate::rpc::peers::Refused;
+use crate::rpc::peers::queue::{Named, Wish};
 use crate::rpc::peers::review::Draft;
 use crate::rpc::peers::society::Under;
 
@@ -39,6 +40,8 @@ pub(crate) enum Ending {
     Finished { summary: String, answer: String },
     /// By `decline`.
     Declined { reason: String },
+    /// By a plan to split the task.
+    Split(Plan),
     /// By a letter that waits for its answer.
     Waits { letter: LetterId },
     /// By a third repeat of one action.
@@ -218,6 +221,8 @@ impl Engine {
             Action::Append(document) => {
                 self.stage(stage, tally, deeds, (document, true), &key).await?
             }
+            Action::Split(plan) => split(stage.grant, plan),
+            Action::Propose { .. } => self.propose(stage, action, &key).await?,
             Action::Tool(tool) => {
                 deeds.tool_uses += 1;
                 deeds.worst = deeds.worst.max(Some(Label::Tool));
@@ -313,6 +318,26 @@ impl Engine {
         tally.documents.push(staged);
         deeds.drafts.insert(path.clone(), title);
         Ok(Done { place, ..Done::plain(format!("staged at {path}")) })
+    }
+
+    async fn propose(&self, stage: Stage<'_>, action: &Action, key: &str) -> Result<Done, Exit> {
+        let Action::Propose { title, instruction, why } = action else {
+            return Ok(Done::refused(Reason::ActionNotHere, "it proposes nothing"));
+        };
+        let named = Named { lease: stage.grant.lease, token: stage.grant.token };
+        let answer = tokio::select! {
+            biased;
+            () = stage.held.stopped() => return Err(Exit::Stopped),
+            answer = self.queue.propose(Wish { key, named, title, instruction, why }) => answer,
+        };
+        Ok(match answer {
+            Ok((task, place)) => Done {
+                status: ReceiptStatus::Pending,
+                place,
+                ..Done::plain(format!("{task} is proposed; a human decides about it"))
+            },
+            Err(refused) => refused.into(),
+        })
     }
 
     async fn act(
@@ -437,6 +462,21 @@ fn finish(grant: &Grant, deeds: &Deeds, summary: &str, answer: &str) -> Done {
     }
     let (summary, answer) = (summary.to_owned(), answer.to_owned());
     Done::ending(Ending::Finished { summary, answer })
+}
+
+/// A plan that can become children of this task.
+fn split(grant: &Grant, plan: &Plan) -> Done {
+    if !grant.family.may_split {
+        let why = "this task was split before, lies two splits deep, or cannot be split";
+        return Done::refused(Reason::ActionNotHere, why);
+    }
+    let own = [grant.task.instruction.as_str(), grant.family.root_instruction.as_str()];
+    let instructions = plan.parts.iter().map(|part| part.instruction.as_str());
+    if let Some(at) = vivarium_types::split::repeated(instructions, own).first() {
+        let why = format!("part {} asks for what is asked for already", at + 1);
+        return Done::refused(Reason::QueueTaskDuplicate, why);
+    }
+    Done::ending(Ending::Split(plan.clone()))
 }
 
 async fn use_tool(roots: &Roots, tool: &Tool) -> Done {

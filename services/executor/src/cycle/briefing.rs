@@ -140,8 +140,13 @@ fn own(material: Material<'_>) -> Vec<Piece> {
     let instruction = Slot::Instruction;
     let mut pieces = vec![
         piece("rules", "executor:rules", Label::System, instruction, rules(grant, class)),
-        piece("task", &queue, Label::Operator, instruction, told(task, &target(task, resident))),
+        piece("task", &queue, Label::Operator, instruction, told(grant, &target(task, resident))),
     ];
+    if !grant.family.root_instruction.is_empty() {
+        // A part was worded by a resident: its words are data, and the human's are the instruction.
+        let text = format!("The part: {}\n{}", task.title, task.instruction);
+        pieces.push(piece("task", &queue, Label::Peer, Slot::Data, text));
+    }
     if !task.feedback.is_empty() {
         let text = feedback(&task.feedback);
         pieces.push(piece("feedback", &queue, Label::System, instruction, text));
@@ -173,7 +178,8 @@ fn rules(grant: &Grant, class: Class) -> String {
     }
 }
 
-fn told(task: &Task, target: &str) -> String {
+fn told(grant: &Grant, target: &str) -> String {
+    let Grant { task, family, .. } = grant;
     let mut text = String::new();
     let list = |text: &mut String, name: &str, entries: &[String]| {
         if !entries.is_empty() {
@@ -187,7 +193,16 @@ fn told(task: &Task, target: &str) -> String {
     list(&mut text, "Must hold:", &task.constraints);
     list(&mut text, "Would be nice:", &task.preferences);
     list(&mut text, "Must not happen:", &task.anti_goals);
-    text.extend(["Task: ", &task.title, "\n", &task.instruction, "\n"]);
+    if family.root_instruction.is_empty() {
+        text.extend(["Task: ", &task.title, "\n", &task.instruction, "\n"]);
+    } else {
+        text.extend(["Task: ", &family.root_instruction, "\nDo the part described below.\n"]);
+    }
+    if !family.parts_done.is_empty() {
+        text.push_str(
+            "Its parts are done and stand below. Put them together; do not do them again.\n",
+        );
+    }
     match task.kind {
         TaskKind::Docs => text.extend(["Result: one Markdown document at ", target, "."]),
         TaskKind::Plan => text.extend(["Result: a plan as a Markdown document at ", target, "."]),

@@ -35,6 +35,10 @@ const RUBRIC: &str = "You are a critic. Judge the work below against the request
     \"quote\": \"words from the work\"}]}. 0 means not at all, 4 fully. At most 10 issues and 10 \
     suggestions, each with a short quotation that occurs in the work.";
 
+/// What a critic is told beside the rubric when the work is a plan.
+const PLAN: &str = " The work is a plan to split the request into smaller tasks. Judge whether the \
+    parts together bring what is asked, each is clear by itself, and none is needless.";
+
 /// A critique that reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Judged {
@@ -215,6 +219,7 @@ fn finished(model: &str, embedded: bool, tally: &Tally) -> Outcome {
         model_tokens: usage.input_tokens.saturating_add(usage.output_tokens),
         model: model.to_owned(),
         embedded,
+        plan: None,
     }))
 }
 
@@ -260,8 +265,9 @@ fn messages(grant: &Grant, work: &Submission, class: Class) -> (Vec<Message>, St
         prompt::fenced(&request, "request", "operator", &mark),
         prompt::fenced(&shown, "work", "peer", &mark),
     ];
+    let about = if work.plan { PLAN } else { "" };
     let messages = vec![
-        Message { role: Role::System, text: RUBRIC.to_owned() },
+        Message { role: Role::System, text: format!("{RUBRIC}{about}") },
         Message { role: Role::User, text: user.join("\n\n") },
     ];
     (messages, whole)

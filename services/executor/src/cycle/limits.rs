@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn every_action_that_is_offered_can_be_read() {
         let actions = of_the_world();
-        assert_eq!(actions.offered.len(), 14);
+        assert_eq!(actions.offered.len(), 16);
         for offered in &actions.offered {
             let reply = format!("{{\"actions\":[{{\"do\":\"{}\"}}]}}", offered.name);
             let reply = action::parse(&reply).expect("it reads");

@@ -65,6 +65,7 @@ impl Engine {
             model_tokens: 0,
             model: String::new(),
             embedded: false,
+            plan: None,
         }))
     }
 }

@@ -10,21 +10,23 @@ use super::briefing::{self, Briefing, Material};
 use super::call::Speaker;
 use super::reply::{self, PROSE_LENGTH_MIN, Read};
 use super::{Engine, Exit, Tally, prompt};
-use crate::domain::action::Document;
-use crate::domain::cycle::{Fragment, Kind, ReceiptStatus, Started};
+use crate::domain::action::{Document, Plan};
+use crate::domain::cycle::{Fragment, Kind, Label, ReceiptStatus, Slot, Started};
 use crate::domain::preflight::{Decided, Outcome as Preflight};
 use crate::domain::provider::Class;
 use crate::domain::{Command, Rejection};
 use crate::lease::{Evidence, FailureClass, Finish, Grant, Held, How, Outcome, TaskKind};
 use crate::model::price::Tier;
 use crate::model::{Message, Role};
-use crate::policy::Part;
+use crate::policy;
 use crate::providers::Chosen;
 use crate::rpc::peers::Refused;
-use crate::rpc::peers::society::Asked;
+use crate::rpc::peers::society::{Asked, Part};
 
 /// Most characters of an answer.
 const ANSWER_LENGTH_MAX: usize = 4_000;
+/// Most characters of the parts of a split task in a briefing, together.
+const PARTS_LENGTH_MAX: usize = 3_000;
 /// The highest complexity that a small model is asked for.
 const COMPLEXITY_SMALL_MAX: usize = 8;
 
@@ -127,8 +129,9 @@ impl Engine {
         resident: ResidentId,
         chosen: &Chosen,
     ) -> Result<Briefing, Exit> {
+        let parts = self.parts_done(grant, held).await?;
         // A small window holds the task, its rules and its feedback alone.
-        let others = match chosen.class {
+        let mut others = match chosen.class {
             Class::Embedded => Vec::new(),
             Class::Remote => {
                 let asked = Asked {
@@ -151,6 +154,7 @@ impl Engine {
                 })?
             }
         };
+        others.extend(parts);
         let material = Material {
             grant,
             resident,
@@ -165,6 +169,37 @@ impl Engine {
                 format!("rules, task and feedback are about {tokens} model tokens, {max} fit");
             Exit::failed(FailureClass::InputTooLarge, message)
         })
+    }
+
+    /// What the parts of a split task have come to, as its integration reads it.
+    async fn parts_done(&self, grant: &Grant, held: &Held) -> Result<Vec<Part>, Exit> {
+        let done = &grant.family.parts_done;
+        let shown_max = PARTS_LENGTH_MAX / done.len().max(1);
+        let mut parts = Vec::new();
+        for done in done {
+            let work = tokio::select! {
+                biased;
+                () = held.stopped() => return Err(Exit::Stopped),
+                work = self.review.submission(done.submission) => work,
+            };
+            let work = work.map_err(|refused| {
+                let (Refused::Rule { reason, .. } | Refused::Failed { reason, .. }) = refused;
+                Exit::failed(FailureClass::Transient, format!("no document of a part: {reason}"))
+            })?;
+            let paths: Vec<&str> = work.pages.iter().map(|page| page.path.as_str()).collect();
+            let pages = work.pages.iter().map(|page| page.body.as_str());
+            let body = pages.chain([work.answer.as_str()]).collect::<Vec<_>>().join("\n");
+            let body: String = body.trim().chars().take(shown_max).collect();
+            parts.push(Part {
+                section: "documents".to_owned(),
+                source: format!("review:{}", done.submission),
+                label: Label::Peer,
+                slot: Slot::Data,
+                text: format!("Part \"{}\" (whole at {}):\n{body}", done.title, paths.join(", ")),
+                private: false,
+            });
+        }
+        Ok(parts)
     }
 
     async fn start(&self, cycle: &Cycle<'_>, briefing: &Briefing) -> Result<(), Exit> {
@@ -262,6 +297,7 @@ impl Engine {
             Some(Ending::Finished { summary, answer }) => {
                 return Ok(Some(cycle.finished(How::Finished, summary, answer)));
             }
+            Some(Ending::Split(plan)) => return Ok(Some(cycle.split(plan))),
             Some(Ending::Declined { reason }) => return Ok(Some(Outcome::Declined { reason })),
             Some(Ending::Waits { letter }) => return Ok(Some(Outcome::Waits { letter })),
             Some(Ending::Repeating) => return Ok(Some(cycle.limited())),
@@ -397,8 +433,12 @@ impl Cycle<'_> {
     }
 
     fn finished(&self, how: How, summary: String, answer: String) -> Outcome {
+        Outcome::Finished(Box::new(self.evidence(how, summary, answer)))
+    }
+
+    fn evidence(&self, how: How, summary: String, answer: String) -> Evidence {
         let usage = self.tally.usage;
-        Outcome::Finished(Box::new(Evidence {
+        Evidence {
             summary,
             answer,
             documents: self.tally.documents.clone(),
@@ -407,7 +447,15 @@ impl Cycle<'_> {
             model_tokens: usage.input_tokens.saturating_add(usage.output_tokens),
             model: self.tally.model.clone(),
             embedded: self.chosen.class == Class::Embedded,
-        }))
+            plan: None,
+        }
+    }
+
+    /// Ended by a plan: what was staged on the way is no result.
+    fn split(&self, plan: Plan) -> Outcome {
+        let evidence = self.evidence(How::Split, String::new(), String::new());
+        let (documents, plan) = (Vec::new(), Some(plan));
+        Outcome::Finished(Box::new(Evidence { documents, plan, ..evidence }))
     }
 
     /// Ended by a limit: what was staged is put up for review.
@@ -427,9 +475,9 @@ const fn stage<'a>(grant: &'a Grant, held: &'a Held, resident: ResidentId, step:
     Stage { grant, held, resident, step }
 }
 
-fn looked_at(grant: &Grant) -> Vec<Part<'_>> {
+fn looked_at(grant: &Grant) -> Vec<policy::Part<'_>> {
     let task = &grant.task;
-    let part = |place, text, negated| Part { place, text, negated };
+    let part = |place, text, negated| policy::Part { place, text, negated };
     let mut parts = vec![
         part("title", task.title.as_str(), false),
         part("instruction", task.instruction.as_str(), false),

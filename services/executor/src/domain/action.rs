@@ -3,8 +3,12 @@
 //! The schema is closed: a field that no action has is refused. The fields and their bounds are those
 //! of `vivarium.executor.v1.Action` (a test compares the names).
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
+use vivarium_types::limits::REASON_LENGTH_MAX;
+use vivarium_types::split::{self, INSTRUCTION_MIN, WHY_MIN};
 
 mod fields;
 
@@ -16,6 +20,9 @@ pub const NOTE_LENGTH_MAX: usize = 2_000;
 pub const DOCUMENT_LENGTH_MAX: usize = 64_000;
 /// Most actions that are read at all; the limits of a step are lower.
 const ACTIONS_READ_MAX: usize = 64;
+/// Most characters of a title, and of what a task asks for.
+const TITLE_LENGTH_MAX: usize = 120;
+const INSTRUCTION_LENGTH_MAX: usize = 4_000;
 
 /// A document to stage, or text to add to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +37,28 @@ pub struct Document {
     pub tags: Vec<String>,
     /// The published version it replaces; 0 for a new one.
     pub base_version: u32,
+}
+
+/// A plan to split the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Why.
+    pub reason: String,
+    /// The children.
+    pub parts: Vec<Part>,
+}
+
+/// One child of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its title.
+    pub title: String,
+    /// What to do.
+    pub instruction: String,
+    /// Places of the parts before it, from 0.
+    pub after: BTreeSet<usize>,
+    /// Its share in hundredths.
+    pub share: u32,
 }
 
 /// What to do.
@@ -48,6 +77,17 @@ pub enum Action {
         target: String,
         /// Why.
         reason: String,
+    },
+    /// End the cycle with a plan to split the task.
+    Split(Plan),
+    /// Propose another task.
+    Propose {
+        /// Its title.
+        title: String,
+        /// What to do.
+        instruction: String,
+        /// Why.
+        why: String,
     },
     /// Stage a document.
     Write(Document),
@@ -200,6 +240,8 @@ impl Action {
         match self {
             Self::Finish { .. } => "finish",
             Self::Decline { .. } => "decline",
+            Self::Split(_) => "split_task",
+            Self::Propose { .. } => "propose_task",
             Self::Write(_) => "write_document",
             Self::Append(_) => "append_document",
             Self::Post { .. } => "post_message",
@@ -215,6 +257,7 @@ impl Action {
     pub fn target(&self) -> &str {
         match self {
             Self::Decline { target, .. } => target,
+            Self::Propose { title, .. } => title,
             Self::Write(document) | Self::Append(document) => &document.path,
             Self::Post { room, .. } => room,
             Self::Letter { kind, .. } | Self::Journal { kind, .. } => kind,
@@ -222,6 +265,7 @@ impl Action {
                 Tool::List { path, .. } | Tool::Read { path, .. } | Tool::Search { path, .. },
             ) => path,
             Self::Finish { .. }
+            | Self::Split(_)
             | Self::Remember { .. }
             | Self::Recall { .. }
             | Self::Tool(Tool::Where | Tool::Echo { .. }) => "",
@@ -231,8 +275,12 @@ impl Action {
     /// Whether it ends the cycle.
     pub const fn ends_cycle(&self) -> bool {
         match self {
-            Self::Finish { .. } | Self::Decline { .. } | Self::Letter { waits: true, .. } => true,
+            Self::Finish { .. }
+            | Self::Decline { .. }
+            | Self::Split(_)
+            | Self::Letter { waits: true, .. } => true,
             Self::Write(_)
+            | Self::Propose { .. }
             | Self::Append(_)
             | Self::Post { .. }
             | Self::Remember { .. }
@@ -248,6 +296,8 @@ impl Action {
         match self {
             Self::Finish { .. }
             | Self::Decline { .. }
+            | Self::Split(_)
+            | Self::Propose { .. }
             | Self::Write(_)
             | Self::Append(_)
             | Self::Post { .. }
@@ -267,6 +317,8 @@ impl Action {
             | Self::Journal { .. } => true,
             Self::Finish { .. }
             | Self::Decline { .. }
+            | Self::Split(_)
+            | Self::Propose { .. }
             | Self::Write(_)
             | Self::Append(_)
             | Self::Post { .. }
@@ -365,6 +417,12 @@ fn read(name: &str, fields: &mut Fields) -> Option<Action> {
             target: fields.text("target_id", 0, 64),
             reason: fields.text("reason", 3, 500),
         },
+        "split_task" => Action::Split(plan(fields)),
+        "propose_task" => Action::Propose {
+            title: fields.text("title", 3, TITLE_LENGTH_MAX),
+            instruction: fields.text("instruction", INSTRUCTION_MIN, INSTRUCTION_LENGTH_MAX),
+            why: fields.text("why", WHY_MIN, REASON_LENGTH_MAX),
+        },
         "write_document" => Action::Write(document(fields, 3)),
         "append_document" => Action::Append(document(fields, 0)),
         "post_message" => Action::Post {
@@ -406,6 +464,22 @@ fn read(name: &str, fields: &mut Fields) -> Option<Action> {
         }
         _ => Action::Tool(tool(name, fields)?),
     })
+}
+
+fn plan(fields: &mut Fields) -> Plan {
+    let reason = fields.text("reason", WHY_MIN, REASON_LENGTH_MAX);
+    let parts = fields.objects("parts", *split::PARTS.end(), |part| Part {
+        title: part.text("title", 3, TITLE_LENGTH_MAX),
+        instruction: part.text("instruction", INSTRUCTION_MIN, INSTRUCTION_LENGTH_MAX),
+        after: part.places("after"),
+        share: part.number("share", 1, 100, 0),
+    });
+    let shares: Vec<u32> = parts.iter().map(|part| part.share).collect();
+    let after: Vec<_> = parts.iter().map(|part| part.after.clone()).collect();
+    if let Some(fault) = split::fault(&shares, &after) {
+        fields.wrong("parts", fault);
+    }
+    Plan { reason, parts }
 }
 
 fn document(fields: &mut Fields, title_min: usize) -> Document {

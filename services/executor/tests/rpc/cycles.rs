@@ -380,3 +380,81 @@ async fn cycles_are_listed_by_task_newest_first_in_pages() {
     let none = list(pb::ListCyclesRequest { running: true, ..Default::default() }).await;
     assert_eq!(none.cycles, []);
 }
+
+const SPLIT: &str = r#"{"id":"s","do":"split_task","reason":"These are two things.","parts":[
+    {"title":"Tides","instruction":"Explain the tides","share":60},
+    {"title":"Waves","instruction":"Explain the waves","after":[1],"share":40}]}"#;
+
+#[tokio::test]
+async fn a_plan_to_split_the_task_ends_the_cycle_and_goes_to_the_queue() {
+    let stand = Stand::remote().await;
+    stand.script.say(reply(&format!("{WRITE},{SPLIT}")));
+    stand.queue.grant(queue_pb::Granted { may_split: true, ..task(1) }).await;
+    let evidence = finished(stand.queue.finish().await);
+    assert_eq!(evidence.how, "split");
+    assert!(evidence.documents.is_empty() && evidence.answer.is_empty(), "a plan is no result");
+    let plan = evidence.plan.expect("it has one");
+    assert_eq!(plan.reason, "These are two things.");
+    let parts: Vec<_> = plan.parts.iter().map(|part| (part.share, part.after.clone())).collect();
+    assert_eq!(parts, [(60, vec![]), (40, vec![1])]);
+}
+
+#[tokio::test]
+async fn a_plan_that_cannot_become_tasks_is_refused_and_the_cycle_goes_on() {
+    let circle = SPLIT.replace("\"share\":60", "\"share\":60,\"after\":[2]");
+    let short = SPLIT.replace("Explain the tides", "short");
+    let same = SPLIT.replace("Explain the tides", "write a guide, about the sea");
+    for (may_split, split, reason) in [
+        (true, circle, "ACTION_INVALID"),
+        (true, short, "ACTION_INVALID"),
+        (true, same, "QUEUE_TASK_DUPLICATE"),
+        (false, SPLIT.to_owned(), "ACTION_NOT_HERE"),
+    ] {
+        let stand = Stand::remote().await;
+        stand.script.say(reply(&split));
+        stand.script.say(reply(&format!("{WRITE},{FINISH}")));
+        stand.queue.grant(queue_pb::Granted { may_split, ..task(1) }).await;
+        let evidence = finished(stand.queue.finish().await);
+        assert_eq!((evidence.how.as_str(), evidence.plan), ("finished", None));
+        let shown = shown(&stand, 1).await;
+        let refused = |action: &pb::ShownAction| {
+            action.receipt.as_ref().is_some_and(|receipt| receipt.reason == reason)
+        };
+        assert!(shown.actions.iter().any(refused), "{reason}: {:?}", shown.actions);
+    }
+}
+
+#[tokio::test]
+async fn a_proposal_goes_to_the_queue_under_the_lease_and_waits_for_the_human() {
+    let propose = r#"{"id":"p","do":"propose_task","title":"Maps","instruction":"Draw a map",
+        "why":"Everybody gets lost."}"#;
+    let stand = Stand::remote().await;
+    stand.script.say(reply(&format!("{propose},{WRITE},{FINISH}")));
+    stand.queue.grant(task(1)).await;
+    finished(stand.queue.finish().await);
+    let proposed = stand.queue.proposed();
+    assert_eq!(proposed.len(), 1);
+    assert_eq!(proposed[0].request_id, format!("{}:1:0", CycleId::from_number(1)));
+    assert_eq!(proposed[0].lease.as_ref().map(|lease| lease.fencing_token), Some(1));
+    assert_eq!(
+        (proposed[0].title.as_str(), proposed[0].instruction.as_str()),
+        ("Maps", "Draw a map")
+    );
+}
+
+#[tokio::test]
+async fn who_puts_parts_together_reads_what_they_have_come_to() {
+    let stand = Stand::remote().await;
+    stand.script.say(reply(&format!("{WRITE},{FINISH}")));
+    let done = queue_pb::PartDone {
+        task_id: TaskId::from_number(2).to_string(),
+        title: "Tides".to_owned(),
+        submission_id: SubmissionId::from_number(2).to_string(),
+    };
+    stand.queue.grant(queue_pb::Granted { parts_done: vec![done], ..task(1) }).await;
+    finished(stand.queue.finish().await);
+    let asked = stand.script.asked();
+    let told: Vec<&str> = asked[0].messages.iter().map(|m| m.text.as_str()).collect();
+    let told = told.join("\n");
+    assert!(told.contains("Put them together") && told.contains("Part \"Tides\""), "{told}");
+}

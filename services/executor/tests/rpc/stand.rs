@@ -150,6 +150,7 @@ struct QueueInner {
     /// The open stream's sending side.
     stream: Mutex<Option<mpsc::Sender<Result<queue_pb::RunResponse, Status>>>>,
     leases: Mutex<BTreeMap<String, Lease>>,
+    proposed: Mutex<Vec<queue_pb::ProposeTaskRequest>>,
     /// Whether heartbeats and finishes are answered.
     answers: Mutex<bool>,
     clock: Arc<vivarium_types::ManualClock>,
@@ -164,10 +165,16 @@ impl Queue {
             connects: Notify::new(),
             stream: Mutex::default(),
             leases: Mutex::default(),
+            proposed: Mutex::default(),
             answers: Mutex::new(true),
             clock: world.clock(),
         };
         Self { signer: world.deps(Service::Queue).signer, inner: Arc::new(inner) }
+    }
+
+    /// What was proposed.
+    pub(crate) fn proposed(&self) -> Vec<queue_pb::ProposeTaskRequest> {
+        self.inner.proposed.lock().expect("no panic").clone()
     }
 
     pub(crate) async fn tell(&self, message: Down) {
@@ -319,6 +326,15 @@ impl RunnerService for Queue {
         _: Request<queue_pb::GetEffectRequest>,
     ) -> Result<Response<queue_pb::GetEffectResponse>, Status> {
         Ok(Response::new(queue_pb::GetEffectResponse::default()))
+    }
+
+    async fn propose_task(
+        &self,
+        request: Request<queue_pb::ProposeTaskRequest>,
+    ) -> Result<Response<queue_pb::ProposeTaskResponse>, Status> {
+        self.inner.proposed.lock().expect("no panic").push(request.into_inner());
+        let task_id = "tsk_proposed".to_owned();
+        Ok(Response::new(queue_pb::ProposeTaskResponse { task_id, position: None }))
     }
 }
 

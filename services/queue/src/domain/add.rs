@@ -76,6 +76,7 @@ impl Queue {
                 submitter,
                 state,
                 recurrence: None,
+                parent: None,
             }))
         });
         Ok(added.collect())

@@ -59,10 +59,11 @@ impl Queue {
             return Vec::new();
         }
         let now = cx.now();
-        let kinds: [&dyn Fn() -> Vec<Event>; 7] = [
+        let kinds: [&dyn Fn() -> Vec<Event>; 8] = [
             &|| self.days(),
             &|| self.firings(cx),
             &|| self.losses(now),
+            &|| self.families_moved(now),
             &|| self.releases(now),
             &|| self.starts(now),
             &|| self.deadlines_passed(now),
@@ -164,6 +165,12 @@ impl Queue {
         gone.then(|| Event::RunnerLeft { runner: name.to_owned(), instance, why })
     }
 
+    /// Split tasks whose children have all ended well, or not.
+    fn families_moved(&self, now: Timestamp) -> Vec<Event> {
+        let loose = self.loose.iter().filter_map(|id| self.tasks.get(id));
+        loose.filter_map(|task| self.follow_children(task, now)).collect()
+    }
+
     /// Blocked tasks that need not wait any more, or must not go on; with all that follows.
     fn releases(&self, now: Timestamp) -> Vec<Event> {
         let mut events = Vec::new();
@@ -176,12 +183,12 @@ impl Queue {
             let broken = |on| cancelled.contains(on) || self.dependency(*on) == Dependency::Broken;
             let on_failure = task.spec().on_failure;
             if on_failure == OnFailure::Cancel && task.added.dependencies.iter().any(broken) {
-                if cancelled.insert(id) {
-                    events.push(Event::TaskCancelled { task: id, reason: None });
-                    queue.extend(self.dependents_of(id));
-                }
+                let below = self.subtree(task).into_iter();
+                let gone: Vec<_> = below.filter(|id| cancelled.insert(*id)).collect();
+                queue.extend(gone.iter().flat_map(|id| self.dependents_of(*id)));
+                events.extend(self.cancel_all(&gone, None));
             } else if self.all_met(task) {
-                let state = task.state_by_facts(true, now);
+                let state = self.state_by_facts(task, now);
                 events.push(Event::TaskReady { task: id, state });
             }
         }

@@ -82,7 +82,7 @@ impl Queue {
         if !reorders_only && task.state != State::Paused {
             let mut after = task.clone();
             after.take_edit(&edited);
-            edited.state = after.state_by_facts(self.all_met(&after), now);
+            edited.state = self.state_by_facts(&after, now);
         }
         Ok(vec![Event::TaskEdited(Box::new(edited))])
     }
@@ -120,7 +120,9 @@ impl Queue {
                 return true;
             }
             if seen.insert(id) {
-                open.extend(self.tasks.get(&id).into_iter().flat_map(|t| &t.added.dependencies));
+                let task = self.tasks.get(&id).into_iter();
+                // Who was split waits for its children as well.
+                open.extend(task.flat_map(|t| t.added.dependencies.iter().chain(&t.children)));
             }
         }
         false

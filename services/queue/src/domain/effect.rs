@@ -73,7 +73,7 @@ impl Queue {
     }
 
     /// The live lease under this very token.
-    fn fenced(&self, held: Held) -> Result<&Lease, Rejection> {
+    pub(super) fn fenced(&self, held: Held) -> Result<&Lease, Rejection> {
         let live = self.leases.get(&held.lease);
         let live = live.filter(|lease| lease.token == held.token || planted::has(Bug::SkipFence));
         live.ok_or(Rejection::LeaseLost(held.lease))
@@ -88,7 +88,10 @@ impl Queue {
         let Some(id) = task::of(event) else { return };
         let asks_anew = matches!(
             event,
-            Event::TaskRequeued(_) | Event::TaskReopened { .. } | Event::TaskEdited(_)
+            Event::TaskRequeued(_)
+                | Event::TaskReopened { .. }
+                | Event::TaskEdited(_)
+                | Event::TaskSplit(_)
         );
         let over = |state: State| state.is_final();
         if asks_anew || self.effects.contains_key(&id) && over(self.state_of(id)) {

@@ -12,9 +12,11 @@ use vivarium_types::{MicroUsd, Timestamp};
 use super::effect::Recorded;
 use super::lease::Granted;
 use super::limits::Limits;
+use super::propose::Proposed;
 use super::recurrence::{Created, Fired, Steered};
 use super::retry::Class;
 use super::runner::Left;
+use super::split::{Plan, Split};
 use super::task::{Added, Awaits, Edited, Kind, Mode as TaskMode, State};
 use super::world::{Mode, Pace};
 
@@ -139,6 +141,8 @@ pub struct Work {
     pub model: String,
     /// Whether that model is an embedded one.
     pub model_embedded: bool,
+    /// A plan to split the task instead of a result.
+    pub plan: Option<Plan>,
 }
 
 /// A task that is approved for ever.
@@ -168,6 +172,10 @@ pub struct Approved {
     pub mode: TaskMode,
     /// Review's confidence in thousandths.
     pub confidence_permille: u32,
+    /// Its share of the plan it is a child of; 0 when it is none.
+    pub share: u32,
+    /// Whether it was split and put together from its children.
+    pub integrated: bool,
 }
 
 /// A task that goes back with feedback.
@@ -358,6 +366,12 @@ events! {
     RecurrenceFired(Fired) = "recurrence_fired",
     /// A recurrence was set aside, taken up again or ended.
     RecurrenceSteered(Steered) = "recurrence_steered",
+    /// A resident proposed a task.
+    TaskProposed(Box<Proposed>) = "task_proposed",
+    /// A human admitted a proposal.
+    TaskAdmitted { task: TaskId, state: State, hash: Hash } = "task_admitted",
+    /// A task waits for the children it was split into.
+    TaskSplit(Split) = "task_split",
 }
 
 impl ReturnedFor {

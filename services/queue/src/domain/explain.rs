@@ -103,7 +103,9 @@ impl Queue {
                 Wait::Returned(ReturnedFor::NoProvider) => WaitReason::NoProvider,
             }),
             State::Ready => Some(self.wait_reason_of_ready(plan, task, now)),
-            State::Leased
+            State::Proposed
+            | State::Split
+            | State::Leased
             | State::InReview
             | State::AwaitingHuman
             | State::Paused
@@ -223,6 +225,8 @@ impl Explanation {
 
     const fn without_reason(&self) -> &'static str {
         match self.state {
+            State::Proposed => "a resident proposed it, and nobody has admitted it",
+            State::Split => "the tasks it was split into are at work",
             State::Leased => "it is being worked on",
             State::InReview => "it is in review",
             State::AwaitingHuman => "a person must decide",

@@ -89,7 +89,12 @@ impl Queue {
         Ok(match lease.granted.purpose {
             Purpose::Critique => self.end_critique(lease, &outcome, cx.now()),
             Purpose::Task | Purpose::Local => match self.tasks.get(&lease.granted.task) {
-                Some(task) => self.end_attempt(lease, task, cost, outcome, cx),
+                Some(task) => {
+                    if let Outcome::Finished(Work { plan: Some(plan), .. }) = &outcome {
+                        self.check_plan(task, plan)?;
+                    }
+                    self.end_attempt(lease, task, cost, outcome, cx)
+                }
                 None => Vec::new(),
             },
         })

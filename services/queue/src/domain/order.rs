@@ -395,7 +395,7 @@ impl<'a> Plan<'a> {
         if eligible.is_empty() {
             return Err(Obstacle::Pass(WaitReason::NoResident));
         }
-        if task.budget_left() < task.spec().budget_min {
+        if task.budget_left() < task.budget_floor() {
             return Err(Obstacle::Spent);
         }
         Ok(eligible)

@@ -350,6 +350,7 @@ impl Recurrence {
             submitter: submitter.clone(),
             state: State::Ready,
             recurrence: Some(key.clone()),
+            parent: None,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use vivarium_ledger::TextRef;
 use vivarium_ledger::planted::{self, Bug};
+use vivarium_ledger::{Context, TextRef};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::{SubmissionId, TaskId};
 use vivarium_types::source::Hash;
@@ -62,7 +62,8 @@ impl Queue {
         named.sort_unstable_by_key(|task| task.id());
         named.dedup_by_key(|task| task.id());
         let all = redrive.tasks.is_empty().then(|| self.tasks.values()).into_iter().flatten();
-        let found = named.into_iter().chain(all).filter(|task| redrive.fits(task));
+        let fits = |task: &&Task| redrive.fits(task) && !self.orphaned(task);
+        let found = named.into_iter().chain(all).filter(fits);
         let reopened = found.take(redrive.limit).map(|task| Event::TaskReopened {
             task: task.id(),
             state: self.fresh_state(task, now),
@@ -81,7 +82,8 @@ impl Queue {
             redrive.tasks.is_empty()
                 || redrive.tasks.iter().any(|name| self.resolve(name) == Ok(id))
         };
-        self.tasks.values().filter(|task| redrive.fits(task) && named(task)).count() as u64
+        let fits = |task: &&Task| redrive.fits(task) && named(task) && !self.orphaned(task);
+        self.tasks.values().filter(fits).count() as u64
     }
 
     fn failed_task(&self, name: &str) -> Result<&Task, Rejection> {
@@ -96,10 +98,7 @@ impl Queue {
         reason: Option<TextRef>,
     ) -> Result<Vec<Event>, Rejection> {
         let task = self.open_task(name, "cancel")?;
-        let left = planted::has(Bug::CancelLeavesAttempt);
-        let revoked = finish::revoked(task, RevokedFor::Cancelled).filter(|_| !left);
-        let cancelled = Event::TaskCancelled { task: task.id(), reason };
-        Ok(revoked.into_iter().chain([cancelled]).collect())
+        Ok(self.cancel_subtree(task, reason.as_ref()))
     }
 
     pub(super) fn pause(&self, name: &str) -> Result<Vec<Event>, Rejection> {
@@ -107,8 +106,13 @@ impl Queue {
         if task.state == State::Paused {
             return Err(refused(task.state, "pause"));
         }
-        let revoked = finish::revoked(task, RevokedFor::Paused);
-        Ok(revoked.into_iter().chain([Event::TaskPaused { task: task.id() }]).collect())
+        let below = self.subtree(task).into_iter().filter_map(|id| self.tasks.get(&id));
+        let running = below.filter(|task| task.state != State::Paused);
+        let paused = running.flat_map(|task| {
+            let revoked = finish::revoked(task, RevokedFor::Paused);
+            revoked.into_iter().chain([Event::TaskPaused { task: task.id() }])
+        });
+        Ok(paused.collect())
     }
 
     pub(super) fn resume(&self, name: &str, now: Timestamp) -> Result<Vec<Event>, Rejection> {
@@ -116,8 +120,11 @@ impl Queue {
         if task.state != State::Paused {
             return Err(refused(task.state, "resume"));
         }
-        let state = task.state_by_facts(self.all_met(task), now);
-        Ok(vec![Event::TaskResumed { task: task.id(), state }])
+        let below = self.subtree(task).into_iter().filter_map(|id| self.tasks.get(&id));
+        let resumed = below.filter(|task| task.state == State::Paused).map(|task| {
+            Event::TaskResumed { task: task.id(), state: self.state_by_facts(task, now) }
+        });
+        Ok(resumed.collect())
     }
 
     pub(super) fn requeue(&self, name: &str, now: Timestamp) -> Result<Vec<Event>, Rejection> {
@@ -125,11 +132,13 @@ impl Queue {
         let state = self.state_of(id);
         let task = self.tasks.get(&id).ok_or_else(|| refused(state, "requeue"))?;
         let waits = task.state == State::AwaitingHuman && task.awaits != Some(Awaits::Approval);
-        if task.state != State::Failed && !waits {
+        if task.state != State::Failed && !waits || self.orphaned(task) {
             return Err(refused(task.state, "requeue"));
         }
+        let mut events = self.stuck_children(task);
         let (state, series) = (self.fresh_state(task, now), task.series + 1);
-        Ok(vec![Event::TaskReopened { task: id, state, series }])
+        events.push(Event::TaskReopened { task: id, state, series });
+        Ok(events)
     }
 
     /// The human has answered the letter that a task waits for.
@@ -168,11 +177,15 @@ impl Queue {
     pub(super) fn verdict(
         &self,
         verdict: Verdict,
-        now: Timestamp,
+        cx: &Context<'_>,
     ) -> Result<Vec<Event>, Rejection> {
+        let now = cx.now();
         let task = self.under_review(verdict.submission, verdict.task)?;
         if verdict.accepted {
-            return Ok(vec![approved(task, &verdict)]);
+            return Ok(match &task.plan {
+                Some(plan) => self.split(task, plan, verdict.submission, cx),
+                None => vec![approved(task, &verdict)],
+            });
         }
         let rejections = task.rejection_count + 1;
         let Some(delay) = Policy::of(Class::ReviewRejected).delay(task.rejection_count, None)
@@ -196,6 +209,8 @@ impl Queue {
     fn fresh_state(&self, task: &Task, now: Timestamp) -> State {
         if !self.all_met(task) {
             State::Blocked
+        } else if !task.children.is_empty() {
+            State::Split
         } else if task.spec().not_before.is_some_and(|moment| moment > now) {
             State::Queued
         } else {
@@ -240,6 +255,8 @@ fn approved(task: &Task, verdict: &Verdict) -> Event {
         key: spec.key.clone(),
         mode: spec.mode,
         confidence_permille: verdict.confidence_permille,
+        share: task.added.parent.as_ref().map_or(0, |parent| parent.share),
+        integrated: !task.children.is_empty(),
     }))
 }
 

@@ -14,7 +14,9 @@ use vivarium_types::source::Hash;
 use vivarium_types::{MicroUsd, Timestamp};
 
 use super::event::{End, Event, ReturnedFor};
+use super::propose::Proposed;
 use super::retry::{Class, Policy};
+use super::split::{Plan, Split};
 
 /// The one field that may change while an attempt runs.
 pub const PRIORITY: &str = "priority";
@@ -24,6 +26,8 @@ const FEEDBACK_MAX: usize = 20;
 /// Where a task stands. Exactly one at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum State {
+    /// Asked for by a resident, not admitted.
+    Proposed,
     /// A dependency is not approved.
     Blocked,
     /// The start lies ahead.
@@ -32,6 +36,8 @@ pub enum State {
     Ready,
     /// One live attempt.
     Leased,
+    /// A plan was accepted and children are at work.
+    Split,
     /// An attempt finished and has no verdict.
     InReview,
     /// A human must decide.
@@ -50,11 +56,13 @@ pub enum State {
 
 impl State {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
+        Self::Proposed,
         Self::Blocked,
         Self::Queued,
         Self::Ready,
         Self::Leased,
+        Self::Split,
         Self::InReview,
         Self::AwaitingHuman,
         Self::Requeued,
@@ -72,10 +80,12 @@ impl State {
     /// The word people read.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Proposed => "proposed",
             Self::Blocked => "blocked",
             Self::Queued => "queued",
             Self::Ready => "ready",
             Self::Leased => "leased",
+            Self::Split => "split",
             Self::InReview => "in_review",
             Self::AwaitingHuman => "awaiting_human",
             Self::Requeued => "requeued",
@@ -108,11 +118,13 @@ pub enum Awaits {
     InputTooLarge,
     /// Too many attempts in one series.
     AttemptLimit,
+    /// A child failed or was cancelled.
+    ChildFailed,
 }
 
 impl Awaits {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Approval,
         Self::Held,
         Self::Question,
@@ -122,6 +134,7 @@ impl Awaits {
         Self::Budget,
         Self::InputTooLarge,
         Self::AttemptLimit,
+        Self::ChildFailed,
     ];
 
     /// The word in the contract.
@@ -136,6 +149,7 @@ impl Awaits {
             Self::Budget => "budget",
             Self::InputTooLarge => "input_too_large",
             Self::AttemptLimit => "attempt_limit",
+            Self::ChildFailed => "child_failed",
         }
     }
 }
@@ -239,6 +253,26 @@ pub struct Added {
     pub state: State,
     /// The recurrence that fired it.
     pub recurrence: Option<String>,
+    /// The task that was split into this one and others.
+    pub parent: Option<Parent>,
+}
+
+/// Where a child of a split task belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The task above it.
+    pub task: TaskId,
+    /// Splits above it, from 1.
+    pub depth: u32,
+    /// Its share of the plan in hundredths.
+    pub share: u32,
+}
+
+impl Added {
+    /// Splits above it.
+    pub fn depth(&self) -> u32 {
+        self.parent.as_ref().map_or(0, |parent| parent.depth)
+    }
 }
 
 /// A task as it was changed.
@@ -358,9 +392,27 @@ pub struct Task {
     pub question: Option<String>,
     /// From 1; raised by each edit.
     pub revision: u32,
+    /// Whether it waits for a human to admit it.
+    pub proposed: bool,
+    /// Why a resident proposed it.
+    pub why: Option<TextRef>,
+    /// What the proposal asks for, as a digest.
+    pub likeness: Option<Hash>,
+    /// The plan under review.
+    pub plan: Option<Plan>,
+    /// What it was split into.
+    pub children: Vec<TaskId>,
+    /// What of this series' budget the children got.
+    pub given: MicroUsd,
 }
 
 impl Task {
+    /// The task behind a resident's proposal.
+    pub fn proposed(proposed: &Proposed, meta: &Meta) -> Self {
+        let (why, likeness) = (Some(proposed.why.clone()), Some(proposed.likeness));
+        Self { proposed: true, why, likeness, ..Self::new(&proposed.added, meta) }
+    }
+
     /// The task behind its addition.
     pub fn new(added: &Added, meta: &Meta) -> Self {
         let start = added.spec.not_before.map(|moment| (moment, Wait::NotBefore));
@@ -391,6 +443,12 @@ impl Task {
             deadline_seen: false,
             question: None,
             revision: 1,
+            proposed: false,
+            why: None,
+            likeness: None,
+            plan: None,
+            children: Vec::new(),
+            given: MicroUsd::ZERO,
         }
     }
 
@@ -406,8 +464,15 @@ impl Task {
 
     /// What this series may still cost.
     pub fn budget_left(&self) -> MicroUsd {
-        let left = self.spec().budget_max.get().saturating_sub(self.series_cost.get());
-        MicroUsd::new(left.max(0))
+        let spent = self.series_cost.get().saturating_add(self.given.get());
+        MicroUsd::new(self.spec().budget_max.get().saturating_sub(spent).max(0))
+    }
+
+    /// What must be left for an attempt to start. Who puts children together starts with what they
+    /// left over.
+    pub fn budget_floor(&self) -> MicroUsd {
+        let least = self.spec().budget_min;
+        if self.children.is_empty() { least } else { least.min(MicroUsd::new(1)) }
     }
 
     /// Failures of a class in this series.
@@ -416,14 +481,25 @@ impl Task {
     }
 
     /// The state that the facts give to a task that nothing else holds: what a review, its
-    /// dependencies and its start allow at `now`.
-    pub fn state_by_facts(&self, dependencies_met: bool, now: Timestamp) -> State {
-        if self.awaits.is_some() {
+    /// dependencies, its children and its start allow at `now`.
+    pub fn state_by_facts(&self, met: bool, children_done: bool, now: Timestamp) -> State {
+        if self.awaits.is_some() && !self.proposed {
             State::AwaitingHuman
+        } else {
+            self.state_once_asked(met, children_done, now)
+        }
+    }
+
+    /// The same once no question to a human is open.
+    pub fn state_once_asked(&self, met: bool, children_done: bool, now: Timestamp) -> State {
+        if self.proposed {
+            State::Proposed
         } else if self.under_review {
             State::InReview
-        } else if !dependencies_met {
+        } else if !met {
             State::Blocked
+        } else if !children_done {
+            State::Split
         } else if self.start.is_some_and(|(start, _)| start > now) {
             if self.rejection_count > 0 { State::Requeued } else { State::Queued }
         } else {
@@ -484,6 +560,11 @@ impl Task {
                 self.hear(&failed.feedback);
                 self.finish(State::Failed, meta);
             }
+            Event::TaskAdmitted { state, .. } => {
+                self.proposed = false;
+                self.enter(*state, meta);
+            }
+            Event::TaskSplit(split) => self.take_split(split, meta),
             Event::TaskPaused { .. } => self.enter(State::Paused, meta),
             Event::TaskCancelled { .. } => self.finish(State::Cancelled, meta),
             Event::TaskReopened { state, series, .. } => self.reopen(*state, *series, meta),
@@ -500,6 +581,7 @@ impl Task {
             | Event::AttemptHalted { .. }
             | Event::AttemptRevoked { .. } => self.end_attempt(event, meta),
             Event::TaskAdded(_)
+            | Event::TaskProposed(_)
             | Event::CritiqueQueued { .. }
             | Event::CritiqueEnded { .. }
             | Event::HaltSet { .. }
@@ -549,12 +631,23 @@ impl Task {
         self.added.dependencies.clone_from(&edited.dependencies);
     }
 
+    fn take_split(&mut self, split: &Split, meta: &Meta) {
+        self.submission = Some(split.submission);
+        self.under_review = false;
+        self.awaits = None;
+        self.plan = None;
+        self.children.clone_from(&split.children);
+        self.given = split.given;
+        self.enter_unless_paused(State::Split, meta);
+    }
+
     fn end_attempt(&mut self, event: &Event, meta: &Meta) {
         let Some(ending) = event.ending() else { return };
         self.live = None;
         self.pay(ending.cost);
         let back = if let Event::AttemptFinished(finished) = event {
             self.submission = Some(finished.submission);
+            self.plan.clone_from(&finished.work.plan);
             self.under_review = true;
             self.counted += 1;
             State::InReview
@@ -592,6 +685,7 @@ impl Task {
         self.declined.clear();
         self.rejected_hash = None;
         self.series_cost = MicroUsd::ZERO;
+        self.given = MicroUsd::ZERO;
         self.failure = None;
         self.awaits = None;
         self.question = None;
@@ -655,6 +749,8 @@ impl Task {
 pub fn of(event: &Event) -> Option<TaskId> {
     match event {
         Event::TaskAdded(added) => Some(added.task),
+        Event::TaskProposed(proposed) => Some(proposed.added.task),
+        Event::TaskSplit(split) => Some(split.task),
         Event::TaskEdited(edited) => Some(edited.task),
         Event::LeaseGranted(granted) => granted.attempt.map(|_| granted.task),
         Event::AttemptFinished(finished) => Some(finished.end.task),
@@ -674,6 +770,7 @@ pub fn of(event: &Event) -> Option<TaskId> {
         Event::TaskReady { task, .. }
         | Event::TaskAwaitsHuman { task, .. }
         | Event::TaskPaused { task }
+        | Event::TaskAdmitted { task, .. }
         | Event::TaskResumed { task, .. }
         | Event::TaskCancelled { task, .. }
         | Event::TaskReopened { task, .. } => Some(*task),

@@ -345,4 +345,6 @@ mod edits;
 mod effects;
 mod explanations;
 mod orders;
+mod proposals;
 mod recurrences;
+mod splits;

@@ -564,19 +564,14 @@ pub(crate) fn filter(wrong: &mut Violations, wire: Option<pb::TaskFilter>) -> Fi
     wrong.within("filter", |wrong| {
         let mut states = Vec::new();
         for (at, state) in wire.states.iter().enumerate() {
-            let proposed_or_split =
-                [pb::TaskState::Proposed as i32, pb::TaskState::Split as i32].contains(state);
             match read::state(*state) {
                 Some(state) => states.push(state),
-                // These come with a later milestone: nothing is in them.
-                None if proposed_or_split => {}
                 None => wrong.item("states", at, |wrong| wrong.add("", "is no state")),
             }
         }
         let resident: Option<ResidentId> = wrong.parse_optional("resident_id", &wire.resident_id);
         let resident = resident.map(|id| id.to_string()).unwrap_or_default();
         let text = optional_text(wrong, "text", &wire.text, 1, 200).unwrap_or_default();
-        let nothing = states.is_empty() && !wire.states.is_empty();
         let class = failure_class(wrong, &wire.failure_class);
         Filter {
             states,
@@ -586,7 +581,6 @@ pub(crate) fn filter(wrong: &mut Violations, wire: Option<pb::TaskFilter>) -> Fi
             class,
             submitter: wire.submitter,
             recurrence: wire.recurrence,
-            nothing,
         }
     })
 }

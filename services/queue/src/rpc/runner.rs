@@ -25,15 +25,16 @@ use vivarium_proto::queue::v1::runner_service_server::RunnerService;
 use vivarium_types::Actor;
 use vivarium_types::ids::{InstanceId, LeaseId, TaskId};
 
-use super::{Desk, effects, refusal};
+use super::{Desk, effects, proposals, refusal};
 use crate::domain::Command;
 use crate::domain::event::{CritiqueOutcome, Event, HaltAck, Wire, write};
 use crate::domain::lease::Granted;
 use crate::domain::retry::Class;
 use crate::domain::volatile::Beat;
 use crate::domain::world::Mode;
-use tasks::Known;
+use tasks::{Known, Work};
 
+pub(super) mod plans;
 mod tasks;
 pub(super) mod words;
 
@@ -102,6 +103,14 @@ impl RunnerService for Runners {
         request: Request<pb::GetEffectRequest>,
     ) -> Result<Response<pb::GetEffectResponse>, Status> {
         Ok(Response::new(effects::get(&self.desk, request.into_inner()).await?))
+    }
+
+    async fn propose_task(
+        &self,
+        request: Request<pb::ProposeTaskRequest>,
+    ) -> Result<Response<pb::ProposeTaskResponse>, Status> {
+        let actor = Caller::of(&request).actor.clone();
+        Ok(Response::new(proposals::propose(&self.desk, actor, request.into_inner()).await?))
     }
 }
 
@@ -323,7 +332,7 @@ impl Session {
         token: u64,
         known: &Known,
     ) -> Result<Result<(), Gone>, Refusal> {
-        let Some((task, left)) = known.task(granted.task) else {
+        let Some(Work { task, left, family }) = known.task(granted.task) else {
             return Err(Refusal::fault("a lease for a task that is not there"));
         };
         let grant = pb::Granted {
@@ -342,6 +351,9 @@ impl Session {
             capability: self.capability(granted, token)?,
             day: granted.day,
             budget_left_micro_usd: left.get(),
+            may_split: family.may_split,
+            root_instruction: family.root_instruction,
+            parts_done: family.parts_done,
         };
         self.held.insert(granted.lease);
         Ok(self.say(Answer::Granted(grant)).await)

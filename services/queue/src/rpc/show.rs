@@ -8,6 +8,7 @@ use crate::domain::Queue;
 use crate::domain::event::write;
 use crate::domain::explain::Explanation;
 use crate::domain::order::WaitReason;
+use crate::domain::signals::Signals;
 use crate::domain::task::{State, Task};
 use crate::domain::world::World;
 use crate::views::{Attempt, Record};
@@ -66,7 +67,18 @@ pub(super) fn task(task: &Task, words: Words, waits: Option<WaitReason>) -> pb::
         submission_id: write::or_empty(task.submission),
         revision: task.revision,
         recurrence: task.added.recurrence.clone().unwrap_or_default(),
+        parent_id: write::or_empty(task.added.parent.as_ref().map(|parent| parent.task)),
+        depth: task.added.depth(),
+        child_ids: task.children.iter().map(ToString::to_string).collect(),
+        proposal_hash: if task.proposed { task.proposal_hash().0.to_vec() } else { Vec::new() },
+        why: String::new(),
+        split_hint: None,
     }
+}
+
+/// Signs that a task asks for several things.
+pub(super) fn split_hint(signals: Signals) -> pb::SplitHint {
+    pb::SplitHint { signal_count: signals.count, parts: signals.parts }
 }
 
 /// Why a task does not run.

@@ -11,10 +11,12 @@ use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::task_service_server::TaskService;
 use vivarium_types::Reason;
 use vivarium_types::ids::TaskId;
+use vivarium_types::source::Hash;
 
-use super::{Desk, broken, convert, edit, list, past, position, refusal, show};
+use super::{Desk, broken, convert, edit, list, past, position, proposals, refusal, show};
 use crate::domain::add::Proposal;
 use crate::domain::event::{Event, Wire};
+use crate::domain::signals;
 use crate::domain::task;
 use crate::domain::{Command, Queue};
 use crate::views::list::{Order, Part, Place};
@@ -55,6 +57,10 @@ impl Tasks {
                 let reason = reason.map(|reason| texts.plain(&reason));
                 Command::Cancel { task, reason }
             }
+            Change::Refuse { task, hash, reason } => {
+                let reason = reason.map(|reason| texts.plain(&reason));
+                Command::Refuse { task, hash, reason }
+            }
             Change::Plain(command) => command,
         };
         let submission = Submission::new(actor, command)
@@ -67,6 +73,7 @@ impl Tasks {
 
 enum Change {
     Cancel { task: String, reason: Option<String> },
+    Refuse { task: String, hash: Hash, reason: Option<String> },
     Plain(Command),
 }
 
@@ -85,6 +92,11 @@ impl TaskService for Tasks {
         let wire = request.into_inner();
         let key = request_key(METHOD, &wire);
         let asked = convert::add(wire, &self.desk.bounds())?;
+        let hints: Vec<pb::SplitHint> = asked
+            .iter()
+            .map(|asked| signals::split_signals(&asked.instruction))
+            .map(|signals| signals.map(show::split_hint).unwrap_or_default())
+            .collect();
         let mut texts = self.desk.ledger.texts();
         let proposals = asked.into_iter().map(|asked| Proposal {
             title: texts.plain(&asked.title),
@@ -100,13 +112,17 @@ impl TaskService for Tasks {
         let submission = Submission::new(actor, Command::Add { proposals, open_max })
             .texts(texts.into_rows())
             .request(key)
-            .answering(|_: &Queue, decided| {
+            .answering(move |_: &Queue, decided| {
                 let added = decided.events.iter().filter_map(|(event, _)| {
                     let Event::TaskAdded(added) = event else { return None };
                     Some(added.task.to_string())
                 });
                 let task_ids = added.collect();
-                pb::AddTasksResponse { position: Some(position(decided.sequence)), task_ids }
+                pb::AddTasksResponse {
+                    position: Some(position(decided.sequence)),
+                    task_ids,
+                    split_hints: hints.clone(),
+                }
             });
         let answer = self.desk.ledger.submit(submission).await.map_err(refusal)?;
         Ok(Response::new(answer.message().map_err(broken)?))
@@ -220,6 +236,36 @@ impl TaskService for Tasks {
         };
         let position = Some(self.steer(request, METHOD, parse).await?);
         Ok(Response::new(pb::CancelTaskResponse { position }))
+    }
+
+    async fn admit_task(
+        &self,
+        request: Request<pb::AdmitTaskRequest>,
+    ) -> Result<Response<pb::AdmitTaskResponse>, Status> {
+        const METHOD: &str = "/vivarium.queue.v1.TaskService/AdmitTask";
+        let parse = |wire: &pb::AdmitTaskRequest, wrong: &mut Violations| {
+            convert::task_name(wrong, &wire.task);
+            let hash = proposals::read_hash(wrong, &wire.proposal_hash);
+            let command = Command::Admit { task: wire.task.clone(), hash };
+            (wire.request_id.clone(), Change::Plain(command))
+        };
+        let position = Some(self.steer(request, METHOD, parse).await?);
+        Ok(Response::new(pb::AdmitTaskResponse { position }))
+    }
+
+    async fn refuse_task(
+        &self,
+        request: Request<pb::RefuseTaskRequest>,
+    ) -> Result<Response<pb::RefuseTaskResponse>, Status> {
+        const METHOD: &str = "/vivarium.queue.v1.TaskService/RefuseTask";
+        let parse = |wire: &pb::RefuseTaskRequest, wrong: &mut Violations| {
+            convert::task_name(wrong, &wire.task);
+            let hash = proposals::read_hash(wrong, &wire.proposal_hash);
+            let reason = convert::optional_reason(wrong, &wire.reason);
+            (wire.request_id.clone(), Change::Refuse { task: wire.task.clone(), hash, reason })
+        };
+        let position = Some(self.steer(request, METHOD, parse).await?);
+        Ok(Response::new(pb::RefuseTaskResponse { position }))
     }
 
     async fn pause_task(

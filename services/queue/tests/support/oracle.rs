@@ -32,7 +32,9 @@ pub(crate) fn reason(queue: &Queue, task: &Task, now: Timestamp) -> Option<WaitR
             Wait::Returned(ReturnedFor::NoProvider) => WaitReason::NoProvider,
         }),
         State::Ready => Some(of_ready(queue, task, now)),
-        State::Leased
+        State::Proposed
+        | State::Leased
+        | State::Split
         | State::InReview
         | State::AwaitingHuman
         | State::Paused
@@ -122,7 +124,14 @@ fn alone(task: &Task) -> bool {
     !task.spec().parallel_safe && task.spec().concurrency_key.is_none()
 }
 
-/// Less is earlier. Histories are short and of one submitter: nobody ages and all are alike.
-fn order(_: &Queue, task: &Task) -> impl Ord + use<> {
-    (Reverse(task.spec().priority), task.ready_since, task.id())
+/// Less is earlier. Histories are short: nobody ages.
+fn order(queue: &Queue, task: &Task) -> impl Ord + use<> {
+    let recent = recent_grants(queue, task);
+    (Reverse(task.spec().priority), recent, task.ready_since, task.id())
+}
+
+/// How many of the latest grants went to tasks of the same submitter.
+pub(crate) fn recent_grants(queue: &Queue, task: &Task) -> usize {
+    let same = |other: &&String| **other == task.added.submitter;
+    queue.recent_grants.iter().filter(same).count()
 }

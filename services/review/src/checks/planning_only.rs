@@ -29,7 +29,7 @@ const OPENINGS: [&str; 18] = [
 ];
 
 pub(super) fn check(material: &Material) -> Found {
-    if material.kind == Some(Kind::Plan) {
+    if matches!(material.kind, Some(Kind::Plan | Kind::Split)) {
         return Found::CLEAN;
     }
     for (place, text) in material.texts() {

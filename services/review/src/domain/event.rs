@@ -277,6 +277,7 @@ impl From<Opened> for pb::SubmissionOpened {
             model_embedded: opened.model_embedded,
             how: opened.how,
             profile: pb::Profile::Light.into(),
+            part_count: opened.parts,
         }
     }
 }
@@ -298,6 +299,7 @@ impl TryFrom<pb::SubmissionOpened> for Opened {
             answer: wire.answer.map(reference).transpose()?,
             summary: wire.summary.map(reference).transpose()?,
             kind: kind_of(&wire.kind)?,
+            parts: wire.part_count,
             payload_hash: hash(&wire.payload_hash, "payload_hash")?,
             cost: MicroUsd::new(wire.cost_micro_usd),
             model: wire.model,
@@ -400,6 +402,7 @@ impl From<Verdict> for pb::VerdictReached {
             task_title: Some(text(verdict.task_title)),
             task_key: verdict.task_key,
             content_hash: verdict.content_hash.0.to_vec(),
+            plan: verdict.plan,
         }
     }
 }
@@ -439,6 +442,7 @@ impl TryFrom<pb::VerdictReached> for Verdict {
             task_title: named(wire.task_title, "task_title")?,
             task_key: wire.task_key,
             content_hash: hash(&wire.content_hash, "content_hash")?,
+            plan: wire.plan,
         })
     }
 }
@@ -449,6 +453,7 @@ const fn kind_word(kind: submission::Kind) -> &'static str {
         submission::Kind::Plan => "plan",
         submission::Kind::Answer => "answer",
         submission::Kind::Local => "local",
+        submission::Kind::Split => "split",
     }
 }
 
@@ -458,6 +463,7 @@ fn kind_of(word: &str) -> Result<submission::Kind, NotAnEvent> {
         "plan" => Ok(submission::Kind::Plan),
         "answer" => Ok(submission::Kind::Answer),
         "local" => Ok(submission::Kind::Local),
+        "split" => Ok(submission::Kind::Split),
         _ => Err(NotAnEvent("kind")),
     }
 }

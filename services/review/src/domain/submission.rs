@@ -60,6 +60,8 @@ pub enum Kind {
     Answer,
     /// The output of a local tool.
     Local,
+    /// A plan to split the task, told in the answer.
+    Split,
 }
 
 /// A document as it was submitted.
@@ -128,6 +130,8 @@ pub struct Open {
     pub summary: Option<TextRef>,
     /// What must come out.
     pub kind: Kind,
+    /// Children of a plan to split the task; 0 for a result.
+    pub parts: u32,
     /// What the attempt cost.
     pub cost: MicroUsd,
     /// The model.
@@ -165,6 +169,8 @@ pub struct Opened {
     pub summary: Option<TextRef>,
     /// What must come out.
     pub kind: Kind,
+    /// Children of a plan to split the task; 0 for a result.
+    pub parts: u32,
     /// SHA-256 over the bundle a human decides about.
     pub payload_hash: Hash,
     /// What the attempt cost.
@@ -279,6 +285,7 @@ impl Submissions {
             answer: open.answer,
             summary: open.summary,
             kind: open.kind,
+            parts: open.parts,
             payload_hash,
             cost: open.cost,
             model: open.model,

@@ -18,6 +18,8 @@ const REJECT_BELOW: Permille = Permille(500);
 const AUTO_APPROVE_FROM: Permille = Permille(900);
 /// What clean checks allow.
 const CONFIDENCE_CLEAN: Permille = Permille(950);
+/// Children of a plan that no human need look at.
+const PARTS_UNASKED_MAX: u32 = 3;
 /// What checks with minor findings allow.
 const CONFIDENCE_MINOR: Permille = Permille(750);
 /// How sure a rejection by a blocking check is.
@@ -87,6 +89,8 @@ pub struct Verdict {
     pub task_key: String,
     /// Digest of what was submitted.
     pub content_hash: Hash,
+    /// Whether it is about a plan to split the task.
+    pub plan: bool,
 }
 
 /// The verdict's event.
@@ -130,6 +134,7 @@ pub(super) fn reached(
         task_title: opened.task_title.clone(),
         task_key: opened.task_key.clone(),
         content_hash: submission.content_hash(),
+        plan: opened.kind == Kind::Split,
     }))
 }
 
@@ -168,6 +173,9 @@ fn because(submission: &Submission) -> Vec<String> {
     }
     if submission.opened.kind == Kind::Local {
         because.push("local_result");
+    }
+    if submission.opened.parts > PARTS_UNASKED_MAX {
+        because.push("many_parts");
     }
     if score(submission).confidence < AUTO_APPROVE_FROM {
         because.push("confidence");

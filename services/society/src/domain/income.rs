@@ -15,6 +15,11 @@ use super::wallet::{Account, Cause, Entry, Transfer, Wallets};
 const SAMPLES_MAX: usize = 20;
 /// Approved tasks from which on means count.
 const SAMPLES_MIN: usize = 5;
+/// What the parts of a split task earn together, and the least of one.
+const PARTS_WAGE: i64 = 40;
+const PART_WAGE_MIN: i64 = 5;
+/// What it earns to put them together.
+const INTEGRATION_WAGE: i64 = 10;
 /// Of a split income, this many of a hundred go to the free account, rounded down.
 const FREE_PERCENT: i64 = 70;
 
@@ -196,10 +201,38 @@ pub struct Approved {
     pub budget_max: MicroUsd,
     /// Extra wage.
     pub bonus: i64,
+    /// What it was of a split task.
+    pub role: Role,
     /// Its tags.
     pub tags: Vec<String>,
     /// Review's confidence.
     pub confidence: Permille,
+}
+
+/// What a task was of one that was split.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It was not split and is no part.
+    #[default]
+    Whole,
+    /// A part with this share in hundredths.
+    Part(u32),
+    /// It was put together from its parts.
+    Integration,
+}
+
+impl Role {
+    /// The plain wage.
+    const fn base(self, rules: &Rules) -> i64 {
+        match self {
+            Self::Whole => rules.wage,
+            Self::Part(share) => {
+                let part = PARTS_WAGE * share as i64 / 100;
+                if part < PART_WAGE_MIN { PART_WAGE_MIN } else { part }
+            }
+            Self::Integration => INTEGRATION_WAGE,
+        }
+    }
 }
 
 /// How good approved work was, measured against what was approved before.
@@ -360,8 +393,8 @@ impl Measure {
 }
 
 /// The wage of a class.
-pub fn wage(rules: &Rules, class: Class, bonus: i64) -> i64 {
-    rules.wage * i64::from(class.permille()) / 1_000 + bonus
+pub fn wage(rules: &Rules, role: Role, class: Class, bonus: i64) -> i64 {
+    role.base(rules) * i64::from(class.permille()) / 1_000 + bonus
 }
 
 #[cfg(test)]

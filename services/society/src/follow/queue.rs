@@ -10,7 +10,7 @@ use vivarium_types::{MicroUsd, Permille};
 
 use super::{cause, decode, malformed, parse};
 use crate::domain::day::Day;
-use crate::domain::income::Approved;
+use crate::domain::income::{Approved, Role};
 use crate::domain::{Command, Society};
 
 /// Follows the queue.
@@ -68,6 +68,11 @@ impl OfQueue {
             cost: MicroUsd::new(approved.cost_micro_usd),
             budget_max: MicroUsd::new(approved.budget_max_micro_usd),
             bonus: bonus(approved.bonus_tokens)?,
+            role: match (approved.integrated, approved.share) {
+                (true, _) => Role::Integration,
+                (false, 0) => Role::Whole,
+                (false, share) => Role::Part(share.min(100)),
+            },
             tags: approved.tags,
             confidence: Permille(approved.confidence_permille.min(1_000)),
         }));
@@ -145,7 +150,10 @@ fn ended(event: &Event) -> Option<&str> {
         | Event::RecurrenceFired(_)
         | Event::RecurrenceSteered(_)
         | Event::LimitsSet(_)
-        | Event::EffectRecorded(_) => None,
+        | Event::EffectRecorded(_)
+        | Event::TaskProposed(_)
+        | Event::TaskAdmitted(_)
+        | Event::TaskSplit(_) => None,
     }
 }
 

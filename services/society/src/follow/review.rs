@@ -62,6 +62,8 @@ impl Handler<Society> for OfReview {
     async fn react(&self, row: &Row) -> Result<Reaction<Society>, Trouble> {
         let event: pb::ReviewEvent = decode(row)?;
         match event.event {
+            // A plan is no work yet: its parts are judged, published and paid each for itself.
+            Some(Event::VerdictReached(verdict)) if verdict.plan => Ok(Reaction::Nothing),
             Some(Event::VerdictReached(verdict)) => self.verdict(verdict).await,
             Some(_) | None => Ok(Reaction::Nothing),
         }

@@ -8,7 +8,7 @@ use vivarium_types::ids::{CycleId, Id, LeaseId, TaskId};
 
 use super::*;
 use crate::cycle::limits;
-use crate::lease::Purpose;
+use crate::lease::{Family, PartDone, Purpose};
 
 fn grant(instruction: &str) -> Grant {
     Grant {
@@ -34,6 +34,7 @@ fn grant(instruction: &str) -> Grant {
             run_limit: Duration::from_mins(15),
             feedback: Vec::new(),
         },
+        family: Family::default(),
         resident: Some(ResidentId::from_number(4)),
         ttl: Duration::from_secs(30),
         control_epoch: 1,
@@ -78,6 +79,28 @@ fn sections_come_in_their_order_with_the_intent_before_the_instruction() {
     let task = &briefing.pieces[2].text;
     assert!(task.find("use headings") < task.find("Write a guide."), "{task}");
     assert_eq!(briefing.worst, Label::Peer);
+}
+
+#[test]
+fn a_part_of_a_split_task_has_the_humans_words_as_instruction_and_its_own_as_data() {
+    let mut grant = grant("Count the birds.");
+    grant.family.root_instruction = "Write a guide to birds.".to_owned();
+    let briefing = brief(&grant, Class::Remote, Vec::new()).expect("it fits");
+    let told = |slot: Slot| {
+        let task = briefing.pieces.iter().find(|p| p.section == "task" && p.slot == slot);
+        task.map(|piece| (piece.text.as_str(), piece.label)).expect("it is there")
+    };
+    let (asked, label) = told(Slot::Instruction);
+    assert!(
+        asked.contains("Write a guide to birds.") && asked.contains("the part described below")
+    );
+    assert!(!asked.contains("Count the birds.") && label == Label::Operator);
+    let (part, label) = told(Slot::Data);
+    assert!(part.contains("Count the birds.") && label == Label::Peer);
+    let done = PartDone { title: "One".to_owned(), submission: Id::from_number(9) };
+    grant.family.parts_done.push(done);
+    let briefing = brief(&grant, Class::Remote, Vec::new()).expect("it fits");
+    assert!(briefing.pieces.iter().any(|piece| piece.text.contains("Put them together")));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Reads the fields of one action and gathers all that is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -97,6 +97,57 @@ impl Fields {
             }
         }
         found
+    }
+
+    /// At most `count` objects, each read by `read`.
+    pub(super) fn objects<T>(
+        &mut self,
+        field: &str,
+        count: usize,
+        read: impl Fn(&mut Self) -> T,
+    ) -> Vec<T> {
+        let items = match self.take(field) {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(_) => {
+                self.wrong(field, "must be a list of objects");
+                return Vec::new();
+            }
+        };
+        if items.len() > count {
+            self.wrong(field, &format!("may have at most {count} entries"));
+        }
+        let mut found = Vec::new();
+        for (item, number) in items.into_iter().take(count).zip(1..) {
+            let Value::Object(fields) = item else {
+                self.wrong(field, "must be a list of objects");
+                continue;
+            };
+            let mut inner = Self::new(fields);
+            found.push(read(&mut inner));
+            let wrong = inner.finish().err().unwrap_or_default();
+            self.wrong.extend(wrong.into_iter().map(|what| format!("{field} {number}: {what}")));
+        }
+        found
+    }
+
+    /// Places from 1 on the wire as places from 0. A place of 0 is none there is.
+    pub(super) fn places(&mut self, field: &str) -> BTreeSet<usize> {
+        let items = match self.take(field) {
+            None => return BTreeSet::new(),
+            Some(Value::Array(items)) => items,
+            Some(_) => {
+                self.wrong(field, "must be a list of numbers");
+                return BTreeSet::new();
+            }
+        };
+        let place = |item: &Value| item.as_u64().and_then(|place| usize::try_from(place).ok());
+        let places: Option<BTreeSet<usize>> =
+            items.iter().map(|item| place(item)?.checked_sub(1)).collect();
+        places.unwrap_or_else(|| {
+            self.wrong(field, "must be a list of numbers from 1");
+            BTreeSet::new()
+        })
     }
 
     /// A whole number; `default` when it is left out.

@@ -15,7 +15,12 @@ use vivarium_proto::wkt;
 use vivarium_types::ids::{InstanceId, LeaseId};
 use vivarium_types::{MicroUsd, Timestamp};
 
-use crate::lease::{Evidence, FailureClass, Finish, Grant, Outcome, Purpose, Stop, Task, TaskKind};
+use super::{CALL_LIMIT, Refused, place};
+use crate::domain::action::Plan;
+use crate::domain::cycle::Place;
+use crate::lease::{
+    Evidence, FailureClass, Family, Finish, Grant, Outcome, PartDone, Purpose, Stop, Task, TaskKind,
+};
 
 /// Words that may wait to be sent.
 const WORDS_WAITING: usize = 1_024;
@@ -84,6 +89,51 @@ pub enum Heard {
     Acknowledged(LeaseId, Result<(), String>),
     /// Leases were renewed, each with a fresh capability.
     Renewed(Vec<(LeaseId, String)>),
+}
+
+/// A task that a resident proposes.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// The action's key.
+    pub key: &'a str,
+    /// The lease under which it is proposed.
+    pub named: Named,
+    /// Its title.
+    pub title: &'a str,
+    /// What to do.
+    pub instruction: &'a str,
+    /// Why.
+    pub why: &'a str,
+}
+
+/// The queue, as a cycle calls it.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    peer: Peer,
+}
+
+impl Queue {
+    /// The queue behind `peer`.
+    pub const fn new(peer: Peer) -> Self {
+        Self { peer }
+    }
+
+    /// Proposes a task; its id and the event it caused.
+    pub async fn propose(&self, wish: Wish<'_>) -> Result<(String, Option<Place>), Refused> {
+        let request = pb::ProposeTaskRequest {
+            request_id: wish.key.to_owned(),
+            lease: Some(held(wish.named)),
+            title: wish.title.to_owned(),
+            instruction: wish.instruction.to_owned(),
+            why: wish.why.to_owned(),
+        };
+        let answer = self.peer.calls().within(CALL_LIMIT).retrying(|calls| {
+            let request = request.clone();
+            async move { RunnerServiceClient::new(calls).propose_task(request).await }
+        });
+        let answer = answer.await?.into_inner();
+        Ok((answer.task_id, place(answer.position)))
+    }
 }
 
 /// The sending side of a stream.
@@ -198,7 +248,18 @@ fn finished(evidence: &Evidence) -> pb::Finished {
         model_tokens: i64::try_from(evidence.model_tokens).unwrap_or(i64::MAX),
         model: evidence.model.clone(),
         model_embedded: evidence.embedded,
+        plan: evidence.plan.as_ref().map(plan),
     }
+}
+
+fn plan(plan: &Plan) -> pb::Plan {
+    let parts = plan.parts.iter().map(|part| pb::PlanPart {
+        title: part.title.clone(),
+        instruction: part.instruction.clone(),
+        after: part.after.iter().filter_map(|place| u32::try_from(place + 1).ok()).collect(),
+        share: part.share,
+    });
+    pb::Plan { reason: plan.reason.clone(), parts: parts.collect() }
 }
 
 /// Without the control characters that a file or a model may hold and no text of the world may.
@@ -275,6 +336,11 @@ fn grant(granted: pb::Granted, lease: LeaseId) -> Result<Grant, &'static str> {
         cycle: granted.cycle_id.parse().map_err(|_| "cycle_id")?,
         purpose,
         task: task(granted.task.ok_or("task")?)?,
+        family: Family {
+            may_split: granted.may_split,
+            root_instruction: granted.root_instruction,
+            parts_done: granted.parts_done.into_iter().filter_map(part_done).collect(),
+        },
         resident,
         ttl: granted.ttl.as_ref().map_or(TTL_DEFAULT, since),
         control_epoch: granted.control_epoch,
@@ -282,6 +348,11 @@ fn grant(granted: pb::Granted, lease: LeaseId) -> Result<Grant, &'static str> {
         day: granted.day,
         capability: granted.capability,
     })
+}
+
+fn part_done(done: pb::PartDone) -> Option<PartDone> {
+    let submission = done.submission_id.parse().ok()?;
+    Some(PartDone { title: done.title, submission })
 }
 
 fn task(task: pb::Task) -> Result<Task, &'static str> {

@@ -10,6 +10,9 @@ use vivarium_types::ids::{DocumentId, ResidentId, SubmissionId};
 use super::{CALL_LIMIT, Refused, place};
 use crate::domain::cycle::Place;
 
+/// How an attempt with a plan has ended.
+const HOW_SPLIT: &str = "split";
+
 /// A draft to stage.
 #[derive(Debug, Clone, Copy)]
 pub struct Draft<'a> {
@@ -62,6 +65,8 @@ pub struct Submission {
     pub pages: Vec<Page>,
     /// The answer; empty for documents.
     pub answer: String,
+    /// Whether it is a plan to split the task, told in the answer.
+    pub plan: bool,
     /// SHA-256 over the bundle, in hexadecimal.
     pub payload_hash: String,
 }
@@ -129,6 +134,7 @@ impl Review {
             instruction: submission.task_instruction,
             pages,
             answer: submission.answer,
+            plan: submission.how == HOW_SPLIT,
             payload_hash: hex::encode(submission.payload_hash),
         })
     }

@@ -83,6 +83,9 @@ impl Event {
             | Self::RecurrenceCreated(_)
             | Self::RecurrenceFired(_)
             | Self::RecurrenceSteered(_)
+            | Self::TaskProposed(_)
+            | Self::TaskAdmitted { .. }
+            | Self::TaskSplit(_)
             | Self::FactIgnored(_)
             | Self::FactParked(_) => return None,
         };

@@ -18,10 +18,14 @@ use super::{
 use crate::domain::effect::{Effect, Recorded};
 use crate::domain::lease::{Granted, Purpose};
 use crate::domain::limits::{Limit, Limits};
+use crate::domain::propose::Proposed;
 use crate::domain::recurrence::{Created, Fired, Next, Schedule, Standing, Steered};
 use crate::domain::retry::Class;
 use crate::domain::runner::Left;
-use crate::domain::task::{Added, Awaits, Edited, Kind, Mode as TaskMode, OnFailure, Spec, State};
+use crate::domain::split::{Part, Plan, Split};
+use crate::domain::task::{
+    Added, Awaits, Edited, Kind, Mode as TaskMode, OnFailure, Parent, Spec, State,
+};
 use crate::domain::world::{Mode, Pace};
 
 type Read<T> = Result<T, NotAnEvent>;
@@ -219,6 +223,13 @@ impl TryFrom<Wire> for Event {
                 standing: standing(e.state)?,
                 next: next(e.next_time, e.next_day),
             }),
+            Body::TaskProposed(e) => Self::TaskProposed(Box::new(proposed(e)?)),
+            Body::TaskAdmitted(e) => Self::TaskAdmitted {
+                task: id("task_id", &e.task_id)?,
+                state: state(e.state).ok_or(NotAnEvent("state"))?,
+                hash: hash("proposal_hash", &e.proposal_hash)?,
+            },
+            Body::TaskSplit(e) => Self::TaskSplit(split(&e)?),
         })
     }
 }
@@ -252,7 +263,42 @@ fn added(e: pb::TaskAdded) -> Read<Added> {
         submitter: e.submitter,
         state: state(e.state).ok_or(NotAnEvent("state"))?,
         recurrence: none_if_empty(e.recurrence),
+        parent: optional("parent_id", &e.parent_id)?.map(|task| Parent {
+            task,
+            depth: e.depth,
+            share: e.share,
+        }),
     })
+}
+
+fn proposed(e: pb::TaskProposed) -> Read<Proposed> {
+    Ok(Proposed {
+        added: added(e.task.ok_or(NotAnEvent("task"))?)?,
+        why: text("why", e.why)?,
+        likeness: hash("likeness", &e.likeness)?,
+    })
+}
+
+fn split(e: &pb::TaskSplit) -> Read<Split> {
+    Ok(Split {
+        task: id("task_id", &e.task_id)?,
+        submission: id("submission_id", &e.submission_id)?,
+        children: e.child_ids.iter().map(|task| id("child_ids", task)).collect::<Read<_>>()?,
+        given: MicroUsd::new(e.given_micro_usd),
+    })
+}
+
+fn plan(e: pb::SplitPlan) -> Read<Plan> {
+    let part = |e: pb::SplitPart| {
+        Ok(Part {
+            title: text("plan.title", e.title)?,
+            instruction: text("plan.instruction", e.instruction)?,
+            after: e.after.iter().filter_map(|place| (*place as usize).checked_sub(1)).collect(),
+            share: e.share,
+        })
+    };
+    let parts = e.parts.into_iter().map(part).collect::<Read<_>>()?;
+    Ok(Plan { reason: text("plan.reason", e.reason)?, parts })
 }
 
 fn edited(e: pb::TaskEdited) -> Read<Edited> {
@@ -371,6 +417,7 @@ fn finished(e: pb::AttemptFinished) -> Read<Finished> {
             model_tokens: e.model_tokens,
             model: e.model,
             model_embedded: e.model_embedded,
+            plan: e.plan.map(plan).transpose()?,
         },
         cost: MicroUsd::new(e.cost_micro_usd),
         attempt_number: e.attempt_number,
@@ -403,6 +450,8 @@ fn approved(e: pb::TaskApproved) -> Read<Approved> {
         key: none_if_empty(e.key),
         mode: task_mode(e.mode).ok_or(NotAnEvent("mode"))?,
         confidence_permille: e.confidence_permille,
+        share: e.share,
+        integrated: e.integrated,
     })
 }
 

@@ -10,8 +10,10 @@ use super::{Approved, End, Event, Failed, Finished, HaltAck, Requeued, Staged, W
 use crate::domain::effect::Recorded;
 use crate::domain::lease::{Granted, Purpose};
 use crate::domain::limits::{Limit, Limits};
+use crate::domain::propose::Proposed;
 use crate::domain::recurrence::{Created, Fired, Next, Schedule, Standing, Steered};
 use crate::domain::retry::Class;
+use crate::domain::split::{Plan, Split};
 use crate::domain::task::{Added, Edited, Kind, Mode as TaskMode, OnFailure, Spec, State};
 use crate::domain::world::{Mode, Pace};
 
@@ -219,6 +221,13 @@ fn body(event: Event) -> Body {
         Event::RecurrenceCreated(created) => Body::RecurrenceCreated(self::created(*created)),
         Event::RecurrenceFired(fired) => Body::RecurrenceFired(self::fired(fired)),
         Event::RecurrenceSteered(steered) => Body::RecurrenceSteered(self::steered(steered)),
+        Event::TaskProposed(proposed) => Body::TaskProposed(self::proposed(*proposed)),
+        Event::TaskAdmitted { task, state, hash } => Body::TaskAdmitted(pb::TaskAdmitted {
+            task_id: task.to_string(),
+            state: self::state(state).into(),
+            proposal_hash: hash.0.to_vec(),
+        }),
+        Event::TaskSplit(split) => Body::TaskSplit(self::split(&split)),
     }
 }
 
@@ -249,7 +258,9 @@ fn added(added: Added) -> pb::TaskAdded {
         submitter,
         state,
         recurrence,
+        parent,
     } = added;
+    let place = parent.as_ref();
     pb::TaskAdded {
         task_id: task.to_string(),
         spec: Some(self::spec(&spec)),
@@ -260,7 +271,37 @@ fn added(added: Added) -> pb::TaskAdded {
         submitter,
         state: self::state(state).into(),
         recurrence: recurrence.unwrap_or_default(),
+        parent_id: or_empty(place.map(|parent| parent.task)),
+        depth: place.map_or(0, |parent| parent.depth),
+        share: place.map_or(0, |parent| parent.share),
     }
+}
+
+fn proposed(proposed: Proposed) -> pb::TaskProposed {
+    pb::TaskProposed {
+        task: Some(added(proposed.added)),
+        why: Some(text(proposed.why)),
+        likeness: proposed.likeness.0.to_vec(),
+    }
+}
+
+fn split(split: &Split) -> pb::TaskSplit {
+    pb::TaskSplit {
+        task_id: split.task.to_string(),
+        submission_id: split.submission.to_string(),
+        child_ids: split.children.iter().map(ToString::to_string).collect(),
+        given_micro_usd: split.given.get(),
+    }
+}
+
+fn plan(plan: Plan) -> pb::SplitPlan {
+    let parts = plan.parts.into_iter().map(|part| pb::SplitPart {
+        title: Some(text(part.title)),
+        instruction: Some(text(part.instruction)),
+        after: part.after.iter().filter_map(|at| u32::try_from(at + 1).ok()).collect(),
+        share: part.share,
+    });
+    pb::SplitPlan { reason: Some(text(plan.reason)), parts: parts.collect() }
 }
 
 fn edited(edited: Edited) -> pb::TaskEdited {
@@ -412,6 +453,7 @@ fn finished(done: Finished) -> pb::AttemptFinished {
         model_embedded: work.model_embedded,
         key: done.key.unwrap_or_default(),
         tags: done.tags,
+        plan: work.plan.map(plan),
     }
 }
 
@@ -433,6 +475,8 @@ fn approved(approved: Approved) -> pb::TaskApproved {
         key: approved.key.unwrap_or_default(),
         mode: task_mode(approved.mode).into(),
         confidence_permille: approved.confidence_permille,
+        share: approved.share,
+        integrated: approved.integrated,
     }
 }
 
@@ -494,6 +538,8 @@ pub(crate) fn or_empty(id: Option<impl ToString>) -> String {
 /// A state as it is published.
 pub(crate) const fn state(state: State) -> pb::TaskState {
     match state {
+        State::Proposed => pb::TaskState::Proposed,
+        State::Split => pb::TaskState::Split,
         State::Blocked => pb::TaskState::Blocked,
         State::Queued => pb::TaskState::Queued,
         State::Ready => pb::TaskState::Ready,

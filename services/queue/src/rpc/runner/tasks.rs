@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use vivarium_chassis::Refusal;
+use vivarium_ledger::TextRef;
 use vivarium_proto::queue::v1 as pb;
 use vivarium_types::MicroUsd;
 use vivarium_types::ids::TaskId;
 
 use super::super::{Desk, broken, refusal, show};
+use crate::domain::Queue;
+use crate::domain::split::Done;
 use crate::domain::task::Task;
 use crate::domain::world::Mode;
 
@@ -15,12 +18,54 @@ use crate::domain::world::Mode;
 pub(super) struct Known {
     /// The mode in force.
     pub(super) mode: Mode,
-    tasks: BTreeMap<TaskId, (pb::Task, MicroUsd)>,
+    tasks: BTreeMap<TaskId, Work>,
+}
+
+/// A task as its attempt gets it.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    /// Without its attempts and dependents.
+    pub(super) task: pb::Task,
+    /// What is left of its budget.
+    pub(super) left: MicroUsd,
+    /// What it is a part of, and what its parts have come to.
+    pub(super) family: Family,
+}
+
+/// What is above and below a task at work.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Family {
+    pub(super) may_split: bool,
+    pub(super) root_instruction: String,
+    pub(super) parts_done: Vec<pb::PartDone>,
+}
+
+/// An open task, and the texts about its family.
+struct Open {
+    task: Task,
+    may_split: bool,
+    root: Option<TextRef>,
+    parts: Vec<(TaskId, Done)>,
+}
+
+impl Open {
+    fn of(queue: &Queue, id: TaskId) -> Option<Self> {
+        let task = queue.tasks.get(&id)?;
+        let root = queue.ancestors(task).last().map(|root| root.added.instruction.clone());
+        let parts = queue.parts_done(id).map(|(child, done)| (child, done.clone()));
+        let may_split = queue.may_split(task);
+        Some(Self { task: task.clone(), may_split, root, parts: parts.collect() })
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let parts = self.parts.iter().map(|(_, done)| done.title.id.as_str());
+        texts(&self.task).chain(self.root.iter().map(|root| root.id.as_str())).chain(parts)
+    }
 }
 
 impl Known {
-    /// A task without its attempts and dependents, and what is left of its budget.
-    pub(super) fn task(&self, id: TaskId) -> Option<(pb::Task, MicroUsd)> {
+    /// A task as its attempt gets it.
+    pub(super) fn task(&self, id: TaskId) -> Option<Work> {
         self.tasks.get(&id).cloned()
     }
 }
@@ -29,14 +74,14 @@ impl Known {
 pub(super) async fn known(desk: &Desk, ids: Vec<TaskId>) -> Result<Known, Refusal> {
     let wanted = ids.clone();
     let asked = desk.ledger.ask(move |queue| {
-        let tasks = wanted.iter().filter_map(|id| queue.tasks.get(id).cloned());
-        (tasks.collect::<Vec<Task>>(), queue.world.mode)
+        let tasks = wanted.iter().filter_map(|id| Open::of(queue, *id));
+        (tasks.collect::<Vec<Open>>(), queue.world.mode)
     });
     let (open, mode) = asked.await.map_err(refusal)?;
-    let texts = open.iter().flat_map(texts).map(ToOwned::to_owned).collect();
+    let texts = open.iter().flat_map(Open::texts).map(ToOwned::to_owned).collect();
     let texts = desk.ledger.read_texts(texts).await.map_err(broken)?;
     let mut tasks = BTreeMap::new();
-    for task in open {
+    for Open { task, may_split, root, parts } in open {
         let left = task.budget_left();
         let text = |id: &str| texts.get(id).cloned().unwrap_or_default();
         let words = show::Words {
@@ -46,14 +91,25 @@ pub(super) async fn known(desk: &Desk, ids: Vec<TaskId>) -> Result<Known, Refusa
         };
         let feedback = task.feedback.iter().map(|reason| text(&reason.id)).collect();
         let shown = pb::Task { feedback, ..show::task(&task, words, None) };
-        tasks.insert(task.id(), (shown, left));
+        let parts_done = parts.iter().map(|(child, done)| pb::PartDone {
+            task_id: child.to_string(),
+            title: text(&done.title.id),
+            submission_id: done.submission.to_string(),
+        });
+        let family = Family {
+            may_split,
+            root_instruction: root.map(|root| text(&root.id)).unwrap_or_default(),
+            parts_done: parts_done.collect(),
+        };
+        tasks.insert(task.id(), Work { task: shown, left, family });
     }
     // What ended behind its grant is in the read models alone.
     for id in ids {
         if !tasks.contains_key(&id)
             && let Some(task) = desk.task(&id.to_string()).await?
         {
-            tasks.insert(id, (task, MicroUsd::ZERO));
+            let (left, family) = (MicroUsd::ZERO, Family::default());
+            tasks.insert(id, Work { task, left, family });
         }
     }
     Ok(Known { mode, tasks })

@@ -11,6 +11,7 @@ use vivarium_types::source::Hash;
 use vivarium_types::{Actor, MicroUsd, Reason};
 
 use super::super::{Desk, position, refusal};
+use super::plans;
 use crate::domain::control::Hello;
 use crate::domain::event::{ReturnedFor, Staged, Work, read};
 use crate::domain::finish::Outcome;
@@ -103,6 +104,7 @@ async fn take(
 ) -> Result<pb::FinishAck, Refusal> {
     let mut texts = desk.ledger.texts();
     let mut wrong = Violations::new();
+    let planned = planned(&finish);
     let held = wrong.present("finish.lease", finish.lease.as_ref());
     let held =
         held.and_then(|lease| wrong.within("finish.lease", |wrong| self::held(wrong, lease)));
@@ -113,7 +115,15 @@ async fn take(
     if outcome.is_none() {
         wrong.add("finish.outcome", "must be one that is complete");
     }
-    let (held, (cost, outcome)) = wrong.done(held.zip(cost.zip(outcome)))?;
+    let (held, (cost, mut outcome)) = wrong.done(held.zip(cost.zip(outcome)))?;
+    if let (Some(wire), Outcome::Finished(work)) = (planned, &mut outcome) {
+        let lineage = plans::lineage(desk, held).await?;
+        let instruction_max = desk.limit(Limit::InstructionChars);
+        let (plan, told) = plans::plan(&wire, &lineage, &mut texts, instruction_max)?;
+        // Review reads what the plan says, in words that a person decides about as well.
+        work.answer = Some(texts.plain(&told));
+        work.plan = Some(plan);
+    }
     let command =
         Command::Finish { held, instance, cost: MicroUsd::new(cost), outcome: Box::new(outcome) };
     let submission = Submission::new(Actor::service(&runner), command)
@@ -131,6 +141,12 @@ async fn take(
         });
     let answer = desk.ledger.submit(submission).await.map_err(refusal)?;
     answer.message().map_err(super::super::broken)
+}
+
+/// The plan of a finish that has one.
+fn planned(finish: &pb::FinishAttempt) -> Option<pb::Plan> {
+    let Some(Wire::Finished(done)) = &finish.outcome else { return None };
+    done.plan.clone()
 }
 
 fn outcome(
@@ -187,8 +203,13 @@ fn work(
     let summary = wrong.text("summary", &done.summary, 0, SUMMARY_MAX);
     let answer = wrong.text("answer", &done.answer, 0, result_max);
     let how = done.how.as_str();
-    if !["finished", "finished_as_prose", "finished_by_limit"].contains(&how) {
-        wrong.add("how", "must be finished, finished_as_prose or finished_by_limit");
+    if done.plan.is_some() != (how == "split") {
+        wrong.add("how", "must be split with a plan, and only then");
+    } else if !["finished", "finished_as_prose", "finished_by_limit", "split"].contains(&how) {
+        wrong.add("how", "must be finished, finished_as_prose, finished_by_limit or split");
+    }
+    if done.plan.is_some() && !(done.documents.is_empty() && done.answer.is_empty()) {
+        wrong.add("plan", "comes without documents and answer");
     }
     let model_tokens = wrong.bounded("model_tokens", done.model_tokens, 0..=i64::MAX);
     let model = wrong.text("model", &done.model, 0, 200);
@@ -210,6 +231,7 @@ fn work(
         model_tokens: model_tokens?,
         model: model?,
         model_embedded: done.model_embedded,
+        plan: None,
     })
 }
 

@@ -1,0 +1,151 @@
+//! Proposals: tasks that residents ask for, which run when a human has admitted exactly what was read.
+
+use std::collections::BTreeSet;
+
+use vivarium_ledger::{Context, TextRef, chain};
+use vivarium_types::ids::ResidentId;
+use vivarium_types::source::Hash;
+use vivarium_types::{Actor, Timestamp};
+
+use super::add::Proposal;
+use super::event::Event;
+use super::lease::Held;
+use super::limits::Limit;
+use super::task::{Added, State, Task};
+use super::{Queue, Rejection};
+
+/// Proposals of one resident that wait for a human.
+pub const OPEN_MAX: u32 = 3;
+/// Proposals of one resident in one day of the world.
+pub const DAY_MAX: u32 = 3;
+
+/// What a resident proposes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// The lease in whose cycle it is proposed.
+    pub held: Held,
+    /// The task.
+    pub proposal: Proposal,
+    /// Why.
+    pub why: TextRef,
+    /// Equal ones ask for the same.
+    pub likeness: Hash,
+    /// Of the task at work and of those above it.
+    pub ancestors: BTreeSet<Hash>,
+    /// Open tasks that a world may have.
+    pub open_max: u64,
+}
+
+/// A task as a resident proposed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposed {
+    /// The task.
+    pub added: Added,
+    /// Why.
+    pub why: TextRef,
+    /// Equal ones ask for the same.
+    pub likeness: Hash,
+}
+
+impl Queue {
+    pub(super) fn propose(&self, wish: Wish, cx: &Context<'_>) -> Result<Vec<Event>, Rejection> {
+        let Wish { held, proposal, why, likeness, ancestors, open_max } = wish;
+        let lease = self.fenced(held)?;
+        let lost = Rejection::LeaseLost(held.lease);
+        let resident = lease.granted.resident.ok_or(lost)?;
+        if ancestors.contains(&likeness) {
+            return Err(Rejection::Duplicate { task: lease.granted.task.to_string() });
+        }
+        let submitter = Actor::Resident(resident).to_string();
+        let open = || {
+            let proposed = self.proposals.iter().filter_map(|id| self.tasks.get(id));
+            proposed.filter(|task| task.added.submitter == submitter)
+        };
+        if let Some(same) = open().find(|task| task.likeness == Some(likeness)) {
+            return Err(Rejection::Duplicate { task: same.id().to_string() });
+        }
+        let today = self.residents.get(&resident).map_or(0, |known| known.proposals_today);
+        if today >= DAY_MAX || open().count() >= OPEN_MAX as usize {
+            return Err(Rejection::ProposalsSpent { max: OPEN_MAX });
+        }
+        let open_max = self.limit(Limit::OpenTasks, open_max);
+        if self.open_count() >= open_max {
+            return Err(Rejection::Full { max: open_max });
+        }
+        let Proposal { spec, title, instruction, intent } = proposal;
+        let added = Added {
+            task: cx.mint(),
+            spec,
+            title,
+            instruction,
+            intent,
+            dependencies: Vec::new(),
+            submitter,
+            state: State::Proposed,
+            recurrence: None,
+            parent: None,
+        };
+        Ok(vec![Event::TaskProposed(Box::new(Proposed { added, why, likeness }))])
+    }
+
+    /// A human admits what was read.
+    pub(super) fn admit_task(
+        &self,
+        name: &str,
+        hash: Hash,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Rejection> {
+        let task = self.proposed(name, hash, "admit")?;
+        let mut admitted = task.clone();
+        admitted.proposed = false;
+        let state = self.state_by_facts(&admitted, now);
+        Ok(vec![Event::TaskAdmitted { task: task.id(), state, hash }])
+    }
+
+    /// A human refuses what was read.
+    pub(super) fn refuse_task(
+        &self,
+        name: &str,
+        hash: Hash,
+        reason: Option<TextRef>,
+    ) -> Result<Vec<Event>, Rejection> {
+        let task = self.proposed(name, hash, "refuse")?.id();
+        Ok(vec![Event::TaskCancelled { task, reason }])
+    }
+
+    fn proposed(&self, name: &str, hash: Hash, request: &'static str) -> Result<&Task, Rejection> {
+        let task = self.open_task(name, request)?;
+        if task.state != State::Proposed {
+            return Err(Rejection::Transition { state: task.state, request });
+        }
+        if task.proposal_hash() == hash { Ok(task) } else { Err(Rejection::ProposalStale) }
+    }
+
+    pub(super) fn apply_to_proposals(&mut self, event: &Event) {
+        if let Event::TaskProposed(proposed) = event {
+            self.proposals.insert(proposed.added.task);
+            let by = proposed.added.submitter.strip_prefix("resident:");
+            let by = by.and_then(|id| id.parse::<ResidentId>().ok());
+            if let Some(known) = by.and_then(|id| self.residents.get_mut(&id)) {
+                known.proposals_today += 1;
+            }
+        } else if let Event::TaskAdmitted { task, .. } | Event::TaskCancelled { task, .. } = event {
+            self.proposals.remove(task);
+        }
+    }
+}
+
+impl Task {
+    /// A digest of everything that a human admits: the words and the terms.
+    pub fn proposal_hash(&self) -> Hash {
+        let added = &self.added;
+        let mut bytes = Vec::new();
+        let texts = [Some(&added.title), Some(&added.instruction), added.intent.as_ref()];
+        for text in texts.into_iter().chain([self.why.as_ref()]) {
+            bytes.extend(text.map_or([0; 32], |text| text.hash.0));
+        }
+        bytes.extend(self.id().to_string().into_bytes());
+        bytes.extend(self.revision.to_be_bytes());
+        chain::digest(&bytes)
+    }
+}

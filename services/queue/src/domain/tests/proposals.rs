@@ -1,0 +1,110 @@
+//! Tasks that residents propose and humans admit or refuse.
+
+use std::collections::BTreeSet;
+
+use super::super::propose::Wish;
+use super::*;
+
+fn wish(stand: &Stand, task: TaskId, like: u8) -> Command {
+    Command::Propose(Box::new(Wish {
+        held: stand.held(task),
+        proposal: proposal(Spec { rest_day_ok: false, ..spec() }),
+        why: text("why"),
+        likeness: Hash([like; 32]),
+        ancestors: BTreeSet::from([Hash([9; 32])]),
+        open_max: 2_048,
+    }))
+}
+
+fn proposed(events: &[Event]) -> TaskId {
+    let found = events.iter().find_map(|event| match event {
+        Event::TaskProposed(proposed) => Some(proposed.added.task),
+        _ => None,
+    });
+    found.expect("it is proposed")
+}
+
+/// The digest of a proposal as it is now.
+fn hash(stand: &Stand, task: TaskId) -> Hash {
+    stand.queue.tasks[&task].proposal_hash()
+}
+
+#[test]
+fn a_proposal_runs_once_a_human_has_admitted_exactly_what_was_read() {
+    let mut stand = Stand::new();
+    let at_work = stand.add(spec());
+    let asked = wish(&stand, at_work, 1);
+    let task = proposed(&stand.run(asked));
+    assert_eq!((stand.state(task), stand.waits(task)), (State::Proposed, None));
+    let holder = stand.grants()[0].resident.expect("somebody works");
+    let known = &stand.queue.tasks[&task];
+    assert_eq!(known.added.submitter, Actor::Resident(holder).to_string());
+    let read = hash(&stand, task);
+    let edit = edit(&stand, task, &["priority"], Spec { priority: 9, ..spec() });
+    stand.run(edit);
+    assert_eq!(stand.state(task), State::Proposed, "an edit admits nothing");
+    let (name, other) = (task.to_string(), Hash::default());
+    for hash in [read, other] {
+        let refused = stand.refused(Command::Admit { task: name.clone(), hash });
+        assert_eq!(refused, Rejection::ProposalStale);
+    }
+    stand.run(Command::Pause { task: name.clone() });
+    stand.run(Command::ResumeTask { task: name.clone() });
+    assert_eq!(stand.state(task), State::Proposed, "setting aside admits nothing");
+    let hash = hash(&stand, task);
+    stand.run(Command::Admit { task: name.clone(), hash });
+    assert_eq!(stand.state(task), State::Leased);
+    let again = stand.refused(Command::Admit { task: name, hash });
+    assert!(matches!(again, Rejection::Transition { request: "admit", .. }));
+}
+
+#[test]
+fn a_refused_proposal_is_cancelled_and_what_is_no_proposal_is_not_refused() {
+    let mut stand = Stand::new();
+    let at_work = stand.add(spec());
+    let asked = wish(&stand, at_work, 1);
+    let task = proposed(&stand.run(asked));
+    stand.advance(Duration::from_hours(24 * 30));
+    assert_eq!(stand.state(task), State::Proposed, "it never lapses");
+    let (name, hash) = (task.to_string(), hash(&stand, task));
+    let reason = Some(text("no"));
+    stand.run(Command::Refuse { task: name, hash, reason });
+    assert_eq!(stand.state(task), State::Cancelled);
+    let (task, reason) = (at_work.to_string(), None);
+    let refused = stand.refused(Command::Refuse { task, hash, reason });
+    assert!(matches!(refused, Rejection::Transition { request: "refuse", .. }));
+}
+
+#[test]
+fn a_resident_has_at_most_three_open_proposals_none_twice_and_three_a_day() {
+    let mut stand = Stand::new();
+    let at_work = stand.add(spec());
+    let own = wish(&stand, at_work, 9);
+    let refused = stand.refused(own);
+    assert_eq!(refused, Rejection::Duplicate { task: at_work.to_string() }, "its own task");
+    let mut tasks = Vec::new();
+    for like in 1..=3 {
+        let asked = wish(&stand, at_work, like);
+        tasks.push(proposed(&stand.run(asked)));
+        let again = wish(&stand, at_work, like);
+        let task = tasks[tasks.len() - 1].to_string();
+        assert_eq!(stand.refused(again), Rejection::Duplicate { task });
+    }
+    let fourth = wish(&stand, at_work, 4);
+    assert_eq!(stand.refused(fourth.clone()), Rejection::ProposalsSpent { max: 3 });
+    let (task, hash) = (tasks[0].to_string(), hash(&stand, tasks[0]));
+    stand.run(Command::Refuse { task, hash, reason: None });
+    assert_eq!(stand.refused(fourth), Rejection::ProposalsSpent { max: 3 }, "of one day");
+}
+
+#[test]
+fn a_proposal_without_a_live_lease_of_a_resident_is_refused() {
+    let mut stand = Stand::new();
+    let at_work = stand.add(spec());
+    let asked = wish(&stand, at_work, 1);
+    stand.finish(at_work);
+    assert!(matches!(stand.refused(asked), Rejection::LeaseLost(_)));
+    let local = stand.add(Spec { mode: Mode::Local, command: vec!["ls".into()], ..spec() });
+    let asked = wish(&stand, local, 1);
+    assert!(matches!(stand.refused(asked), Rejection::LeaseLost(_)), "a tool proposes nothing");
+}

@@ -1,0 +1,84 @@
+//! Proposals of residents: `ProposeTask` by a runner, `AdmitTask` and `RefuseTask` by a person.
+
+use vivarium_chassis::{Refusal, Violations};
+use vivarium_ledger::{Request as RequestKey, Submission};
+use vivarium_proto::queue::v1 as pb;
+use vivarium_types::Actor;
+use vivarium_types::limits::REASON_LENGTH_MAX;
+use vivarium_types::source::Hash;
+use vivarium_types::split::{INSTRUCTION_MIN, WHY_MIN};
+
+use super::runner::plans::lineage;
+use super::runner::words;
+use super::{Desk, broken, convert, position, refusal};
+use crate::domain::add::Proposal;
+use crate::domain::event::Event;
+use crate::domain::propose::Wish;
+use crate::domain::split::likeness;
+use crate::domain::{Command, Queue};
+
+/// Proposes a task in the name of the resident who holds the lease.
+pub(super) async fn propose(
+    desk: &Desk,
+    actor: Actor,
+    wire: pb::ProposeTaskRequest,
+) -> Result<pb::ProposeTaskResponse, Refusal> {
+    const METHOD: &str = "/vivarium.queue.v1.RunnerService/ProposeTask";
+    let key = RequestKey::of(METHOD, &wire.request_id, &wire);
+    let mut wrong = Violations::new();
+    convert::request_id(&mut wrong, &wire.request_id);
+    let lease = wrong.present("lease", wire.lease.as_ref());
+    let held = lease.and_then(|lease| wrong.within("lease", |wrong| words::held(wrong, lease)));
+    let why = wrong.text("why", &wire.why, WHY_MIN, REASON_LENGTH_MAX);
+    let spec = pb::TaskSpec {
+        title: wire.title,
+        instruction: wire.instruction,
+        rest_day_ok: Some(false),
+        ..pb::TaskSpec::default()
+    };
+    if spec.title.is_empty() {
+        wrong.add("title", "must be set");
+    }
+    if spec.instruction.chars().count() < INSTRUCTION_MIN {
+        wrong.add("instruction", format!("must be at least {INSTRUCTION_MIN} characters"));
+    }
+    let asked = convert::asked(&mut wrong, spec, &desk.bounds());
+    let (held, (asked, why)) = wrong.done(held.zip(asked.zip(why)))?;
+    let lineage = lineage(desk, held).await?;
+    let mut texts = desk.ledger.texts();
+    let wish = Wish {
+        held,
+        likeness: likeness(&asked.instruction),
+        ancestors: lineage.iter().map(|text| likeness(text)).collect(),
+        proposal: Proposal {
+            title: texts.plain(&asked.title),
+            instruction: texts.plain(&asked.instruction),
+            intent: None,
+            spec: asked.spec,
+        },
+        why: texts.plain(&why),
+        open_max: desk.config.open_tasks_max,
+    };
+    let submission = Submission::new(actor, Command::Propose(Box::new(wish)))
+        .texts(texts.into_rows())
+        .request(key)
+        .answering(|_: &Queue, decided| {
+            let proposed = decided.events.iter().find_map(|(event, _)| {
+                let Event::TaskProposed(proposed) = event else { return None };
+                Some(proposed.added.task.to_string())
+            });
+            let task_id = proposed.unwrap_or_default();
+            pb::ProposeTaskResponse { task_id, position: Some(position(decided.sequence)) }
+        });
+    let answer = desk.ledger.submit(submission).await.map_err(refusal)?;
+    answer.message().map_err(broken)
+}
+
+/// What a person has read of a proposal.
+pub(super) fn read_hash(wrong: &mut Violations, bytes: &[u8]) -> Hash {
+    let hash = Hash::try_from(bytes).ok();
+    if hash.is_none() {
+        wrong.add("proposal_hash", "must be 32 bytes");
+    }
+    hash.unwrap_or_default()
+}
