@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use vivarium_types::source::Hash;
 
-use super::sqlite::truncate_wal;
+use super::sqlite::{WAL_PAGES, truncate_wal};
 use super::{Error, Head, Reader};
 
 const PLACE: &str = "
@@ -45,6 +45,7 @@ impl ViewFile {
         connection.pragma_update(None, "journal_mode", "wal")?;
         // What a power cut takes is made again from the log.
         connection.pragma_update(None, "synchronous", "normal")?;
+        connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
         connection.pragma_update(None, "secure_delete", true)?;
         Self::on(connection)
     }

@@ -37,7 +37,7 @@ pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> Option<f64> {
 }
 
 /// The titles of the cells, in the order of the page.
-const CELLS: [(&str, &str); 10] = [
+const CELLS: [(&str, &str); 11] = [
     ("single", "A: single adds, 64 clients, each waits for its durable answer"),
     ("bulk", "B: many tasks at once"),
     ("drain", "C: a full queue to the durable end state"),
@@ -45,6 +45,7 @@ const CELLS: [(&str, &str); 10] = [
     ("rescue", "E: a runner dies with 100 tasks, until the last of them runs elsewhere"),
     ("lifecycle", "Ours alone: add, grant, finish, verdict accepted"),
     ("engine", "Ours alone: the same in one process, without the wire"),
+    ("engine-postgres", "Ours alone: the same with the ledger in PostgreSQL"),
     ("depth", "Ours alone: a deep queue"),
     ("fair", "Ours alone: a thousand submitters"),
     ("watch", "Ours alone: two hundred subscribers"),

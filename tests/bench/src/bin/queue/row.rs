@@ -9,7 +9,8 @@ use vivarium_bench::times::Times;
 use crate::probe::Probe;
 
 /// Cells whose syncs are counted.
-const SYNCING: [&str; 6] = ["single", "bulk", "drain", "ping", "lifecycle", "engine"];
+const SYNCING: [&str; 7] =
+    ["single", "bulk", "drain", "ping", "lifecycle", "engine", "engine-postgres"];
 
 /// Us, in the column of peers.
 pub(crate) const OURS: &str = "vivarium";
