@@ -372,6 +372,7 @@ impl Model {
                     Spec {
                         parallel_safe: !alone,
                         concurrency_key: key.then(|| "k".to_owned()),
+                        concurrency_limit: if key { 2 } else { 1 },
                         mode,
                         resident: pin.map(|pin| ResidentId::from_number(u128::from(pin))),
                         ..spec()
@@ -784,7 +785,7 @@ fn spec() -> Spec {
         priority: 5,
         parallel_safe: true,
         concurrency_key: None,
-        concurrency_limit: 2,
+        concurrency_limit: 1,
         not_before: None,
         deadline: None,
         budget_min: MicroUsd::ZERO,
