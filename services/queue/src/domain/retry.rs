@@ -122,9 +122,8 @@ impl Policy {
         if let Some(announced) = announced.filter(|_| self.announced) {
             return Some(announced.min(ANNOUNCED_MAX));
         }
-        let doubled = match earlier.checked_sub(u32::from(self.first_at_once)) {
-            Some(doubled) => doubled,
-            None => return Some(Duration::ZERO),
+        let Some(doubled) = earlier.checked_sub(u32::from(self.first_at_once)) else {
+            return Some(Duration::ZERO);
         };
         Some(self.base.saturating_mul(2_u32.saturating_pow(doubled)).min(self.cap))
     }
