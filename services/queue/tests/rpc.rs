@@ -234,7 +234,7 @@ async fn a_silent_lease_is_granted_again_under_a_higher_token_and_its_late_finis
     let first = runner.granted().await;
     stand.advance(Duration::from_secs(31)).await;
     assert_eq!(runner.revoked().await, (first.lease_id.clone(), "expired".into()));
-    assert_eq!(stand.state(&id).await, pb::TaskState::Queued);
+    assert_eq!(stand.state(&id).await, pb::TaskState::Ready);
     stand.advance(Duration::from_secs(2)).await;
     runner.credit(1).await;
     let second = runner.granted().await;
@@ -424,7 +424,7 @@ async fn leases_that_a_new_start_of_a_runner_does_not_resume_are_free_at_once() 
     };
     let mut next = stand.runner_resuming(2, &[&of(&kept)]).await;
     assert_eq!(stand.state(&kept).await, pb::TaskState::Leased);
-    assert_eq!(stand.state(&dropped).await, pb::TaskState::Queued);
+    assert_eq!(stand.state(&dropped).await, pb::TaskState::Ready);
     assert!(next.finish(&of(&kept), support::finished()).await.accepted);
 }
 
@@ -439,10 +439,10 @@ async fn leases_of_an_exited_process_are_free_after_the_grace() {
     stand.advance(Duration::from_secs(1)).await;
     assert_eq!(stand.state(&id).await, pb::TaskState::Leased, "another process' exit");
     stand.report_exit("executor").await;
-    stand.advance(Duration::from_millis(99)).await;
+    stand.advance(Duration::from_millis(49)).await;
     assert_eq!(stand.state(&id).await, pb::TaskState::Leased);
     stand.advance(Duration::from_millis(1)).await;
-    assert_eq!(stand.state(&id).await, pb::TaskState::Queued);
+    assert_eq!(stand.state(&id).await, pb::TaskState::Ready);
 }
 
 #[tokio::test]
