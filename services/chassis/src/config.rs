@@ -10,12 +10,14 @@ use vivarium_types::Reason;
 
 use crate::status::{Refusal, Violations};
 
+mod ledger;
 mod reader;
 mod secret_text;
 mod shared;
 pub mod span;
 mod tree;
 
+pub use ledger::{Ledger, Store};
 pub use secret_text::SecretText;
 pub use shared::{Addresses, Limits, Log, LogFormat, LogTarget, Metrics, Shared};
 

@@ -14,10 +14,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use vivarium_types::ids::{Id as _, WorldId};
 use vivarium_types::{Actor, Clock, IdSource, ManualClock, Timestamp};
 
 use crate::client::{Calls, Connect, Peers};
-use crate::config::{Limits, Shared};
+use crate::config::{self, Limits, Shared};
 use crate::identity::{Holder, Identity, Leaf, Name, Service};
 use crate::paseto::SigningKey;
 use crate::run::{Deps, Listeners, Signer};
@@ -123,6 +124,8 @@ impl World {
         let drain = CancellationToken::new();
         let mut ids = self.inner.ids.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = Shared { limits: self.inner.limits.clone(), ..Shared::default() };
+        let id = WorldId::from_number(1);
+        let ledger = config::Ledger::default().place(&self.inner.paths, id, service);
         Deps {
             service,
             ids: ids.fork(),
@@ -136,6 +139,7 @@ impl World {
             metrics: Metrics::default(),
             listeners: Listeners::none(),
             shared,
+            ledger,
         }
     }
 

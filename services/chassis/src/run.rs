@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use tokio_util::sync::CancellationToken;
+use vivarium_types::place::{self, Place, Standing};
 use vivarium_types::{Clock, IdSource, Reason};
 
 use crate::client::{Connect, Peers, TlsConnect};
@@ -82,6 +83,23 @@ pub struct Deps {
     pub listeners: Listeners,
     /// The settings all services share.
     pub shared: Shared,
+    /// Where this service's ledger lies.
+    pub ledger: Place,
+}
+
+/// Tells the supervisor how this process stands to its ledger, and ends one that was replaced.
+pub fn standing() -> Arc<dyn Fn(Standing) + Send + Sync> {
+    Arc::new(|standing| match standing {
+        Standing::By => {
+            tracing::info!("another process owns the ledger; standing by");
+            control::say("standby\n");
+        }
+        Standing::Owner => tracing::info!("this process owns the ledger"),
+        Standing::Fenced => {
+            tracing::error!("another process took over; stopping");
+            std::process::abort();
+        }
+    })
 }
 
 /// Signs what others check against the world's trust file, with the key of the moment.
@@ -170,6 +188,10 @@ impl Failure {
             tell(&format!("error: {refusal}\n  reason   {}", refusal.reason()));
         } else if let Self::Listen = self {
             tell(&format!("error: {self}\n  reason   {}", Reason::ConfigInvalid));
+        } else if let Some(place) = place::Error::within(&self) {
+            let refusal = Refusal::from(place.clone());
+            tracing::error!(error = chain(&self), "process failed");
+            tell(&format!("error: {refusal}\n  reason   {}", refusal.reason()));
         } else {
             let word = reason.map_or("", Reason::name);
             tracing::error!(error = chain(&self), reason = word, "process failed");
@@ -212,23 +234,28 @@ where
 {
     let origins = Origins::of_process(&arguments.world.join("config"));
     let shared: Shared = origins.load("shared")?;
+    let ledger: config::Ledger = origins.load("ledger")?;
     let config: C = origins.load(service.name())?;
     if arguments.listen.is_some_and(|address| !address.ip().is_loopback()) {
         return Err(Failure::Listen);
     }
     if arguments.print_config {
         control::say(&config::print(&shared));
+        control::say(&config::print(&ledger));
         control::say(&config::print(&config));
         return Ok(());
     }
     let opened = World::open(&arguments.world);
     let world =
         opened.map_err(|source| Failure::World { path: arguments.world.clone(), source })?;
+    let id = world.id();
+    let id = id.map_err(|source| Failure::World { path: arguments.world.clone(), source })?;
+    let place = ledger.place(&world, id, service);
     telemetry::start(&shared.log, &world, service.name()).map_err(Failure::Start)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::Start)?;
-    let result =
-        runtime.block_on(serve(service, arguments, shared, world, |deps| build(config, deps)));
+    let result = runtime
+        .block_on(serve(service, arguments, (shared, place), world, |deps| build(config, deps)));
     // What a handler still blocks on must not hold up the exit.
     runtime.shutdown_background();
     result
@@ -237,7 +264,7 @@ where
 async fn serve<Build, Built, E>(
     service: Service,
     arguments: &Arguments,
-    shared: Shared,
+    (shared, ledger): (Shared, Place),
     world: World,
     build: Build,
 ) -> Result<(), Failure>
@@ -279,8 +306,13 @@ where
         tasks: tasks.clone(),
         listeners,
         shared,
+        ledger,
     };
-    let services = build(deps).await.map_err(|error| Failure::Build(error.into()))?;
+    // A process that stands by may be told to stop before it is built.
+    let services = tokio::select! {
+        made = build(deps) => made.map_err(|error| Failure::Build(error.into()))?,
+        () = drain.cancelled() => return Ok(()),
+    };
     finish(footing, services, listener, tasks, drain).await
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, PreconditionViolation, QuotaViolation, StatusExt as _};
-use vivarium_types::{Class, Reason};
+use vivarium_types::{Class, Reason, place};
 
 use crate::telemetry::trace;
 
@@ -189,6 +189,15 @@ impl fmt::Display for Refusal {
 impl StdError for Refusal {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<place::Error> for Refusal {
+    fn from(error: place::Error) -> Self {
+        let told = error.metadata().into_iter();
+        let refusal =
+            told.fold(Self::new(error.reason()), |refusal, (key, value)| refusal.with(key, value));
+        refusal.because(error.clone())
     }
 }
 

@@ -8,6 +8,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use vivarium_types::Clock as _;
+use vivarium_types::ids::WorldId;
+
+use crate::clock;
 use crate::identity::Name;
 
 /// The paths of one world.
@@ -77,6 +81,33 @@ impl World {
     /// The file of a service's text keys, such as `mutable/ledgers/queue.keys.db`.
     pub fn ledger_keys(&self, service: &str) -> PathBuf {
         self.ledgers().join(format!("{service}.keys.db"))
+    }
+
+    /// The read models of a service whose ledger lies on a server.
+    pub fn ledger_views(&self, service: &str) -> PathBuf {
+        self.ledgers().join(format!("{service}.views.db"))
+    }
+
+    /// This world's id. The first who asks makes it; it goes with the keys into every copy.
+    pub fn id(&self) -> io::Result<WorldId> {
+        let path = self.keys().join("world.id");
+        if !path.exists() {
+            let fresh: WorldId = clock::ids().mint(clock::SystemClock.now());
+            let draft = self.keys().join(format!("world.id.{fresh}"));
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+            file.write_all(fresh.to_string().as_bytes())?;
+            file.sync_all()?;
+            // Of several that are at it at once, one link is made.
+            let linked = fs::hard_link(&draft, &path);
+            fs::remove_file(&draft)?;
+            match linked {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Ok(()) | Err(_) => File::open(self.keys())?.sync_all()?,
+            }
+        }
+        let text = fs::read_to_string(&path)?;
+        text.trim().parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
     /// The authority's and the operators' keys.
@@ -159,6 +190,19 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_world_keeps_the_id_that_was_made_first() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let world = World::open(folder.path().join("w")).expect("it opens");
+        let ids = std::thread::scope(|threads| {
+            let asking: Vec<_> = (0..8).map(|_| threads.spawn(|| world.id())).collect();
+            let ids = asking.into_iter().map(|one| one.join().expect("it ends").expect("an id"));
+            ids.collect::<std::collections::BTreeSet<_>>()
+        });
+        assert_eq!(ids, [world.id().expect("it is kept")].into());
+        assert_eq!(fs::read_dir(world.keys()).expect("it lists").count(), 1);
     }
 
     #[test]

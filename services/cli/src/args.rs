@@ -193,6 +193,12 @@ vivarium limits open_tasks=default\n\nA limit that is set holds for what is made
         #[command(subcommand)]
         what: Audit,
     },
+    /// Moves the world's ledgers to another place.
+    World {
+        /// What to do.
+        #[command(subcommand)]
+        what: World,
+    },
     /// Looks for what is missing or wrong on this machine and in this world.
     Doctor,
     /// Says what a refusal means and what to do about it.
@@ -550,4 +556,52 @@ pub(crate) struct FetchModel {
 pub(crate) enum Audit {
     /// Walks every ledger's hash chain and texts, and compares it with what its peers remember.
     Verify,
+}
+
+/// About the world as a whole.
+#[derive(Debug, Subcommand)]
+pub(crate) enum World {
+    /// Carries the four ledgers from files into a PostgreSQL database, or back.
+    ///
+    /// The world must be stopped. Every ledger is copied, read back and verified first: its rows with
+    /// their hash chain, its texts, the answers to repeated requests, cursors and snapshots. Only then
+    /// are the settings in world/config/ledger.toml switched over. Broken off at any point, the world
+    /// still lies where it lay; the same command begins again. The old ledgers are put aside and kept.
+    ///
+    /// Keys, settings, rules and the library stay in the world's folder. Read models are made anew at
+    /// the next start.
+    #[command(
+        after_help = "Examples:\n  vivarium world move --to postgres \"host=db user=vivarium dbname=vivarium\" --dry-run\n  \
+vivarium world move --to postgres \"postgresql://vivarium@db/vivarium\"\n  \
+vivarium world move --to postgres - < url.txt     the address, with its password, from a file\n  \
+vivarium world move --to sqlite                   back into files"
+    )]
+    Move(Move),
+}
+
+/// Where to move.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Move {
+    /// What keeps the ledgers from then on.
+    #[arg(long, value_enum, value_name = "PLACE")]
+    pub(crate) to: Place,
+    /// The server, as `host=… user=… dbname=…` or `postgresql://…`; `-` reads it from standard input.
+    /// Without it, the one that the settings name.
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// What the names of the four schemas begin with; without it, what the settings say (vivarium).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) schema: Option<String>,
+    /// Says what would be moved, and writes nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What keeps ledgers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Place {
+    /// A file a service.
+    Sqlite,
+    /// A schema a service in a database.
+    Postgres,
 }

@@ -21,8 +21,9 @@ mod transfer;
 mod wanted;
 mod watch;
 mod why;
+mod world;
 
-use crate::args::{Arguments, Audit, Command, Import};
+use crate::args::{Arguments, Audit, Command, Import, World};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::supervisor;
@@ -63,6 +64,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Key { what } => key::run(&console, &what).await,
         Command::Model { what } => model::run(&console, what).await,
         Command::Audit { what: Audit::Verify } => audit::verify(&console),
+        Command::World { what: World::Move(asked) } => world::run(&console, &asked),
         Command::Doctor => doctor::run(&console).await,
         Command::Explain { reason } => explain::run(&console, reason.as_deref()),
         Command::GrpcurlArgs { service } => grpcurl_args::run(&console, &service),

@@ -3,14 +3,18 @@
 use std::path::Path;
 
 use tonic::Status;
-use vivarium_chassis::config::{Origins, Shared};
-use vivarium_chassis::{Calls, Peers, Service, World, clock};
+use vivarium_chassis::config::{self, Origins, Shared};
+use vivarium_chassis::{Calls, Peers, Service, World, clock, world};
 use vivarium_proto::queue::v1::GetTaskRequest;
 use vivarium_proto::queue::v1::task_service_client::TaskServiceClient;
-use vivarium_types::Clock as _;
-use vivarium_types::ids::InstanceId;
+use vivarium_types::ids::{Id as _, InstanceId, WorldId};
+use vivarium_types::{Clock as _, Place};
 
 use crate::failure::Failure;
+
+/// The services that have a ledger.
+const LEDGERS: [Service; 4] =
+    [Service::Queue, Service::Executor, Service::Society, Service::Review];
 
 /// The operator's name on certificates and in the record.
 pub(crate) const OPERATOR: &str = "cli";
@@ -54,6 +58,14 @@ impl Console {
         Ok(shared.map_err(vivarium_chassis::Refusal::from)?)
     }
 
+    /// Where the ledgers of the world lie.
+    pub(crate) fn ledgers(&self) -> Result<Vec<(Service, Place)>, Failure> {
+        let origins = Origins::of_process(&self.world.config());
+        let settings = origins.load::<config::Ledger>("ledger");
+        let settings = settings.map_err(vivarium_chassis::Refusal::from)?;
+        places(&self.world, &settings)
+    }
+
     /// What names a submission: its own id, or the id of the task called so.
     pub(crate) async fn submission(&self, named: &str) -> Result<String, Failure> {
         if named.starts_with("sub_") || named.starts_with("tsk_") {
@@ -64,6 +76,20 @@ impl Console {
         let task = answer.task.ok_or_else(|| Status::from(no_answer()))?;
         Ok(task.task_id)
     }
+}
+
+/// Where these settings say that the ledgers of a world lie.
+pub(crate) fn places(
+    world: &World,
+    settings: &config::Ledger,
+) -> Result<Vec<(Service, Place)>, Failure> {
+    let mut id = WorldId::from_number(0);
+    if settings.store == config::Store::Postgres {
+        // The first who asks makes it.
+        world::private_folder(&world.keys())?;
+        id = world.id()?;
+    }
+    Ok(LEDGERS.map(|service| (service, settings.place(world, id, service))).into())
 }
 
 /// A request id that no other call shares.

@@ -64,6 +64,11 @@ impl Failure {
         self
     }
 
+    /// What happened, in one line.
+    pub(crate) fn sentence(&self) -> &str {
+        &self.0.sentence
+    }
+
     /// Whether nobody answered.
     pub(crate) fn is_unreachable(&self) -> bool {
         self.0.code == 69

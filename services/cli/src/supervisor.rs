@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use vivarium_chassis::ca::Ca;
 use vivarium_chassis::client::{Connect, TlsConnect};
 use vivarium_chassis::clock::SystemClock;
-use vivarium_chassis::config::{Origins, Shared};
+use vivarium_chassis::config::{self, Origins, Shared};
 use vivarium_chassis::identity::{Holder, Name};
 use vivarium_chassis::task::Tasks;
 use vivarium_chassis::{Peers, Refusal, Service, World};
@@ -27,7 +27,7 @@ use crate::{model, render};
 
 mod child;
 mod furnish;
-mod lock;
+pub(crate) mod lock;
 mod signin;
 pub(crate) mod socket;
 
@@ -62,7 +62,7 @@ pub(crate) async fn up(root: &Path, json: bool) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let tasks = Tasks::new(stop.clone());
     let reporter = reporter(&world, &shared);
-    let children = Children::new(&world, binaries, listeners, reporter);
+    let children = Children::new(&world, binaries, listeners, standbys(&origins)?, reporter);
     children.start(&tasks);
     renew(&tasks, authority, children.clone());
     let stopped = CancellationToken::new();
@@ -150,6 +150,13 @@ fn renew(tasks: &Tasks, authority: Arc<Ca>, children: Children) {
             }
         }
     });
+}
+
+/// The services of which a second process stands by.
+fn standbys(origins: &Origins) -> Result<Vec<Service>, Failure> {
+    let ledger = origins.load::<config::Ledger>("ledger").map_err(Refusal::from)?;
+    let named = |service: &Service| ledger.standbys.iter().any(|name| name == service.name());
+    Ok(Service::ALL.into_iter().filter(named).collect())
 }
 
 /// A service's listeners: the gateway has a second one, for browsers.

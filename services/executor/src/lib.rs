@@ -26,10 +26,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use vivarium_chassis::{Deps, Refusal, Service, Services};
+use vivarium_chassis::{Deps, Refusal, Service, Services, run};
 use vivarium_ledger::ledger::{Guard, abort_on_fault};
 use vivarium_ledger::seal::KeyFile;
-use vivarium_ledger::store::sqlite::Sqlite;
 use vivarium_ledger::store::{self, Store};
 use vivarium_ledger::writer::Parts;
 use vivarium_ledger::{Ledger, Options, Signer, Submission, rpc as ledger_rpc};
@@ -76,7 +75,7 @@ pub enum Error {
 
 /// Opens the ledger of a world and makes the service over it.
 pub async fn build(config: Config, deps: Deps) -> Result<Services, Error> {
-    let store = Sqlite::at(&deps.world.ledger("executor"))?;
+    let store = store::open_in_turn(&deps.ledger, run::standing()).await?;
     let sealing = KeyFile::at(&deps.world.ledgers().join("executor-keys.db"))?;
     let keys = keys_of(&deps)?;
     let providers = providers_of(&config, &keys, &deps);
@@ -233,7 +232,7 @@ async fn look_after(engine: Arc<Engine>, keys: Arc<Keys>) {
 }
 
 /// Signs this ledger's head with the service's own key.
-struct HeadSigner(vivarium_chassis::run::Signer);
+struct HeadSigner(run::Signer);
 
 impl Signer for HeadSigner {
     fn key_id(&self) -> String {

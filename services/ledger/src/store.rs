@@ -9,16 +9,26 @@ use std::fmt;
 use std::sync::Arc;
 
 use vivarium_types::ids::LedgerId;
+use vivarium_types::place::{Error as PlaceError, Standing};
 use vivarium_types::reason::Coded;
 use vivarium_types::source::{Checkpoint, Cursor, Hash, Row};
 use vivarium_types::{Reason, Timestamp};
 
 use crate::aggregate::Claimed;
 
+#[cfg(feature = "postgres")]
+pub mod carry;
+#[cfg(feature = "postgres")]
+mod contents;
 pub mod memory;
+#[cfg(feature = "postgres")]
+mod place;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod sqlite;
+
+#[cfg(feature = "postgres")]
+pub use place::{look, open, open_in_turn, reader, shown};
 
 /// What went wrong in a store.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +53,12 @@ impl Error {
     /// Something stored that does not read back.
     pub fn corrupt(what: impl fmt::Display) -> Self {
         Self::Corrupt { what: what.to_string(), source: Coded::new(Reason::StoreCorrupt) }
+    }
+}
+
+impl From<PlaceError> for Error {
+    fn from(error: PlaceError) -> Self {
+        Self::Unavailable(Box::new(error))
     }
 }
 
@@ -211,6 +227,51 @@ pub trait Store: Send + 'static {
     fn snapshots(&self) -> Arc<dyn Snapshots>;
 }
 
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn open(&mut self, fresh: LedgerId) -> Result<Head, Error> {
+        (**self).open(fresh)
+    }
+    fn append(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+        (**self).append(batch)
+    }
+    fn claimed(&mut self, keys: &[String]) -> Result<BTreeMap<String, Claimed>, Error> {
+        (**self).claimed(keys)
+    }
+    fn answered(&mut self, key: &RequestKey) -> Result<Option<Answered>, Error> {
+        (**self).answered(key)
+    }
+    fn answered_all(
+        &mut self,
+        keys: &[RequestKey],
+    ) -> Result<BTreeMap<RequestKey, Answered>, Error> {
+        (**self).answered_all(keys)
+    }
+    fn forget_answers(&mut self, before: Timestamp, limit: u32) -> Result<u32, Error> {
+        (**self).forget_answers(before, limit)
+    }
+    fn cursors(&mut self) -> Result<BTreeMap<String, Cursor>, Error> {
+        (**self).cursors()
+    }
+    fn pending_erasures(&mut self) -> Result<Vec<String>, Error> {
+        (**self).pending_erasures()
+    }
+    fn finish_erasures(&mut self, ids: &[String]) -> Result<(), Error> {
+        (**self).finish_erasures(ids)
+    }
+    fn with_views(
+        &mut self,
+        work: &mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>,
+    ) -> Result<(), Error> {
+        (**self).with_views(work)
+    }
+    fn reader(&self) -> Arc<dyn Reader> {
+        (**self).reader()
+    }
+    fn snapshots(&self) -> Arc<dyn Snapshots> {
+        (**self).snapshots()
+    }
+}
+
 /// Reading beside the writer, from any thread. Blocks on the disk: call it off the async threads.
 pub trait Reader: Send + Sync + 'static {
     /// The ledger's last row.
@@ -224,6 +285,10 @@ pub trait Reader: Send + Sync + 'static {
     /// Runs `query` on the read models.
     fn view(&self, query: Query<'_>) -> Result<(), Error>;
 }
+
+/// Hears how this process stands to a ledger that several could own. Told that it is fenced, it must
+/// not let the process go on.
+pub type Tell = Arc<dyn Fn(Standing) + Send + Sync>;
 
 /// A query on the read models; it keeps its own result.
 pub type Query<'a> = &'a mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>;

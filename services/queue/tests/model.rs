@@ -27,8 +27,12 @@ use vivarium_types::ids::{Id as _, InstanceId, LeaseId, ResidentId, SubmissionId
 use vivarium_types::source::Hash;
 use vivarium_types::{Actor, IdSource, MicroUsd, Timestamp};
 
+#[path = "support/kept.rs"]
+mod kept;
 #[path = "support/oracle.rs"]
 mod oracle;
+
+use kept::Kept;
 
 const RESIDENTS: u128 = 3;
 /// World time behind which priorities begin to rise.
@@ -335,11 +339,14 @@ struct Model {
     now: Timestamp,
     instance: u128,
     stream: u64,
+    /// Where the log lies, when it lies anywhere.
+    kept: Option<Kept>,
 }
 
 impl Model {
-    fn new() -> Self {
+    fn new(kept: Option<Kept>) -> Self {
         let mut model = Self {
+            kept,
             queue: Queue::default(),
             reference: Reference::default(),
             log: Vec::new(),
@@ -365,6 +372,7 @@ impl Model {
                     Spec {
                         parallel_safe: !alone,
                         concurrency_key: key.then(|| "k".to_owned()),
+                        concurrency_limit: if key { 2 } else { 1 },
                         mode,
                         resident: pin.map(|pin| ResidentId::from_number(u128::from(pin))),
                         ..spec()
@@ -443,16 +451,23 @@ impl Model {
                 let stream = self.stream;
                 self.turn(move |queue| queue.disconnect("executor", stream));
             }
-            Op::Restart => {
-                let bytes = postcard::to_stdvec(&self.queue).expect("a state is bytes");
-                self.queue = postcard::from_bytes(&bytes).expect("and reads back");
-                self.turn(|queue| queue.start(Times::default()));
-            }
+            Op::Restart => self.restart(),
             Op::Resident { number, active } => self.resident(u128::from(number), active),
             Op::Provider { usable } => {
                 self.run(Command::NoteProvider { usable });
             }
         }
+    }
+
+    fn restart(&mut self) {
+        let bytes = postcard::to_stdvec(&self.queue).expect("a state is bytes");
+        self.queue = match &mut self.kept {
+            None => postcard::from_bytes(&bytes).expect("and reads back"),
+            Some(kept) => kept.restart(),
+        };
+        let again = postcard::to_stdvec(&self.queue).expect("a state is bytes");
+        assert_eq!(again, bytes, "a restart brings the state back");
+        self.turn(|queue| queue.start(Times::default()));
     }
 
     fn record(&mut self, lease: u8, key: u8, late: bool) {
@@ -674,6 +689,7 @@ impl Model {
     }
 
     fn accept(&mut self, actor: &Actor, events: Vec<Event>) {
+        let first = self.log.len();
         for event in events {
             let sequence = self.log.len() as u64 + 1;
             let meta = Meta { sequence, time: self.now, actor: actor.clone() };
@@ -687,6 +703,9 @@ impl Model {
                 before.into_iter().filter(|held| !self.queue.leases.contains_key(&held.lease));
             self.reference.ended.extend(gone);
             self.log.push((event, meta));
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.append(&self.log[first..]);
         }
     }
 
@@ -766,7 +785,7 @@ fn spec() -> Spec {
         priority: 5,
         parallel_safe: true,
         concurrency_key: None,
-        concurrency_limit: 2,
+        concurrency_limit: 1,
         not_before: None,
         deadline: None,
         budget_min: MicroUsd::ZERO,
@@ -780,15 +799,58 @@ fn spec() -> Spec {
     }
 }
 
+/// Lives one history through.
+fn live(ops: Vec<Op>, kept: Option<Kept>) {
+    let mut model = Model::new(kept);
+    for op in ops {
+        model.step(op);
+    }
+    model.check_replay();
+    if model.kept.is_some() {
+        // Once with a snapshot and once without.
+        model.step(Op::Restart);
+        model.step(Op::Restart);
+    }
+}
+
+/// Fewer histories where each row is written to a disk.
+fn fewer(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    ProptestConfig { cases: cases.min(config.cases), ..config }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_history_breaks_the_invariants(ops in prop::collection::vec(op(), 1..120)) {
-        let mut model = Model::new();
-        for op in ops {
-            model.step(op);
-        }
-        model.check_replay();
+        live(ops, None);
+    }
+}
+
+proptest! {
+    #![proptest_config(fewer(64))]
+
+    #[test]
+    fn a_history_in_memory_outlives_its_restarts(ops in prop::collection::vec(op(), 1..120)) {
+        live(ops, Some(Kept::in_memory()));
+    }
+}
+
+proptest! {
+    #![proptest_config(fewer(32))]
+
+    #[test]
+    fn a_history_in_a_file_outlives_its_restarts(ops in prop::collection::vec(op(), 1..120)) {
+        live(ops, Some(Kept::in_a_file()));
+    }
+}
+
+proptest! {
+    #![proptest_config(fewer(16))]
+
+    #[test]
+    fn a_history_on_a_server_outlives_its_restarts(ops in prop::collection::vec(op(), 1..120)) {
+        live(ops, Some(Kept::on_a_server()));
     }
 }

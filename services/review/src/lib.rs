@@ -15,9 +15,8 @@ pub mod views;
 
 use std::sync::Arc;
 
-use vivarium_chassis::{Deps, Refusal, Service, Services};
+use vivarium_chassis::{Deps, Refusal, Service, Services, run};
 use vivarium_ledger::ledger::{Guard, abort_on_fault};
-use vivarium_ledger::store::sqlite::Sqlite;
 use vivarium_ledger::store::{self, Store};
 use vivarium_ledger::writer::Parts;
 use vivarium_ledger::{Ledger, Options, Signer, rpc as ledger_rpc};
@@ -31,7 +30,7 @@ use metrics::Counters;
 
 /// Opens the ledger of a world and makes the service over it.
 pub async fn build(config: Config, deps: Deps) -> Result<Services, store::Error> {
-    let store = Sqlite::at(&deps.world.ledger("review"))?;
+    let store = store::open_in_turn(&deps.ledger, run::standing()).await?;
     build_on(store, config, deps).await
 }
 
@@ -61,7 +60,7 @@ pub async fn build_on(
 }
 
 /// Signs this ledger's head with the service's own key.
-struct HeadSigner(vivarium_chassis::run::Signer);
+struct HeadSigner(run::Signer);
 
 impl Signer for HeadSigner {
     fn key_id(&self) -> String {

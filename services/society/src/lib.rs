@@ -17,10 +17,9 @@ pub mod views;
 
 use std::sync::Arc;
 
-use vivarium_chassis::{Deps, Refusal, Service, Services};
+use vivarium_chassis::{Deps, Refusal, Service, Services, run};
 use vivarium_ledger::ledger::{Guard, abort_on_fault};
 use vivarium_ledger::seal::KeyFile;
-use vivarium_ledger::store::sqlite::Sqlite;
 use vivarium_ledger::store::{self, Store};
 use vivarium_ledger::writer::Parts;
 use vivarium_ledger::{Ledger, Options, Signer, rpc as ledger_rpc};
@@ -67,7 +66,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Services, Error> {
     // The file is made here, for the owner alone, before anything is written into it.
     drop(vivarium_chassis::world::private_append(&keys)?);
     let keys = KeyFile::at(&keys)?;
-    let store = Sqlite::at(&deps.world.ledger("society"))?;
+    let store = store::open_in_turn(&deps.ledger, run::standing()).await?;
     build_on(store, keys, config, deps).await
 }
 
@@ -124,7 +123,7 @@ fn mount(ledger: Ledger<Society>, signs: Arc<Signs>, counters: Counters) -> Serv
 }
 
 /// Signs this ledger's head with the service's own key.
-struct HeadSigner(vivarium_chassis::run::Signer);
+struct HeadSigner(run::Signer);
 
 impl Signer for HeadSigner {
     fn key_id(&self) -> String {

@@ -122,6 +122,8 @@ ids! {
     TextId = "txt";
     /// A ledger: one service's log in one world.
     LedgerId = "led";
+    /// A world, wherever its ledgers lie.
+    WorldId = "wld";
     /// One start of one process.
     InstanceId = "ins";
     /// One slot of an executor that runs cycles.

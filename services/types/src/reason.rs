@@ -10,6 +10,8 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+use crate::place;
+
 /// What a caller can do about a refusal; each class is one gRPC status code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -126,6 +128,18 @@ reasons! {
         "the store is busy" "send the same request again";
     StoreCorrupt "STORE_CORRUPT" DataLoss
         "stored data fails its check" "run `vivarium audit verify` and restore from a backup";
+    StoreUnreachable "STORE_UNREACHABLE" Unavailable
+        "{place} does not answer: {what}" "start the server or correct world/config/ledger.toml; `vivarium doctor` tries it";
+    StoreRefused "STORE_REFUSED" Precondition
+        "{place} refuses: {what}" "correct the account, its rights or the database's name in world/config/ledger.toml";
+    StoreOtherWorld "STORE_OTHER_WORLD" Precondition
+        "{place} holds the ledgers of another world" "name another database or another schema in world/config/ledger.toml";
+    StoreNotMoved "STORE_NOT_MOVED" Precondition
+        "this world's ledgers lie in {kept} and not in {place}" "set world/config/ledger.toml back, or move them with `vivarium world move`";
+    StoreOccupied "STORE_OCCUPIED" Precondition
+        "{place} holds another ledger already" "move to another database or schema, or put what lies there away first";
+    StoreOwned "STORE_OWNED" Precondition
+        "another process writes to the ledger in {place}" "stop the world where it runs, then try again";
     StoreFull "STORE_FULL" Unavailable
         "the disk is full" "make room on the disk that holds the world: its service goes on by itself";
     StoreReadOnly "STORE_READ_ONLY" Unavailable
@@ -340,6 +354,9 @@ impl Reason {
         while let Some(error) = next {
             if let Some(coded) = error.downcast_ref::<Coded>() {
                 return Some(coded.reason);
+            }
+            if let Some(place) = error.downcast_ref::<place::Error>() {
+                return Some(place.reason());
             }
             let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
             if kind == Some(io::ErrorKind::StorageFull) {

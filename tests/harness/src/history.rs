@@ -11,6 +11,11 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
+use crate::postgres::Postgres;
+
+/// The services that have a ledger.
+const LEDGERS: [&str; 4] = ["queue", "executor", "society", "review"];
+
 /// One event of a ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -51,13 +56,32 @@ pub struct History {
 impl History {
     /// Reads the record of the world at `root`, running or not.
     pub fn read(root: &Path) -> Self {
-        Self::read_of(root, &["queue", "executor", "society", "review"])
+        Self::read_of(root, &LEDGERS)
     }
 
     /// Reads the record of some ledgers, where there are no others.
     pub fn read_of(root: &Path, ledgers: &[&str]) -> Self {
         let ledgers = ledgers.iter().map(|&name| (name.to_owned(), rows(root, name)));
         Self { ledgers: ledgers.collect() }
+    }
+
+    /// Reads the record of a world whose ledgers lie in a database, in schemas that begin so.
+    pub fn read_server(server: &Postgres, schema: &str) -> Self {
+        let ledgers = LEDGERS.map(|name| {
+            let rows = format!(
+                "SELECT sequence, kind, convert_from(payload, 'UTF8') FROM {schema}_{name}.events \
+                 ORDER BY sequence"
+            );
+            let told = server.query(&rows);
+            let row = |line: &str| {
+                let mut parts = line.splitn(3, '|');
+                let mut next = || parts.next().expect("three columns");
+                let sequence = next().parse().expect("a number");
+                Row::parse(sequence, next(), next().as_bytes())
+            };
+            (name.to_owned(), told.lines().map(row).collect())
+        });
+        Self { ledgers: ledgers.into() }
     }
 
     /// The rows of one ledger.

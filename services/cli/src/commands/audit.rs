@@ -1,35 +1,33 @@
-//! `vivarium audit verify`: reads every ledger's file, whether or not a service runs.
+//! `vivarium audit verify`: reads every ledger where it lies, whether or not a service runs.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::json;
 use vivarium_chassis::identity::Name;
 use vivarium_chassis::trust::Trust;
-use vivarium_chassis::{Service, World};
+use vivarium_chassis::{Refusal, Service};
 use vivarium_ledger::audit::{self, Report, Witness};
 use vivarium_ledger::chain;
-use vivarium_ledger::store::sqlite::Sqlite;
 use vivarium_ledger::store::{self, Reader};
+use vivarium_types::{Reason, place};
 
 use crate::console::Console;
 use crate::failure::{Failure, chain as causes};
 use crate::render;
 
-/// The services that have a ledger.
-const LEDGERS: [Service; 4] =
-    [Service::Queue, Service::Executor, Service::Society, Service::Review];
-
 pub(super) fn verify(console: &Console) -> Result<(), Failure> {
-    let ledgers: Vec<(Service, Arc<dyn Reader>)> = LEDGERS
-        .into_iter()
-        .map(|service| (service, path(&console.world, service)))
-        .filter(|(_, path)| path.exists())
-        .map(|(service, path)| (service, Sqlite::read_only(&path)))
-        .collect();
+    let mut ledgers: Vec<(Service, Arc<dyn Reader>)> = Vec::new();
+    let places = console.ledgers()?;
+    for (service, place) in &places {
+        let reader = store::reader(place).map_err(|error| unreadable(*service, &error))?;
+        ledgers.extend(reader.map(|reader| (*service, reader)));
+    }
     if ledgers.is_empty() {
         return Err(Failure::refused(
-            format!("no ledger lies in {}", console.world.ledgers().display()),
+            format!(
+                "no ledger lies in {}",
+                places.first().map_or_else(String::new, |(_, place)| store::shown(place))
+            ),
             "start the world with `vivarium up`, or name another one with --world",
         ));
     }
@@ -111,10 +109,6 @@ fn tell(service: Service, report: &Report, witnesses: usize) -> Result<(), Failu
     Ok(())
 }
 
-fn path(world: &World, service: Service) -> PathBuf {
-    world.ledger(service.name())
-}
-
 fn damaged(what: &str) -> Failure {
     Failure::refused(
         format!("the record is damaged: {what}"),
@@ -122,7 +116,14 @@ fn damaged(what: &str) -> Failure {
     )
 }
 
-fn unreadable(service: Service, error: &store::Error) -> Failure {
+pub(super) fn unreadable(service: Service, error: &store::Error) -> Failure {
+    if let Some(place) = place::Error::within(error) {
+        return Refusal::from(place.clone()).into();
+    }
+    // A full disk is the disk's matter and none of a backup's.
+    if let Some(reason) = Reason::of(error).filter(|reason| *reason != Reason::StoreCorrupt) {
+        return Refusal::new(reason).into();
+    }
     Failure::refused(
         format!("the ledger of {} cannot be read: {}", service.name(), causes(error)),
         "restore it from a backup",

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use vivarium_chassis::Service;
+use vivarium_ledger::store;
 
+use super::audit::unreadable;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::render;
@@ -22,6 +24,7 @@ struct Line {
 pub(super) async fn run(console: &Console) -> Result<(), Failure> {
     let mut report =
         vec![settings(console), private(&console.world.keys()), python(), model(console)];
+    report.extend(ledgers(console));
     report.push(supervisor(console).await);
     for service in Service::ALL {
         report.push(health(console, service).await);
@@ -39,8 +42,26 @@ pub(super) async fn run(console: &Console) -> Result<(), Failure> {
 fn settings(console: &Console) -> Line {
     match console.shared() {
         Ok(_) => line("settings", true, "world/config/shared.toml is valid"),
-        Err(failure) => line("settings", false, format!("{failure:?}")),
+        Err(failure) => line("settings", false, failure.sentence()),
     }
+}
+
+/// Where the ledgers lie, and whether they can be read there.
+fn ledgers(console: &Console) -> Vec<Line> {
+    let places = match console.ledgers() {
+        Ok(places) => places,
+        Err(failure) => return vec![line("ledgers", false, failure.sentence())],
+    };
+    let each = places.iter().map(|(service, place)| {
+        let what = format!("ledger of {}", service.name());
+        let shown = store::shown(place);
+        match store::look(place) {
+            Ok(Some(ledger)) => line(what, true, format!("{ledger} in {shown}")),
+            Ok(None) => line(what, true, format!("none yet in {shown}")),
+            Err(error) => line(what, false, unreadable(*service, &error).sentence()),
+        }
+    });
+    each.collect()
 }
 
 fn private(folder: &Path) -> Line {

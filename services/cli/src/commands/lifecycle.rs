@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use vivarium_chassis::{Service, World};
+use vivarium_ledger::store;
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
+use vivarium_types::Place;
 
 use crate::console::{Console, service};
 use crate::failure::Failure;
@@ -50,7 +52,9 @@ pub(super) async fn status(console: &Console, link: bool) -> Result<(), Failure>
     let controls = controls(console).await;
     if console.json {
         let controls = controls.ok();
-        return render::json(&json!({"services": answer.services, "world": controls}));
+        return render::json(&json!({
+            "services": answer.services, "world": controls, "ledgers": kept(console)?,
+        }));
     }
     let rows: Vec<Vec<String>> = answer
         .services
@@ -62,10 +66,21 @@ pub(super) async fn status(console: &Console, link: bool) -> Result<(), Failure>
         })
         .collect();
     render::table(&["SERVICE", "STATE", "PID", "RESTARTS", "LAST EXIT"], &rows)?;
+    render::line(&format!("\nledgers in {}", kept(console)?))?;
     match controls {
         Ok(world) => render::line(&told(&world)),
-        Err(_) => render::line("\nthe queue does not answer yet"),
+        Err(_) => render::line("the queue does not answer yet"),
     }
+}
+
+/// Where the ledgers lie, in one line.
+fn kept(console: &Console) -> Result<String, Failure> {
+    let places = console.ledgers()?;
+    let lies_in = |place: &Place| match &place.server {
+        None => console.world.ledgers().display().to_string(),
+        Some(_) => store::shown(place),
+    };
+    Ok(places.first().map(|(_, place)| lies_in(place)).unwrap_or_default())
 }
 
 async fn controls(console: &Console) -> Result<pb::GetControlsResponse, Failure> {
@@ -85,7 +100,7 @@ fn told(world: &pb::GetControlsResponse) -> String {
         pb::PaceKind::Unspecified => "unknown pace".to_owned(),
     };
     let (day, week) = (calendar.day, calendar.week);
-    format!("\nworld {state}, {pace}, day {day}, week {week}")
+    format!("world {state}, {pace}, day {day}, week {week}")
 }
 
 async fn ask(world: &World, question: &Question) -> Result<Answer, Failure> {

@@ -12,8 +12,8 @@ use command_fds::{CommandFdExt as _, FdMapping};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, watch};
 use vivarium_chassis::task::Tasks;
 use vivarium_chassis::{Peers, Service, World, clock, world};
@@ -52,6 +52,8 @@ struct Shared {
     world: World,
     binaries: PathBuf,
     listeners: BTreeMap<&'static str, Vec<TcpListener>>,
+    /// Services of which a second process stands by.
+    standbys: Vec<Service>,
     /// For the report of an end to the queue.
     reporter: Option<Peers>,
     /// Written by the keepers.
@@ -72,6 +74,7 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Starting,
+    StandingBy,
     Ready,
     BackingOff,
     Stopping,
@@ -91,7 +94,7 @@ enum Word {
 pub(crate) struct Report {
     /// Its name.
     pub(crate) service: String,
-    /// starting, ready, waiting, stopping or stopped.
+    /// starting, standing by, ready, waiting, stopping or stopped.
     pub(crate) state: String,
     /// Its process.
     pub(crate) pid: Option<u32>,
@@ -111,6 +114,7 @@ impl Children {
         world: &World,
         binaries: PathBuf,
         listeners: Vec<(Service, Vec<TcpListener>)>,
+        standbys: Vec<Service>,
         reporter: Option<Peers>,
     ) -> Self {
         let listeners = listeners.into_iter().map(|(service, bound)| (service.name(), bound));
@@ -118,6 +122,7 @@ impl Children {
             world: world.clone(),
             binaries,
             listeners: listeners.collect(),
+            standbys,
             reporter,
             states: Mutex::default(),
             changed: watch::Sender::new(0),
@@ -127,40 +132,59 @@ impl Children {
 
     /// Starts a keeper for each service.
     pub(super) fn start(&self, tasks: &Tasks) {
-        for service in Service::ALL {
+        for seat in self.seats() {
             let (words, heard) = mpsc::channel(WORDS_WAITING);
             let state =
                 State { phase: Phase::Starting, pid: None, restarts: 0, last_exit: None, words };
-            self.states().insert(service.name(), state);
+            self.states().insert(seat.name, state);
             let keeper =
-                Keeper { service, children: self.clone(), tasks: tasks.clone(), words: heard };
+                Keeper { seat, children: self.clone(), tasks: tasks.clone(), words: heard };
             tasks.spawn("keep a service", keeper.keep());
         }
     }
 
-    /// Waits until every service has said that it is ready.
+    /// Waits until one process of every service has said that it is ready.
     pub(super) async fn all_ready(&self) {
-        self.until(|states| states.values().all(|state| state.phase == Phase::Ready)).await;
+        let seats: Vec<Seat> = self.seats().collect();
+        let ready = |states: &BTreeMap<&str, State>, service| {
+            let mut own = seats.iter().filter(|seat| seat.service == service);
+            own.any(|seat| states.get(seat.name).is_some_and(|state| state.phase == Phase::Ready))
+        };
+        self.until(|states| Service::ALL.into_iter().all(|service| ready(states, service))).await;
+    }
+
+    /// The places of processes: one for each service, and a second one where one stands by.
+    fn seats(&self) -> impl Iterator<Item = Seat> + '_ {
+        let first = |service: Service| Seat { service, name: service.name() };
+        let second = |service: &Service| Seat { service: *service, name: second_name(*service) };
+        let standbys = self.shared.standbys.iter().map(second);
+        Service::ALL.into_iter().map(first).chain(standbys)
     }
 
     /// Restarts one service and waits until it is ready again.
     pub(super) async fn restart(&self, service: Service) {
-        let name = service.name();
-        let before = self.states().get(name).map_or(0, |state| state.restarts);
-        self.say(service, Word::Restart);
-        self.until(move |states| {
-            states.get(name).is_none_or(|s| s.restarts > before && s.phase == Phase::Ready)
-        })
-        .await;
+        let seats: Vec<Seat> = self.seats().filter(|seat| seat.service == service).collect();
+        for Seat { name, .. } in seats {
+            let before = self.states().get(name).map_or(0, |state| state.restarts);
+            self.say(name, Word::Restart);
+            let up = |phase| matches!(phase, Phase::Ready | Phase::StandingBy);
+            self.until(move |states| {
+                states.get(name).is_none_or(|s| s.restarts > before && up(s.phase))
+            })
+            .await;
+        }
     }
 
     /// Stops all services, callers first.
     pub(super) async fn stop(&self) {
         for service in STOP_ORDER {
-            self.say(service, Word::Stop);
-            let name = service.name();
+            let seats: Vec<Seat> = self.seats().filter(|seat| seat.service == service).collect();
+            for seat in &seats {
+                self.say(seat.name, Word::Stop);
+            }
             self.until(move |states| {
-                states.get(name).is_none_or(|state| state.phase == Phase::Stopped)
+                let stopped = |state: &State| state.phase == Phase::Stopped;
+                seats.iter().all(|seat| states.get(seat.name).is_none_or(stopped))
             })
             .await;
         }
@@ -169,8 +193,8 @@ impl Children {
     /// Says a line to every running service.
     pub(super) fn say_to_all(&self, line: &str) {
         if line == "reload" {
-            for service in Service::ALL {
-                self.say(service, Word::Reload);
+            for seat in self.seats() {
+                self.say(seat.name, Word::Reload);
             }
         }
     }
@@ -178,24 +202,24 @@ impl Children {
     /// How the services are.
     pub(super) fn report(&self) -> Vec<Report> {
         let states = self.states();
-        let report = |service: Service| {
-            let state = states.get(service.name())?;
+        let report = |seat: Seat| {
+            let state = states.get(seat.name)?;
             Some(Report {
-                service: service.name().to_owned(),
+                service: seat.name.to_owned(),
                 state: state.phase.word().to_owned(),
                 pid: state.pid,
                 restarts: state.restarts,
                 last_exit: state.last_exit.clone(),
             })
         };
-        Service::ALL.into_iter().filter_map(report).collect()
+        self.seats().filter_map(report).collect()
     }
 
-    fn say(&self, service: Service, word: Word) {
-        if let Some(state) = self.states().get(service.name())
+    fn say(&self, seat: &'static str, word: Word) {
+        if let Some(state) = self.states().get(seat)
             && state.words.try_send(word).is_err()
         {
-            tracing::debug!(service = service.name(), ?word, "its keeper does not hear");
+            tracing::debug!(service = seat, ?word, "its keeper does not hear");
         }
     }
 
@@ -208,8 +232,8 @@ impl Children {
         }
     }
 
-    fn set(&self, service: Service, change: impl FnOnce(&mut State)) {
-        if let Some(state) = self.states().get_mut(service.name()) {
+    fn set(&self, seat: Seat, change: impl FnOnce(&mut State)) {
+        if let Some(state) = self.states().get_mut(seat.name) {
             change(state);
         }
         self.shared.changed.send_modify(|count| *count += 1);
@@ -224,6 +248,7 @@ impl Phase {
     const fn word(self) -> &'static str {
         match self {
             Self::Starting => "starting",
+            Self::StandingBy => "standing by",
             Self::Ready => "ready",
             Self::BackingOff => "waiting",
             Self::Stopping => "stopping",
@@ -232,9 +257,28 @@ impl Phase {
     }
 }
 
-/// Keeps one service running.
-struct Keeper {
+/// The place of one process.
+#[derive(Debug, Clone, Copy)]
+struct Seat {
     service: Service,
+    /// Under which it is reported, and its log kept.
+    name: &'static str,
+}
+
+/// The name of a service's second process.
+const fn second_name(service: Service) -> &'static str {
+    match service {
+        Service::Queue => "queue-2",
+        Service::Executor => "executor-2",
+        Service::Society => "society-2",
+        Service::Review => "review-2",
+        Service::Gateway => "gateway-2",
+    }
+}
+
+/// Keeps one process of a service running.
+struct Keeper {
+    seat: Seat,
     children: Children,
     tasks: Tasks,
     words: mpsc::Receiver<Word>,
@@ -264,7 +308,7 @@ impl Keeper {
             };
             let exit = match ended {
                 Ended::Stopped => {
-                    self.children.set(self.service, |state| {
+                    self.children.set(self.seat, |state| {
                         state.phase = Phase::Stopped;
                         state.pid = None;
                     });
@@ -278,23 +322,28 @@ impl Keeper {
                     if begun.elapsed() >= WELL_AFTER {
                         wait = BACK_OFF_MIN;
                     }
-                    tracing::warn!(service = self.service.name(), exit, "a service ended");
+                    tracing::warn!(service = self.seat.name, exit, "a service ended");
                     self.tell(&exit);
                     exit
                 }
             };
-            self.children.set(self.service, |state| {
+            let mut owned = false;
+            self.children.set(self.seat, |state| {
+                owned = state.phase != Phase::StandingBy;
                 state.phase = Phase::BackingOff;
                 state.pid = None;
                 state.last_exit = Some(exit.clone());
             });
-            self.report(exit);
+            // Who only stood by held nothing that could be set free.
+            if owned {
+                self.report(exit);
+            }
             if !self.rest(wait).await {
-                self.children.set(self.service, |state| state.phase = Phase::Stopped);
+                self.children.set(self.seat, |state| state.phase = Phase::Stopped);
                 return;
             }
             wait = (wait * 2).clamp(BACK_OFF_MIN, BACK_OFF_MAX);
-            self.children.set(self.service, |state| {
+            self.children.set(self.seat, |state| {
                 state.phase = Phase::Starting;
                 state.restarts += 1;
             });
@@ -303,7 +352,7 @@ impl Keeper {
 
     /// Tells the person at the terminal, with the last word of the service itself.
     fn tell(&self, exit: &str) {
-        let name = self.service.name();
+        let name = self.seat.name;
         let log = self.children.shared.world.logs().join(format!("{name}.log"));
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         let last = text.lines().rfind(|line| line.starts_with("error: ")).unwrap_or_default();
@@ -334,8 +383,9 @@ impl Keeper {
 
     fn spawn(&self) -> std::io::Result<Child> {
         let shared = &self.children.shared;
-        let name = self.service.name();
-        let listeners = shared.listeners.get(name).map_or(&[][..], Vec::as_slice);
+        let name = self.seat.name;
+        let listeners =
+            shared.listeners.get(self.seat.service.name()).map_or(&[][..], Vec::as_slice);
         let mappings = listeners
             .iter()
             .zip(LISTEN_FD_FIRST..)
@@ -345,7 +395,8 @@ impl Keeper {
             })
             .collect::<std::io::Result<Vec<_>>>()?;
         let log = world::private_append(&shared.world.logs().join(format!("{name}.log")))?;
-        let mut command = std::process::Command::new(shared.binaries.join(program(self.service)));
+        let mut command =
+            std::process::Command::new(shared.binaries.join(program(self.seat.service)));
         command
             .arg("--world")
             .arg(shared.world.root())
@@ -363,17 +414,14 @@ impl Keeper {
 
     /// From the start of a process to its end.
     async fn watch(&mut self, mut child: Child) -> Ended {
-        self.children.set(self.service, |state| state.pid = child.id());
+        self.children.set(self.seat, |state| state.pid = child.id());
         let mut stdin = child.stdin.take();
-        let ready = ready(&mut child);
-        tokio::pin!(ready);
-        let mut said_ready = false;
+        let mut lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
         loop {
             tokio::select! {
                 status = child.wait() => return Ended::Alone(told(status)),
-                () = &mut ready, if !said_ready => {
-                    said_ready = true;
-                    self.children.set(self.service, |state| state.phase = Phase::Ready);
+                phase = told_phase(&mut lines) => {
+                    self.children.set(self.seat, |state| state.phase = phase);
                 }
                 word = self.words.recv() => match word {
                     Some(Word::Reload) => say(&mut stdin, "reload\n").await,
@@ -392,14 +440,14 @@ impl Keeper {
 
     /// Lets a process end by itself, and ends it when it does not.
     async fn drain(&self, mut child: Child, stdin: Option<ChildStdin>) -> String {
-        self.children.set(self.service, |state| state.phase = Phase::Stopping);
+        self.children.set(self.seat, |state| state.phase = Phase::Stopping);
         // The end of the control pipe is the word to drain.
         drop(stdin);
         let waited = tokio::time::timeout(DRAIN_TIMEOUT, child.wait()).await;
         if let Ok(status) = waited {
             return told(status);
         }
-        tracing::warn!(service = self.service.name(), "did not drain in time and is killed");
+        tracing::warn!(service = self.seat.name, "did not drain in time and is killed");
         let group = child.id().and_then(|pid| i32::try_from(pid).ok());
         if let Some(group) = group
             && let Err(error) = kill(Pid::from_raw(-group), Signal::SIGKILL)
@@ -412,11 +460,11 @@ impl Keeper {
     /// Tells the queue, so that the leases of a dead executor are free at once.
     fn report(&self, detail: String) {
         let Some(peers) = &self.children.shared.reporter else { return };
-        if self.service == Service::Queue {
+        if self.seat.service == Service::Queue {
             return;
         }
         let calls = peers.to(Service::Queue).calls();
-        let service = self.service.name().to_owned();
+        let service = self.seat.service.name().to_owned();
         let request = ReportExitRequest { request_id: request_id(), service, detail };
         self.tasks.spawn("report an exit", async move {
             if let Err(status) = WorldServiceClient::new(calls).report_exit(request).await {
@@ -426,18 +474,17 @@ impl Keeper {
     }
 }
 
-/// Resolves when the process has printed its `ready` line; goes on reading so that it never blocks.
-fn ready(child: &mut Child) -> impl Future<Output = ()> + use<> {
-    let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).lines());
-    async move {
-        let Some(mut lines) = lines else { return std::future::pending().await };
-        while let Ok(Some(line)) = lines.next_line().await {
-            if line.starts_with("ready ") {
-                return;
-            }
+/// Resolves when the process says how it is; goes on reading so that it never blocks.
+async fn told_phase(lines: &mut Option<Lines<BufReader<ChildStdout>>>) -> Phase {
+    while let Some(open) = lines {
+        match open.next_line().await {
+            Ok(Some(line)) if line.starts_with("ready ") => return Phase::Ready,
+            Ok(Some(line)) if line == "standby" => return Phase::StandingBy,
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => *lines = None,
         }
-        std::future::pending::<()>().await;
     }
+    std::future::pending().await
 }
 
 async fn say(stdin: &mut Option<ChildStdin>, line: &str) {

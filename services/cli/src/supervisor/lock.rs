@@ -8,7 +8,7 @@ use vivarium_chassis::{World, world};
 use crate::failure::Failure;
 
 /// Held while the supervisor lives; the system lets go of it however the process ends.
-pub(super) fn take(world: &World) -> Result<Flock<File>, Failure> {
+pub(crate) fn take(world: &World) -> Result<Flock<File>, Failure> {
     let file = world::private_append(&world.run().join("supervisor.lock"))?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
         Failure::refused(

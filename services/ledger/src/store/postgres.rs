@@ -27,12 +27,15 @@
 //! Behind a pooler, it must be one that keeps a session together.
 
 mod append;
+mod belonging;
 mod bulk;
+pub(super) mod contents;
 mod escape;
 mod read;
 mod server;
 mod tables;
 mod trouble;
+mod turn;
 mod views;
 
 use std::collections::BTreeMap;
@@ -41,18 +44,21 @@ use std::sync::Arc;
 
 use vivarium_types::Timestamp;
 use vivarium_types::ids::LedgerId;
+use vivarium_types::place::Server as Place;
 use vivarium_types::source::Cursor;
 
 use super::sqlite::FileReader;
-use super::{Answered, Batch, Error, Head, Reader, RequestKey, Snapshots, Store};
+use super::{Answered, Batch, Error, Head, Reader, RequestKey, Snapshots, Store, Tell};
 use crate::aggregate::Claimed;
 use escape::escaped;
 use read::{Pool, hash, id, signed, text, unsigned, value};
 use server::{EXCHANGE_LIMIT, Link, REWRITE_LIMIT, Server, Session};
 use tables::{REWRITE_TEXTS, Schema, TABLES_VERSION};
 use trouble::Trouble;
+use turn::Turn;
 use views::Views;
 
+pub use belonging::shown;
 /// Where a server is and who we are there, as `host=a,b user=… dbname=…` or `postgresql://…`.
 pub use tokio_postgres::Config;
 
@@ -82,6 +88,8 @@ pub struct Postgres {
     link: Link,
     views: Views,
     pool: Arc<Pool>,
+    /// Kept by an owner that others may replace.
+    turn: Option<Turn>,
 }
 
 impl Postgres {
@@ -95,7 +103,46 @@ impl Postgres {
         server.wait(link.again(&server, EXCHANGE_LIMIT, make))?;
         let own_views = Views::at(views)?;
         let pool = Arc::new(Pool::new(Arc::clone(&server), FileReader::at(views)));
-        Ok(Self { server, link, views: own_views, pool })
+        Ok(Self { server, link, views: own_views, pool, turn: None })
+    }
+
+    /// Opens or makes the ledger of a world's service. What stands in the way is told as
+    /// [`vivarium_types::place::Error`].
+    pub fn of_world(place: &Place, views: &Path) -> Result<Self, Error> {
+        let config = belonging::config(place)?;
+        belonging::knock(&config, place, belonging::START_LIMIT)?;
+        let store = Self::at(&config, &place.schema, views);
+        let mut store = store.map_err(|error| belonging::explained(error, place))?;
+        let world = place.world.to_string();
+        let owner = store.again(async |session| belonging::claim(session, &world).await)?;
+        belonging::ours(place, &owner)?;
+        Ok(store)
+    }
+
+    /// Waits until no other process owns the ledger. Blocks until then; `tell` hears how it stands.
+    pub fn wait_for_turn(&mut self, tell: &Tell) -> Result<(), Error> {
+        self.turn = Some(Turn::wait(&self.server, tell)?);
+        Ok(())
+    }
+
+    /// Reads the ledger of a world's service and makes nothing; `None` when there is none yet.
+    pub fn read_only(place: &Place, views: &Path) -> Result<Option<Arc<dyn Reader>>, Error> {
+        let config = belonging::config(place)?;
+        belonging::knock(&config, place, belonging::LOOK_LIMIT)?;
+        let server = Arc::new(Server::at(&config, Schema::parse(&place.schema)?)?);
+        let pool = Pool::new(Arc::clone(&server), FileReader::at(views));
+        let Some(owner) = pool.with(async |session| belonging::owner(session).await)? else {
+            return Ok(None);
+        };
+        belonging::ours(place, &owner)?;
+        Ok(Some(Arc::new(pool)))
+    }
+
+    /// Whether nobody has ever opened the ledger.
+    pub fn is_unused(&self) -> Result<bool, Error> {
+        self.pool.with(async |session| {
+            Ok(session.client().query_opt("SELECT 1 FROM owner", &[]).await?.is_none())
+        })
     }
 
     fn again<T>(&mut self, work: impl AsyncFn(&Session) -> Result<T, Trouble>) -> Result<T, Error> {
@@ -128,6 +175,9 @@ impl Store for Postgres {
             self.views.distrust()?;
         }
         self.views.belong_to(&head)?;
+        if let Some(turn) = &self.turn {
+            turn.owns(head.writer_epoch);
+        }
         Ok(head)
     }
 

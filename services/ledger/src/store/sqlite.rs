@@ -19,6 +19,9 @@ use super::{Answered, Batch, Error, Head, Query, Reader, RequestKey, Snapshots, 
 use crate::aggregate::Claimed;
 use crate::chain;
 
+#[cfg(feature = "postgres")]
+mod contents;
+
 /// Readers that may work at once; the rest make a connection of their own for one query.
 const READERS_KEPT: usize = 4;
 

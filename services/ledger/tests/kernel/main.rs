@@ -4,6 +4,7 @@
     reason = "a test starts followers by itself: there is no process and no drain around it"
 )]
 
+mod carrying;
 mod contract;
 mod counter;
 mod erasure;
@@ -12,6 +13,7 @@ mod follow;
 mod histories;
 mod lost_commit;
 mod other_log;
+mod places;
 mod stores;
 mod tampering;
 mod watching;

@@ -15,7 +15,7 @@ use vivarium_proto::queue::v1::task_service_client::TaskServiceClient;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Adds tasks without a pause until told to stop; how many were added.
-fn load(world: &World, stop: &AtomicBool) -> usize {
+pub(crate) fn load(world: &World, stop: &AtomicBool) -> usize {
     world.call(async |peers| {
         let mut added = 0;
         while !stop.load(Ordering::Relaxed) {

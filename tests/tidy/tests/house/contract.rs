@@ -9,7 +9,8 @@ use vivarium_types::Reason;
 const PARTS: [&str; 4] =
     ["## What happened", "## Why", "## What to do", "## What the operator sees"];
 /// Where each crate's settings are declared, and where they are written down for people.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
+    ("services/chassis/src/config/ledger.rs", "world/config/ledger.toml"),
     ("services/chassis/src/config/shared.rs", "world/config/shared.toml"),
     ("services/queue/src/config.rs", "world/config/queue.toml"),
     ("services/executor/src/config.rs", "world/config/executor.toml"),

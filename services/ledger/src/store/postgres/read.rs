@@ -53,7 +53,10 @@ impl Pool {
         Self { server, views, idle: Mutex::default() }
     }
 
-    fn with<T>(&self, work: impl AsyncFn(&Session) -> Result<T, Trouble>) -> Result<T, Error> {
+    pub(super) fn with<T>(
+        &self,
+        work: impl AsyncFn(&Session) -> Result<T, Trouble>,
+    ) -> Result<T, Error> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut link = idle.unwrap_or_default();
         let result = self.server.wait(link.again(&self.server, EXCHANGE_LIMIT, work));

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::{JoinHandle, unconstrained};
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
@@ -20,7 +21,7 @@ use super::trouble::{Remedy, Trouble};
 use crate::store::Error;
 
 /// One host may take so long to answer a call for a connection, if the configuration does not say.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// A host that went without a word is noticed within this time, if the configuration does not say.
 const SILENCE_LIMIT: Duration = Duration::from_secs(5);
 /// One exchange with the server. A commit that no stand-by confirms waits this long.
@@ -64,10 +65,21 @@ impl Server {
         &self.schema
     }
 
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Runs beside the calls, on the thread that drives the connections.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.handle.spawn(work)
+    }
+
     /// Blocks this thread until `work` is done.
     pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         let _timers = self.handle.enter();
-        block_on(work)
+        // A task of another runtime may be what blocks here: its share of polls, which it cannot
+        // get anew while it blocks, does not count.
+        block_on(unconstrained(work))
     }
 
     async fn connect(&self) -> Result<Session, Trouble> {

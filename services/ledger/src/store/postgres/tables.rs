@@ -38,6 +38,8 @@ CREATE TABLE IF NOT EXISTS cursors (
 CREATE TABLE IF NOT EXISTS checkpoints (
   peer TEXT PRIMARY KEY, ledger TEXT NOT NULL, sequence BIGINT NOT NULL, hash BYTEA NOT NULL,
   time_us BIGINT NOT NULL, key_id TEXT NOT NULL, signature BYTEA NOT NULL);
+CREATE TABLE IF NOT EXISTS belonging (
+  one INT PRIMARY KEY CHECK (one = 1), world TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS snapshots (
   sequence BIGINT NOT NULL, part INT NOT NULL, bytes BYTEA NOT NULL, PRIMARY KEY (sequence, part));
 ";

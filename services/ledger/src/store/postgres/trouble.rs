@@ -84,7 +84,7 @@ fn remedy(error: &tokio_postgres::Error) -> Remedy {
     }
 }
 
-fn of_state(state: &SqlState) -> Remedy {
+pub(super) fn of_state(state: &SqlState) -> Remedy {
     // Another owner's row in the place of ours; the first insert was its.
     if *state == SqlState::UNIQUE_VIOLATION {
         return Remedy::Stop;
