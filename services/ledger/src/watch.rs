@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use vivarium_types::source::Row;
 
+use crate::planted::{self, Bug};
 use crate::store::{Error, Reader};
 
 /// Most rows of one delivery.
@@ -99,6 +100,7 @@ impl Hub {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let first = ring.rows.front()?.sequence;
         let skip = usize::try_from((after + 1).checked_sub(first)?).ok()?;
+        let skip = skip + usize::from(skip == 0 && planted::has(Bug::WatchSkipsAtSeam));
         let rows: Vec<_> =
             ring.rows.iter().skip(skip).take(DELIVERY_ROWS_MAX).map(Arc::clone).collect();
         (!rows.is_empty()).then_some(rows)
@@ -121,7 +123,8 @@ impl std::fmt::Debug for Watch {
 
 impl Watch {
     pub(crate) fn new(hub: Arc<Hub>, reader: Arc<dyn Reader>, after: u64) -> Self {
-        Self { progress: hub.subscribe(), hub, reader, after }
+        let again = u64::from(planted::has(Bug::WatchRepeatsOnResume));
+        Self { progress: hub.subscribe(), hub, reader, after: after.saturating_sub(again) }
     }
 
     /// The sequence of the last row that was taken.
@@ -147,22 +150,42 @@ impl Watch {
         if committed <= self.after {
             return Ok(Vec::new());
         }
-        let rows = match self.hub.recent(self.after) {
-            Some(rows) => rows,
-            None => self.read_disk(committed).await?,
+        let rows = if let Some(rows) = self.hub.recent(self.after) {
+            rows
+        } else {
+            let (reader, after) = (Arc::clone(&self.reader), self.after);
+            let read = move || from_disk(&*reader, after, committed);
+            let rows = tokio::task::spawn_blocking(read).await;
+            rows.map_err(|error| Error::Unavailable(Box::new(error)))??
         };
-        if let Some(last) = rows.last() {
-            self.after = last.sequence;
-        }
+        self.move_on(&rows);
         Ok(rows)
     }
 
-    async fn read_disk(&self, committed: u64) -> Result<Vec<Arc<Row>>, Error> {
-        let (reader, after) = (Arc::clone(&self.reader), self.after);
-        let rows = tokio::task::spawn_blocking(move || reader.rows(after, DELIVERY_ROWS_MAX)).await;
-        let mut rows = rows.map_err(|error| Error::Unavailable(Box::new(error)))??;
-        // The disk may be ahead of what was published: whoever sees a row may rely on `committed`.
-        rows.retain(|row| row.sequence <= committed);
-        Ok(rows.into_iter().map(Arc::new).collect())
+    /// As [`Self::take`], reading the disk on the caller's thread: what the simulation uses.
+    pub fn take_by_hand(&mut self) -> Result<Vec<Arc<Row>>, Error> {
+        let committed = self.hub.committed();
+        if committed <= self.after {
+            return Ok(Vec::new());
+        }
+        let rows = match self.hub.recent(self.after) {
+            Some(rows) => rows,
+            None => from_disk(&*self.reader, self.after, committed)?,
+        };
+        self.move_on(&rows);
+        Ok(rows)
     }
+
+    fn move_on(&mut self, taken: &[Arc<Row>]) {
+        if let Some(last) = taken.last() {
+            self.after = last.sequence;
+        }
+    }
+}
+
+fn from_disk(reader: &dyn Reader, after: u64, committed: u64) -> Result<Vec<Arc<Row>>, Error> {
+    let mut rows = reader.rows(after, DELIVERY_ROWS_MAX)?;
+    // The disk may be ahead of what was published: whoever sees a row may rely on `committed`.
+    rows.retain(|row| row.sequence <= committed);
+    Ok(rows.into_iter().map(Arc::new).collect())
 }

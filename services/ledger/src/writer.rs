@@ -225,9 +225,15 @@ impl<A: Aggregate> Writer<A> {
         if planted::has(Bug::AnswerBeforeCommit) {
             turn.answer();
         }
+        let early = planted::has(Bug::PublishBeforeCommit);
+        if early {
+            self.hub.publish(turn.rows.clone());
+        }
         self.commit(&mut turn)?;
         self.project(&mut turn)?;
-        self.hub.publish(std::mem::take(&mut turn.rows));
+        if !early {
+            self.hub.publish(std::mem::take(&mut turn.rows));
+        }
         turn.answer();
         for taken in turn.taken {
             if taken.send(()).is_err() {
@@ -309,6 +315,10 @@ impl<A: Aggregate> Writer<A> {
                 }
                 Job::Note(_) | Job::Ask(_) | Job::Touch(_) | Job::Tick | Job::Stop => {}
             }
+        }
+        if planted::has(Bug::ReplayRefused) {
+            // The domain does not learn what is used, so that the kernel refuses it.
+            wanted.clear();
         }
         let facts =
             if wanted.is_empty() { BTreeMap::new() } else { self.store.claimed(&wanted)? };
@@ -459,7 +469,11 @@ impl<A: Aggregate> Writer<A> {
         events: Vec<A::Event>,
     ) -> Result<(), Failure<A::Rejection>> {
         let claims: Vec<Vec<String>> = events.iter().map(A::claims).collect();
-        self.check_claims(turn, &claims)?;
+        let checked = self.check_claims(turn, &claims);
+        if checked.is_err() && planted::has(Bug::ReplayRefused) {
+            self.leave_behind(turn, actor, &events);
+        }
+        checked?;
         let payloads = events
             .iter()
             .map(codec::encode::<A>)
@@ -481,6 +495,17 @@ impl<A: Aggregate> Writer<A> {
             turn.events.push((event, meta));
         }
         Ok(())
+    }
+
+    /// A bug: the rows of a refused command stay in the turn, where only a replay applies them.
+    fn leave_behind(&mut self, turn: &mut Turn<A>, actor: &Actor, events: &[A::Event]) {
+        for event in events {
+            let Ok(payload) = codec::encode::<A>(event) else { return };
+            let row = self.row(turn.now, actor, A::kind(event), payload);
+            self.head.sequence = row.sequence;
+            self.head.hash = row.hash;
+            turn.rows.push(row);
+        }
     }
 
     fn check_claims(

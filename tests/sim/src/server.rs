@@ -132,6 +132,7 @@ impl World {
 
     /// The end of a life: whatever is not on the disk is gone.
     pub(crate) fn crash(&mut self) {
+        self.lose_watches();
         let Some(server) = self.server.take() else { return };
         self.counts.crashes += 1;
         self.counts.crashes_in_flight += u64::from(!server.waiting.is_empty());
@@ -254,6 +255,7 @@ impl World {
                 let reply = match result {
                     Ok(answer) => Reply::Done(answer.message().expect("an answer is a message")),
                     Err(Error::Refused(why)) => Reply::Refused(why.reason().name()),
+                    Err(Error::KeyClaimed(_)) => Reply::Refused("QUEUE_TASK_KEY_TAKEN"),
                     Err(_) => Reply::Unavailable,
                 };
                 let answered = Happening::Answered { client, id, reply };

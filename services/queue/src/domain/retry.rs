@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_double_up_to_their_cap_and_end_at_the_class_limit() {
+    fn rule_3_5_delays_double_up_to_their_cap_and_end_at_the_class_limit() {
         assert_eq!(seconds(Class::Lost), [0, 1, 2, 4, 8], "a first loss waits for nothing");
         assert_eq!(seconds(Class::Transient), [2, 4, 8, 16, 32]);
         assert_eq!(seconds(Class::RateLimited), [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announced_delay_counts_for_rate_limits_alone_and_within_a_day() {
+    fn rule_3_5_an_announced_delay_counts_for_rate_limits_alone_and_within_a_day() {
         let announced = Some(Duration::from_secs(77));
         assert_eq!(Policy::of(Class::RateLimited).delay(3, announced), announced);
         assert_ne!(Policy::of(Class::Transient).delay(3, announced), announced);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_adds_at_most_half_and_is_the_same_again() {
+    fn rule_3_5_jitter_adds_at_most_half_and_is_the_same_again() {
         let delay = Duration::from_secs(10);
         let spread: std::collections::BTreeSet<_> = (0..200)
             .map(|n| {

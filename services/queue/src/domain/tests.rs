@@ -346,3 +346,4 @@ mod effects;
 mod explanations;
 mod orders;
 mod recurrences;
+mod rules;
