@@ -104,8 +104,8 @@ fn table(rows: &[&Row], by_time: bool) -> Result<String, fmt::Error> {
         |peer: &str| figures(&of(peer), |row| if by_time { row.p50_ms } else { rate(row) });
     let ours = figure(OURS);
     let mut text = String::from(
-        "| | a second | p50 ms | p99 ms | seconds | syncs | disk p50 ms | ours is | settings |\n\
-         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
+        "| | a second | p50 ms | p99 ms | seconds | syncs | KiB a task | disk p50 ms | ours is | settings |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
     );
     for peer in peers {
         let rows = of(peer);
@@ -115,7 +115,7 @@ fn table(rows: &[&Row], by_time: bool) -> Result<String, fmt::Error> {
         };
         if let Some(why) = last.skipped.as_ref().filter(|_| counted(&rows).next().is_none()) {
             let (version, settings) = (&last.version, &last.settings);
-            writeln!(text, "| {peer} {version} | {why} | | | | | | | {settings} |")?;
+            writeln!(text, "| {peer} {version} | {why} | | | | | | | | {settings} |")?;
             continue;
         }
         let ratio = ours.zip(figure(peer)).filter(|_| peer != OURS).map(|(ours, theirs)| {
@@ -128,13 +128,14 @@ fn table(rows: &[&Row], by_time: bool) -> Result<String, fmt::Error> {
         let shown = |figure: Option<f64>| figure.map(short).unwrap_or_default();
         writeln!(
             text,
-            "| {peer} {} | {} | {} | {} | {} | {} | {} | {} | {}{} |",
+            "| {peer} {} | {} | {} | {} | {} | {} | {} | {} | {} | {}{} |",
             last.version,
             shown(figures(&rows, rate)),
             shown(figures(&rows, |row| row.p50_ms)),
             shown(figures(&rows, |row| row.p99_ms)),
             shown(figures(&rows, |row| row.seconds)),
             shown(figures(&rows, |row| row.fsyncs.map(crate::row::float))),
+            shown(figures(&rows, Row::kib_a_task)),
             shown(probe),
             ratio.unwrap_or_default(),
             last.settings,

@@ -70,6 +70,11 @@ impl Row {
         }
     }
 
+    /// What was handed to the disk for each task.
+    pub(crate) fn kib_a_task(&self) -> Option<f64> {
+        Some(float(self.written?) / 1_024.0 / float(self.n.max(1)))
+    }
+
     /// With how it was set.
     pub(crate) fn set(mut self, settings: impl Into<String>) -> Self {
         self.settings = settings.into();
