@@ -87,6 +87,7 @@ const fn outcome(end: pb::CycleEnd) -> Option<(&'static str, Tone)> {
         pb::CycleEnd::FinishedByLimit => ("finished by a limit", Tone::Waiting),
         pb::CycleEnd::Declined => ("declined", Tone::Waiting),
         pb::CycleEnd::Waits => ("asks you", Tone::You),
+        pb::CycleEnd::Split => ("plan to split", Tone::Good),
         pb::CycleEnd::Failed => ("failed", Tone::Bad),
         pb::CycleEnd::Revoked => ("revoked", Tone::Plain),
         pb::CycleEnd::Returned => ("returned", Tone::Waiting),

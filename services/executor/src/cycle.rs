@@ -232,6 +232,7 @@ fn told(outcome: &Outcome) -> (End, &'static str, String) {
             How::Finished => (End::Finished, "", String::new()),
             How::AsProse => (End::FinishedAsProse, "", String::new()),
             How::ByLimit => (End::FinishedByLimit, "", String::new()),
+            How::Split => (End::Split, "", String::new()),
         },
         Outcome::Declined { .. } => (End::Declined, "", String::new()),
         Outcome::Waits { .. } => (End::Waits, "", String::new()),

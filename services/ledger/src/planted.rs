@@ -109,6 +109,12 @@ bugs! {
     EditWhileLeased "edit accepted while leased",
     CancelLeavesAttempt "cancel leaves an attempt running",
     TwoOpenInstances "a recurrence fires beside its open task",
+    AgeingNeverFires "ageing never fires",
+    StarveTheQuiet "starve the quiet submitter",
+    PublishBeforeCommit "publish before commit",
+    ReplayRefused "replay applies a refused command",
+    WatchSkipsAtSeam "watch skips one event at the disk-to-memory seam",
+    WatchRepeatsOnResume "watch repeats one on resume",
     CancelLeavesChild "cancel leaves a child running",
     IntegrateEarly "a split task is put together before its last child is approved",
 }

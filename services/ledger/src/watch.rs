@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use vivarium_types::source::Row;
 
+use crate::planted::{self, Bug};
 use crate::store::{Error, Reader};
 
 /// Most rows of one delivery.
@@ -22,7 +23,7 @@ const RING_ROWS_MAX: usize = 8_192;
 /// Where the writer publishes and watchers wait.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    /// Written by the writer behind each commit, and once when it ends.
+    /// Written by the writer behind each commit and when it ends, and by the projector.
     progress: watch::Sender<Progress>,
     /// Written by the writer behind each commit, before `progress`.
     ring: Mutex<Ring>,
@@ -33,6 +34,10 @@ pub(crate) struct Hub {
 pub(crate) struct Progress {
     /// The last committed row.
     pub(crate) committed: u64,
+    /// The last row that every read model holds; 0 until they are brought up.
+    pub(crate) viewed: u64,
+    /// Whether the read models can no longer be brought up.
+    pub(crate) views_failed: bool,
     /// Whether the writer has ended: nothing will follow.
     pub(crate) closed: bool,
 }
@@ -45,7 +50,8 @@ struct Ring {
 
 impl Hub {
     pub(crate) fn new(sequence: u64) -> Self {
-        let progress = Progress { committed: sequence, closed: false };
+        let progress =
+            Progress { committed: sequence, viewed: 0, views_failed: false, closed: false };
         Self { progress: watch::Sender::new(progress), ring: Mutex::default() }
     }
 
@@ -71,6 +77,16 @@ impl Hub {
         self.progress.send_modify(|progress| progress.closed = true);
     }
 
+    /// The read models hold everything up to row `sequence`.
+    pub(crate) fn viewed(&self, sequence: u64) {
+        self.progress.send_modify(|progress| progress.viewed = progress.viewed.max(sequence));
+    }
+
+    /// Tells every query that the read models will not follow.
+    pub(crate) fn fail_views(&self) {
+        self.progress.send_modify(|progress| progress.views_failed = true);
+    }
+
     pub(crate) fn committed(&self) -> u64 {
         self.progress.borrow().committed
     }
@@ -84,6 +100,7 @@ impl Hub {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let first = ring.rows.front()?.sequence;
         let skip = usize::try_from((after + 1).checked_sub(first)?).ok()?;
+        let skip = skip + usize::from(skip == 0 && planted::has(Bug::WatchSkipsAtSeam));
         let rows: Vec<_> =
             ring.rows.iter().skip(skip).take(DELIVERY_ROWS_MAX).map(Arc::clone).collect();
         (!rows.is_empty()).then_some(rows)
@@ -106,7 +123,8 @@ impl std::fmt::Debug for Watch {
 
 impl Watch {
     pub(crate) fn new(hub: Arc<Hub>, reader: Arc<dyn Reader>, after: u64) -> Self {
-        Self { progress: hub.subscribe(), hub, reader, after }
+        let again = u64::from(planted::has(Bug::WatchRepeatsOnResume));
+        Self { progress: hub.subscribe(), hub, reader, after: after.saturating_sub(again) }
     }
 
     /// The sequence of the last row that was taken.
@@ -132,22 +150,42 @@ impl Watch {
         if committed <= self.after {
             return Ok(Vec::new());
         }
-        let rows = match self.hub.recent(self.after) {
-            Some(rows) => rows,
-            None => self.read_disk(committed).await?,
+        let rows = if let Some(rows) = self.hub.recent(self.after) {
+            rows
+        } else {
+            let (reader, after) = (Arc::clone(&self.reader), self.after);
+            let read = move || from_disk(&*reader, after, committed);
+            let rows = tokio::task::spawn_blocking(read).await;
+            rows.map_err(|error| Error::Unavailable(Box::new(error)))??
         };
-        if let Some(last) = rows.last() {
-            self.after = last.sequence;
-        }
+        self.move_on(&rows);
         Ok(rows)
     }
 
-    async fn read_disk(&self, committed: u64) -> Result<Vec<Arc<Row>>, Error> {
-        let (reader, after) = (Arc::clone(&self.reader), self.after);
-        let rows = tokio::task::spawn_blocking(move || reader.rows(after, DELIVERY_ROWS_MAX)).await;
-        let mut rows = rows.map_err(|error| Error::Unavailable(Box::new(error)))??;
-        // The disk may be ahead of what was published: whoever sees a row may rely on `committed`.
-        rows.retain(|row| row.sequence <= committed);
-        Ok(rows.into_iter().map(Arc::new).collect())
+    /// As [`Self::take`], reading the disk on the caller's thread: what the simulation uses.
+    pub fn take_by_hand(&mut self) -> Result<Vec<Arc<Row>>, Error> {
+        let committed = self.hub.committed();
+        if committed <= self.after {
+            return Ok(Vec::new());
+        }
+        let rows = match self.hub.recent(self.after) {
+            Some(rows) => rows,
+            None => from_disk(&*self.reader, self.after, committed)?,
+        };
+        self.move_on(&rows);
+        Ok(rows)
     }
+
+    fn move_on(&mut self, taken: &[Arc<Row>]) {
+        if let Some(last) = taken.last() {
+            self.after = last.sequence;
+        }
+    }
+}
+
+fn from_disk(reader: &dyn Reader, after: u64, committed: u64) -> Result<Vec<Arc<Row>>, Error> {
+    let mut rows = reader.rows(after, DELIVERY_ROWS_MAX)?;
+    // The disk may be ahead of what was published: whoever sees a row may rely on `committed`.
+    rows.retain(|row| row.sequence <= committed);
+    Ok(rows.into_iter().map(Arc::new).collect())
 }

@@ -574,7 +574,7 @@ impl Queue {
         let now = cx.now();
         match command {
             Command::Add { proposals, open_max } => self.add(proposals, open_max, cx),
-            Command::Cancel { task, reason } => self.cancel(&task, reason),
+            Command::Cancel { task, reason } => self.cancel(&task, reason.as_ref()),
             Command::Propose(wish) => self.propose(*wish, cx),
             Command::Admit { task, hash } => self.admit_task(&task, hash, now),
             Command::Refuse { task, hash, reason } => self.refuse_task(&task, hash, reason),
@@ -723,7 +723,9 @@ impl Queue {
         let finished = planted::has(Bug::ReleaseOnFinish) && after == State::InReview;
         if before.is_final() || after.is_final() || finished {
             self.reindex_dependents(id);
-            parent.iter().for_each(|parent| self.reindex(*parent));
+            if let Some(parent) = parent {
+                self.reindex(parent);
+            }
         }
     }
 

@@ -204,14 +204,14 @@ fn broken(error: store::Error) -> Refusal {
 fn refused(rejection: &Rejection) -> Refusal {
     let refusal = Refusal::new(rejection.reason());
     match rejection {
-        Rejection::TaskNotFound { task } => refusal.with("task", task).resource("task", task),
         Rejection::KeyTaken { key } => refusal.with("key", key).resource("task", key),
         Rejection::DependencyUnknown { dependency } => {
             refusal.with("dependency", dependency).resource("task", dependency)
         }
-        Rejection::DependencySelf { task } | Rejection::DependencyCycle { task } => {
-            refusal.with("task", task).resource("task", task)
-        }
+        Rejection::TaskNotFound { task }
+        | Rejection::Duplicate { task }
+        | Rejection::DependencySelf { task }
+        | Rejection::DependencyCycle { task } => refusal.with("task", task).resource("task", task),
         Rejection::TooDeep { max } => refusal.with("max", max),
         Rejection::Full { max } => refusal.with("max", max).resource("limit", "open_tasks"),
         Rejection::Transition { state, request } => {
@@ -237,7 +237,6 @@ fn refused(rejection: &Rejection) -> Refusal {
             refusal.field("hello.name", format!("this world has its limit of {max} runners"))
         }
         Rejection::PlanRefused { why } => refusal.field("finish.finished.plan", *why),
-        Rejection::Duplicate { task } => refusal.with("task", task).resource("task", task),
         Rejection::ProposalsSpent { max } => refusal
             .with("max", max)
             .with("action", "propose_task")

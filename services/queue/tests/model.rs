@@ -20,9 +20,9 @@ use vivarium_queue::domain::propose::Wish;
 use vivarium_queue::domain::recurrence::{Created, Next, Schedule, Standing};
 use vivarium_queue::domain::retry::{ATTEMPTS_MAX, Class};
 use vivarium_queue::domain::runner::Times;
-use vivarium_queue::domain::split::{Part, Plan};
+use vivarium_queue::domain::split::{self, Part, Plan};
 use vivarium_queue::domain::steer::{Redrive, Verdict};
-use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec, State};
+use vivarium_queue::domain::task::{Added, Kind, Mode, OnFailure, Spec, State};
 use vivarium_queue::domain::world::Pace;
 use vivarium_queue::domain::{Command, Queue};
 use vivarium_types::ids::{Id as _, InstanceId, LeaseId, ResidentId, SubmissionId, TaskId};
@@ -162,20 +162,8 @@ struct Reference {
 impl Reference {
     fn take(&mut self, event: &Event, meta: &Meta, before: &Queue) {
         match event {
-            Event::TaskAdded(added) => {
-                assert!(self.added.insert(added.task), "added once");
-                if let Some(recurrence) = &added.recurrence {
-                    let last = self.fired.insert(recurrence.clone(), added.task);
-                    let open = last.is_some_and(|last| !before.state_of(last).is_final());
-                    assert!(!open, "a recurrence never has two open instances");
-                }
-            }
-            Event::TaskProposed(proposed) => {
-                let (task, by) = (proposed.added.task, &proposed.added.submitter);
-                assert!(self.added.insert(task) && self.proposed.insert(task), "proposed once");
-                let open = before.tasks.values().filter(|t| t.proposed && t.added.submitter == *by);
-                assert!(open.count() < 3, "nobody has four open proposals");
-            }
+            Event::TaskAdded(added) => self.add(added, before),
+            Event::TaskProposed(proposed) => self.propose(&proposed.added, before),
             Event::TaskAdmitted { task, hash, .. } => {
                 assert!(self.proposed.remove(task), "only a proposal is admitted");
                 assert_eq!(before.tasks[task].proposal_hash(), *hash, "as it was read");
@@ -267,6 +255,22 @@ impl Reference {
             | Event::FactIgnored(_)
             | Event::FactParked(_) => {}
         }
+    }
+
+    fn add(&mut self, added: &Added, before: &Queue) {
+        assert!(self.added.insert(added.task), "added once");
+        if let Some(recurrence) = &added.recurrence {
+            let last = self.fired.insert(recurrence.clone(), added.task);
+            let open = last.is_some_and(|last| !before.state_of(last).is_final());
+            assert!(!open, "a recurrence never has two open instances");
+        }
+    }
+
+    fn propose(&mut self, added: &Added, before: &Queue) {
+        let (task, by) = (added.task, &added.submitter);
+        assert!(self.added.insert(task) && self.proposed.insert(task), "proposed once");
+        let open = before.tasks.values().filter(|t| t.proposed && t.added.submitter == *by);
+        assert!(open.count() < 3, "nobody has four open proposals");
     }
 
     fn end_round(&mut self, task: TaskId) {
@@ -416,19 +420,15 @@ impl Model {
     fn step(&mut self, op: Op) {
         match op {
             Op::Add { priority, alone, key, local, pin, after } => {
-                let mode = if local { Mode::Local } else { Mode::Llm };
-                self.add(
-                    priority,
-                    Spec {
-                        parallel_safe: !alone,
-                        concurrency_key: key.then(|| "k".to_owned()),
-                        concurrency_limit: if key { 2 } else { 1 },
-                        mode,
-                        resident: pin.map(|pin| ResidentId::from_number(u128::from(pin))),
-                        ..spec()
-                    },
-                    after,
-                );
+                let asked = Spec {
+                    parallel_safe: !alone,
+                    concurrency_key: key.then(|| "k".to_owned()),
+                    concurrency_limit: if key { 2 } else { 1 },
+                    mode: if local { Mode::Local } else { Mode::Llm },
+                    resident: pin.map(|pin| ResidentId::from_number(u128::from(pin))),
+                    ..spec()
+                };
+                self.add(priority, asked, after);
             }
             Op::Finish { lease, how } => {
                 if let Some(held) = self.lease(lease) {
@@ -536,11 +536,11 @@ impl Model {
             share: *share,
         });
         let plan = Plan { reason: text(), parts: parts.collect() };
-        let work = Work { how: "split".into(), plan: Some(plan), ..Work::default() };
+        let work = Work { how: "split".into(), plan: Some(Box::new(plan)), ..Work::default() };
         let lease = &self.queue.leases[&held.lease];
         let task = self.queue.tasks.get(&lease.granted.task);
         let critique = lease.granted.purpose == Purpose::Critique;
-        let fits = shape < 3 && task.is_some_and(|task| self.queue.may_split(task));
+        let fits = shape < 3 && task.is_some_and(split::may_split);
         let taken = self.finish(held, Outcome::Finished(work));
         assert_eq!(taken, critique || fits, "only a sound plan for a whole task is taken");
         if taken {

@@ -3,8 +3,12 @@
 #[path = "support/stand.rs"]
 mod support;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::string::string_regex;
+use proptest::test_runner::TestRunner;
 use support::{Stand, reason, spec, until};
 use tonic::Code;
 use vivarium_chassis::Problem;
@@ -16,7 +20,7 @@ use vivarium_types::Reason;
 use vivarium_types::ids::{Id as _, LetterId};
 
 #[tokio::test]
-async fn a_task_goes_from_add_to_grant_to_finish_to_approval() {
+async fn line_02_a_task_goes_from_add_to_grant_to_finish_to_approval() {
     let stand = Stand::new().await;
     let id = stand.add(pb::TaskSpec { key: "task-001".into(), ..spec("write about ponds") }).await;
     let mut runner = stand.runner(1).await;
@@ -43,7 +47,74 @@ async fn a_task_goes_from_add_to_grant_to_finish_to_approval() {
 }
 
 #[tokio::test]
-async fn a_faulty_add_names_every_field_and_stores_nothing() {
+async fn line_02_a_task_with_only_an_instruction_gets_the_defaults() {
+    let stand = Stand::new().await;
+    let id = stand.add(spec("Write about ponds and what lives in them.")).await;
+    let task = stand.task(&id).await;
+    assert_eq!(task.state(), pb::TaskState::Ready);
+    assert_eq!((task.attempt_count, task.revision, task.series), (0, 1, 1));
+    let spec = task.spec.expect("with its spec");
+    assert_eq!((spec.mode(), spec.kind()), (pb::TaskMode::Llm, pb::TaskKind::Docs));
+    assert_eq!(spec.title, "Write about ponds and what lives in them.");
+    assert_eq!(
+        (spec.priority, spec.budget_min_micro_usd, spec.budget_max_micro_usd),
+        (Some(5), Some(50_000), Some(100_000))
+    );
+    assert_eq!((spec.parallel_safe, spec.rest_day_ok), (Some(true), Some(true)));
+    assert_eq!(spec.on_dependency_failure(), pb::DependencyFailure::Hold);
+    assert_eq!(spec.run_limit.map(|limit| limit.seconds), Some(15 * 60));
+}
+
+#[tokio::test]
+async fn line_06_any_key_and_text_within_bounds_is_taken_and_counted_and_no_other_key() {
+    let stand = Stand::new().await;
+    let mut runner = TestRunner::deterministic();
+    // Letters that have one form alone: what has several is kept in one of them.
+    const TEXT: &str = "[a-zé中🦀][a-zA-Z0-9 äßñΩжяあ中🦀,.;:!?'\"<>&{}()-]{1,300}[a-z0-9.]";
+    let mut draw = |pattern: &str| {
+        let any = string_regex(pattern).expect("a pattern");
+        any.new_tree(&mut runner).expect("a value").current()
+    };
+    let mut added = BTreeSet::new();
+    for _ in 0..5 {
+        let drawn = (0..20).map(|_| {
+            let key = draw("[a-z0-9][a-z0-9._-]{0,63}");
+            pb::TaskSpec { key, ..spec(&draw(TEXT)) }
+        });
+        let fresh: Vec<_> = drawn.filter(|task| added.insert(task.key.clone())).collect();
+        let wanted = fresh.clone();
+        let ids = stand.try_add(fresh).await.expect("all of them are within bounds");
+        for (id, wanted) in ids.iter().zip(wanted) {
+            let kept = stand.task(id).await.spec.expect("with its spec");
+            assert_eq!((kept.key, kept.instruction), (wanted.key, wanted.instruction));
+        }
+    }
+    let filter = pb::TaskFilter { states: vec![pb::TaskState::Ready.into()], ..Default::default() };
+    let request =
+        pb::ListTasksRequest { filter: Some(filter), page_size: 100, ..Default::default() };
+    let listed = stand.tasks().list_tasks(request).await.expect("a list").into_inner();
+    assert_eq!(listed.tasks.len(), added.len());
+    for key in ["a/../b", "../a", "Upper", "two words", ".hidden", "-dash", &"k".repeat(65)] {
+        let task = pb::TaskSpec { key: key.into(), ..spec("with a key") };
+        let refused = stand.try_add(vec![task]).await.expect_err(key);
+        assert_eq!(Problem::from(&refused).fields[0].field, "tasks[0].key");
+    }
+}
+
+#[tokio::test]
+async fn line_04_the_task_behind_the_limit_of_open_ones_is_refused() {
+    let stand = Stand::new().await;
+    for count in std::iter::repeat_n(100, 20).chain([48]) {
+        stand.try_add(vec![spec("one of many"); count]).await.expect("there is room");
+    }
+    let refused = stand.try_add(vec![spec("one too many")]).await.expect_err("it is full");
+    let problem = Problem::from(&refused);
+    assert_eq!((problem.code, problem.reason), (Code::ResourceExhausted, Some(Reason::QueueFull)));
+    assert_eq!(problem.metadata.get("max").map(String::as_str), Some("2048"));
+}
+
+#[tokio::test]
+async fn line_05_a_faulty_add_names_every_field_and_stores_nothing() {
     let stand = Stand::new().await;
     let bad = pb::TaskSpec {
         key: "../etc".into(),
@@ -82,7 +153,7 @@ async fn a_faulty_add_names_every_field_and_stores_nothing() {
 }
 
 #[tokio::test]
-async fn each_fault_of_a_dependency_has_its_own_reason() {
+async fn line_09_each_fault_of_a_dependency_has_its_own_reason() {
     let stand = Stand::new().await;
     let with = |key: &str, on: &[&str]| pb::TaskSpec {
         key: key.into(),
@@ -114,7 +185,7 @@ async fn each_fault_of_a_dependency_has_its_own_reason() {
 }
 
 #[tokio::test]
-async fn the_same_request_gets_the_same_answer_and_other_content_is_refused() {
+async fn line_07_the_same_request_gets_the_same_answer_and_other_content_is_refused() {
     let mut stand = Stand::new().await;
     let request = |text: &str| pb::AddTasksRequest {
         request_id: "again".into(),
@@ -135,7 +206,7 @@ async fn the_same_request_gets_the_same_answer_and_other_content_is_refused() {
 }
 
 #[tokio::test]
-async fn each_bound_of_a_task_is_refused_by_its_field_and_what_lies_within_is_taken() {
+async fn line_04_each_bound_of_a_task_is_refused_by_its_field_and_what_lies_within_is_taken() {
     let stand = Stand::new().await;
     let with = |change: &dyn Fn(&mut pb::TaskSpec)| {
         let mut task = spec("within bounds");
@@ -226,7 +297,8 @@ async fn each_bound_of_a_task_is_refused_by_its_field_and_what_lies_within_is_ta
 }
 
 #[tokio::test]
-async fn a_silent_lease_is_granted_again_under_a_higher_token_and_its_late_finish_is_refused() {
+async fn line_12_a_silent_lease_is_granted_again_under_a_higher_token_and_its_late_finish_is_refused()
+ {
     let stand = Stand::new().await;
     let id = stand.add(spec("anything")).await;
     let mut runner = stand.runner(1).await;
@@ -234,7 +306,7 @@ async fn a_silent_lease_is_granted_again_under_a_higher_token_and_its_late_finis
     let first = runner.granted().await;
     stand.advance(Duration::from_secs(31)).await;
     assert_eq!(runner.revoked().await, (first.lease_id.clone(), "expired".into()));
-    assert_eq!(stand.state(&id).await, pb::TaskState::Queued);
+    assert_eq!(stand.state(&id).await, pb::TaskState::Ready);
     stand.advance(Duration::from_secs(2)).await;
     runner.credit(1).await;
     let second = runner.granted().await;
@@ -252,7 +324,7 @@ async fn a_silent_lease_is_granted_again_under_a_higher_token_and_its_late_finis
 }
 
 #[tokio::test]
-async fn heartbeats_keep_a_lease_for_twenty_times_its_ttl() {
+async fn line_13_heartbeats_keep_a_lease_for_twenty_times_its_ttl() {
     let stand = Stand::new().await;
     stand.add(spec("a long one")).await;
     let mut runner = stand.runner(1).await;
@@ -270,7 +342,7 @@ async fn heartbeats_keep_a_lease_for_twenty_times_its_ttl() {
 }
 
 #[tokio::test]
-async fn of_sixty_four_slots_one_task_takes_one() {
+async fn line_11_of_sixty_four_slots_one_task_takes_one() {
     let stand = Stand::new().await;
     stand.pace(0).await;
     let mut runner = stand.runner(64).await;
@@ -285,7 +357,7 @@ async fn of_sixty_four_slots_one_task_takes_one() {
 }
 
 #[tokio::test]
-async fn under_wait_two_starts_lie_apart_and_a_step_starts_exactly_one() {
+async fn line_32_under_wait_two_starts_lie_apart_and_a_step_starts_exactly_one() {
     let stand = Stand::new().await;
     for n in 0..4 {
         stand.add(spec(&format!("number {n}"))).await;
@@ -317,7 +389,22 @@ async fn under_wait_two_starts_lie_apart_and_a_step_starts_exactly_one() {
 }
 
 #[tokio::test]
-async fn a_halt_revokes_grants_nothing_and_is_one_halt_until_it_is_ended() {
+async fn line_32_a_wait_of_zero_to_three_hundred_is_kept_and_others_are_refused() {
+    let stand = Stand::new().await;
+    for wait in [0, 2, 300] {
+        stand.pace(wait).await;
+        let controls = stand.controls().await;
+        assert_eq!((controls.pace(), controls.wait_seconds), (pb::PaceKind::Wait, wait));
+    }
+    for wait in [301, u32::MAX] {
+        let refused = stand.try_pace(pb::PaceKind::Wait, wait).await.expect_err("too slow");
+        assert_eq!(Problem::from(&refused).fields[0].field, "wait_seconds");
+    }
+    assert_eq!(stand.controls().await.wait_seconds, 300);
+}
+
+#[tokio::test]
+async fn line_28_a_halt_revokes_grants_nothing_and_is_one_halt_until_it_is_ended() {
     let stand = Stand::new().await;
     stand.pace(0).await;
     let id = stand.add(spec("to be stopped")).await;
@@ -351,7 +438,7 @@ async fn a_halt_revokes_grants_nothing_and_is_one_halt_until_it_is_ended() {
 }
 
 #[tokio::test]
-async fn the_halt_file_halts_at_the_start_and_while_running_and_resume_removes_it() {
+async fn line_30_the_halt_file_halts_at_the_start_and_while_running_and_resume_removes_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let mutable = folder.path().join("mutable");
     std::fs::create_dir_all(&mutable).expect("it can be made");
@@ -370,7 +457,7 @@ async fn the_halt_file_halts_at_the_start_and_while_running_and_resume_removes_i
 }
 
 #[tokio::test]
-async fn what_lies_in_place_of_the_halt_file_and_cannot_be_read_halts_as_well() {
+async fn line_30_what_lies_in_place_of_the_halt_file_and_cannot_be_read_halts_as_well() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir_all(folder.path().join("mutable").join("HALT")).expect("it can be made");
     let stand = Stand::at(folder.path()).await;
@@ -378,7 +465,7 @@ async fn what_lies_in_place_of_the_halt_file_and_cannot_be_read_halts_as_well() 
 }
 
 #[tokio::test]
-async fn a_halt_survives_a_restart_of_the_queue() {
+async fn line_30_a_halt_survives_a_restart_of_the_queue() {
     let mut stand = Stand::new().await;
     let id = stand.add(spec("must not start")).await;
     let epoch = stand.halt("over night").await;
@@ -394,7 +481,7 @@ async fn a_halt_survives_a_restart_of_the_queue() {
 }
 
 #[tokio::test]
-async fn a_restart_of_the_queue_ends_no_healthy_lease() {
+async fn line_14_a_restart_of_the_queue_ends_no_healthy_lease() {
     let mut stand = Stand::new().await;
     let id = stand.add(spec("through a restart")).await;
     let mut runner = stand.runner(1).await;
@@ -409,7 +496,7 @@ async fn a_restart_of_the_queue_ends_no_healthy_lease() {
 }
 
 #[tokio::test]
-async fn leases_that_a_new_start_of_a_runner_does_not_resume_are_free_at_once() {
+async fn line_14_leases_that_a_new_start_of_a_runner_does_not_resume_are_free_at_once() {
     let stand = Stand::new().await;
     stand.pace(0).await;
     let kept = stand.add(spec("kept")).await;
@@ -424,12 +511,12 @@ async fn leases_that_a_new_start_of_a_runner_does_not_resume_are_free_at_once() 
     };
     let mut next = stand.runner_resuming(2, &[&of(&kept)]).await;
     assert_eq!(stand.state(&kept).await, pb::TaskState::Leased);
-    assert_eq!(stand.state(&dropped).await, pb::TaskState::Queued);
+    assert_eq!(stand.state(&dropped).await, pb::TaskState::Ready);
     assert!(next.finish(&of(&kept), support::finished()).await.accepted);
 }
 
 #[tokio::test]
-async fn leases_of_an_exited_process_are_free_after_the_grace() {
+async fn line_14_leases_of_an_exited_process_are_free_after_the_grace() {
     let stand = Stand::new().await;
     let id = stand.add(spec("its runner dies")).await;
     let mut runner = stand.runner(1).await;
@@ -439,14 +526,14 @@ async fn leases_of_an_exited_process_are_free_after_the_grace() {
     stand.advance(Duration::from_secs(1)).await;
     assert_eq!(stand.state(&id).await, pb::TaskState::Leased, "another process' exit");
     stand.report_exit("executor").await;
-    stand.advance(Duration::from_millis(99)).await;
+    stand.advance(Duration::from_millis(49)).await;
     assert_eq!(stand.state(&id).await, pb::TaskState::Leased);
     stand.advance(Duration::from_millis(1)).await;
-    assert_eq!(stand.state(&id).await, pb::TaskState::Queued);
+    assert_eq!(stand.state(&id).await, pb::TaskState::Ready);
 }
 
 #[tokio::test]
-async fn feedback_of_a_rejection_stands_in_the_next_grant_and_the_third_one_fails() {
+async fn line_20_feedback_of_a_rejection_stands_in_the_next_grant_and_the_third_one_fails() {
     let stand = Stand::new().await;
     let id = stand.add(spec("hard to please")).await;
     let mut runner = stand.runner(1).await;
@@ -620,7 +707,7 @@ async fn a_read_waits_for_the_place_it_names() {
 }
 
 #[tokio::test]
-async fn an_idle_world_writes_nothing_and_its_days_stand_still() {
+async fn line_33_an_idle_world_writes_nothing_and_its_days_stand_still() {
     let stand = Stand::new().await;
     let runner = stand.runner(4).await;
     runner.credit(4).await;
@@ -634,7 +721,7 @@ async fn an_idle_world_writes_nothing_and_its_days_stand_still() {
 }
 
 #[tokio::test]
-async fn a_busy_day_lasts_its_length_and_a_long_sleep_counts_five_seconds() {
+async fn line_33_a_busy_day_lasts_its_length_and_a_long_sleep_counts_five_seconds() {
     let stand = Stand::new().await;
     stand.set_day_length(60).await;
     stand.add(spec("keeps the world busy")).await;
@@ -686,7 +773,7 @@ async fn a_runner_that_breaks_the_rules_of_its_stream_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_result_that_is_too_long_is_refused_and_the_lease_lives_on() {
+async fn line_04_a_result_that_is_too_long_is_refused_and_the_lease_lives_on() {
     let stand = Stand::new().await;
     stand.add(spec("too much")).await;
     let mut runner = stand.runner(1).await;

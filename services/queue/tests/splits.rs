@@ -43,6 +43,7 @@ async fn approve(stand: &Stand, runner: &mut Runner, grant: &pb::Granted) {
 #[tokio::test]
 async fn a_task_is_split_its_parts_are_done_and_its_second_attempt_gets_what_they_have_come_to() {
     let stand = Stand::new().await;
+    stand.pace(0).await;
     let task = stand.add(spec(ASKED)).await;
     let mut runner = stand.runner(1).await;
     let first = granted(&mut runner, &task).await;
@@ -108,7 +109,7 @@ async fn plans_that_cannot_become_tasks_are_refused_by_field_or_reason_and_chang
 
 fn wish(grant: &pb::Granted, instruction: &str) -> pb::ProposeTaskRequest {
     pb::ProposeTaskRequest {
-        request_id: format!("wish:{instruction}"),
+        request_id: instruction.replace(|c: char| !c.is_ascii_alphanumeric(), "."),
         lease: Some(support::held(grant)),
         title: "A map of the sea".into(),
         instruction: instruction.into(),

@@ -93,7 +93,7 @@ async fn a_field_that_is_named_and_not_set_goes_back_to_its_default() {
 }
 
 #[tokio::test]
-async fn a_faulty_edit_names_every_field_and_changes_nothing() {
+async fn rule_3_1_a_faulty_edit_names_every_field_and_changes_nothing() {
     let stand = Stand::new().await;
     let id = stand.add(spec("write about ponds")).await;
     let (task, head) = (stand.task(&id).await, stand.head().await);
@@ -134,7 +134,7 @@ async fn of_two_edits_of_one_revision_the_later_is_told_and_a_repeat_gets_the_fi
 }
 
 #[tokio::test]
-async fn failed_tasks_are_found_by_class_and_opened_again() {
+async fn rule_3_5_failed_tasks_are_found_by_class_and_opened_again() {
     let stand = Stand::new().await;
     stand.pace(0).await;
     let mut ids = Vec::new();
@@ -270,7 +270,7 @@ async fn a_list_can_be_read_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_recurrence_is_created_fires_is_steered_and_survives_a_restart() {
+async fn rule_3_6_a_recurrence_is_created_fires_is_steered_and_survives_a_restart() {
     let mut stand = Stand::new().await;
     let request = pb::CreateRecurrenceRequest {
         request_id: "c".into(),

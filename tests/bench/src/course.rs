@@ -192,6 +192,7 @@ impl Course {
             model_tokens: 0,
             model: String::new(),
             model_embedded: false,
+            plan: None,
         };
         let held = Held { lease: granted.lease, token };
         let outcome = Box::new(Outcome::Finished(work));

@@ -3,6 +3,8 @@
 //! The record is read as anybody can read it: with SQLite, from the files. The checks know the
 //! contract's events and nothing of the code that made them.
 
+mod order;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -19,6 +21,8 @@ const LEDGERS: [&str; 4] = ["queue", "executor", "society", "review"];
 pub struct Row {
     /// Its place in the ledger.
     pub sequence: u64,
+    /// When it was decided, in microseconds since 1970.
+    pub time_us: i64,
     /// What happened, such as `lease_granted`.
     pub kind: String,
     /// The event's own fields.
@@ -30,10 +34,10 @@ impl Row {
     ///
     /// # Panics
     /// When the payload is no JSON.
-    pub fn parse(sequence: u64, kind: &str, payload: &[u8]) -> Self {
+    pub fn parse(sequence: u64, time_us: i64, kind: &str, payload: &[u8]) -> Self {
         let whole: Value = serde_json::from_slice(payload).expect("an event is JSON");
         let fields = whole.as_object().and_then(|fields| fields.values().next().cloned());
-        Self { sequence, kind: kind.to_owned(), event: fields.unwrap_or_default() }
+        Self { sequence, time_us, kind: kind.to_owned(), event: fields.unwrap_or_default() }
     }
 
     /// A field that is text; empty when it is not there.
@@ -65,15 +69,16 @@ impl History {
     pub fn read_server(server: &Postgres, schema: &str) -> Self {
         let ledgers = LEDGERS.map(|name| {
             let rows = format!(
-                "SELECT sequence, kind, convert_from(payload, 'UTF8') FROM {schema}_{name}.events \
+                "SELECT sequence, time_us, kind, convert_from(payload, 'UTF8') FROM {schema}_{name}.events \
                  ORDER BY sequence"
             );
             let told = server.query(&rows);
             let row = |line: &str| {
-                let mut parts = line.splitn(3, '|');
-                let mut next = || parts.next().expect("three columns");
+                let mut parts = line.splitn(4, '|');
+                let mut next = || parts.next().expect("four columns");
                 let sequence = next().parse().expect("a number");
-                Row::parse(sequence, next(), next().as_bytes())
+                let time_us = next().parse().expect("a number");
+                Row::parse(sequence, time_us, next(), next().as_bytes())
             };
             (name.to_owned(), told.lines().map(row).collect())
         });
@@ -102,6 +107,7 @@ impl History {
             }
         }
         self.leases(&mut found);
+        self.order(&mut found);
         self.ends(&mut found);
         self.money(&mut found);
         self.works(&mut found);
@@ -141,6 +147,41 @@ impl History {
                 _ => {}
             }
         }
+    }
+
+    /// Priority, then fairness, then age.
+    fn order(&self, found: &mut Vec<String>) {
+        let mut order = order::Order::default();
+        for row in self.of("queue") {
+            let passed = order.take(row);
+            found.extend(passed.into_iter().map(|first| {
+                let (sequence, task) = (row.sequence, row.word("taskId"));
+                format!("queue {sequence}: {task} was granted, and {first} comes first")
+            }));
+        }
+    }
+
+    /// What is wrong with the rows that somebody saw who watched a ledger to its end: each must have
+    /// come once, in its place, and as it stands in the record.
+    pub fn watched(&self, who: &str, ledger: &str, rows: &[Row]) -> Option<String> {
+        let all = self.of(ledger);
+        let from = rows.first().map_or(1, |row| row.sequence);
+        for (row, wanted) in rows.iter().zip(from..) {
+            let told = |what: &str| Some(format!("{who} saw {ledger} {} {what}", row.sequence));
+            if row.sequence < wanted {
+                return told("again");
+            }
+            if row.sequence > wanted {
+                return Some(format!("{who} did not see {ledger} {wanted}"));
+            }
+            match all.binary_search_by_key(&wanted, |kept| kept.sequence).map(|at| &all[at]) {
+                Ok(kept) if kept == row => {}
+                Ok(_) => return told("as it is not in the record"),
+                Err(_) => return told("and it is not in the record"),
+            }
+        }
+        let (last, end) = (from + rows.len() as u64, all.last().map_or(0, |row| row.sequence));
+        (last <= end).then(|| format!("{who} did not see {ledger} {last}"))
     }
 
     /// A task ends once; what is over is neither granted nor ended again until it is reopened.
@@ -281,11 +322,11 @@ fn open(root: &Path, ledger: &str) -> Connection {
 fn rows(root: &Path, ledger: &str) -> Vec<Row> {
     let db = open(root, ledger);
     let mut read = db
-        .prepare("SELECT sequence, kind, payload FROM events ORDER BY sequence")
+        .prepare("SELECT sequence, time_us, kind, payload FROM events ORDER BY sequence")
         .expect("a ledger has events");
     let row = |row: &rusqlite::Row<'_>| {
-        let (kind, payload): (String, Vec<u8>) = (row.get(1)?, row.get(2)?);
-        Ok(Row::parse(row.get(0)?, &kind, &payload))
+        let (kind, payload): (String, Vec<u8>) = (row.get(2)?, row.get(3)?);
+        Ok(Row::parse(row.get(0)?, row.get(1)?, &kind, &payload))
     };
     let rows = read.query_map([], row).expect("a ledger can be read");
     rows.map(|row| row.expect("a row reads")).collect()
@@ -319,7 +360,8 @@ mod tests {
 
     fn push(history: &mut History, ledger: &str, kind: &str, event: Value) {
         let rows = history.ledgers.entry(ledger.to_owned()).or_default();
-        rows.push(Row { sequence: rows.len() as u64 + 1, kind: kind.to_owned(), event });
+        let sequence = rows.len() as u64 + 1;
+        rows.push(Row { sequence, time_us: 0, kind: kind.to_owned(), event });
     }
 
     #[test]
@@ -364,6 +406,25 @@ mod tests {
             let breaches = twice.breaches();
             assert!(breaches.iter().any(|breach| breach.contains(told)), "{told}: {breaches:?}");
         }
+    }
+
+    #[test]
+    fn a_watcher_who_misses_repeats_or_invents_is_found() {
+        let history = sound();
+        let all = history.of("queue");
+        assert_eq!(history.watched("ann", "queue", all), None);
+        assert_eq!(history.watched("ann", "queue", &all[2..]), None);
+        let told = |rows: Vec<Row>| history.watched("ann", "queue", &rows).unwrap_or_default();
+        let mut rows = all.to_vec();
+        rows.remove(1);
+        assert_eq!(told(rows), "ann did not see queue 2");
+        let mut rows = all.to_vec();
+        rows.insert(1, all[0].clone());
+        assert_eq!(told(rows), "ann saw queue 1 again");
+        let mut rows = all.to_vec();
+        rows[1].event = Value::Null;
+        assert_eq!(told(rows), "ann saw queue 2 as it is not in the record");
+        assert_eq!(told(all[..2].to_vec()), "ann did not see queue 3");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use vivarium_queue::domain::Queue;
 
 use crate::Outcome;
 use crate::rules::Rules;
+use crate::watchers::Watcher;
 use crate::world::World;
 
 /// Judges a world that has come to its end.
@@ -19,6 +20,9 @@ pub(crate) fn check(mut world: World) -> Outcome {
     let mut found = std::mem::take(&mut world.breaches);
     let history = history(&*reader, &world);
     found.extend(history.breaches());
+    for (number, seen) in world.watchers.iter().map(Watcher::seen).enumerate() {
+        found.extend(history.watched(&format!("watcher {number}"), "queue", seen));
+    }
     chain(&*reader, &mut found);
     state(&*reader, &world, &mut found);
     tasks(history.of("queue"), &world, &mut found);
@@ -32,16 +36,21 @@ pub(crate) fn check(mut world: World) -> Outcome {
 /// The record as the checker of real worlds reads it.
 fn history(reader: &dyn Reader, world: &World) -> History {
     let rows = reader.rows(0, usize::MAX).expect("memory can be read");
-    let queue = rows.iter().map(|row| Row::parse(row.sequence, &row.kind, &row.payload)).collect();
+    let queue = rows.iter().map(recorded).collect();
     let review = world.peers.all[0].log.iter().zip(1..).map(|(fact, sequence)| {
         let event = if let Command::Verdict(verdict) = &fact.command {
             json!({ "submissionId": verdict.submission.to_string() })
         } else {
             Value::Null
         };
-        Row { sequence, kind: fact.kind.to_owned(), event }
+        Row { sequence, time_us: 0, kind: fact.kind.to_owned(), event }
     });
     History { ledgers: [("queue".into(), queue), ("review".into(), review.collect())].into() }
+}
+
+/// A row as the checker of records knows it.
+pub(crate) fn recorded(row: &vivarium_ledger::Row) -> Row {
+    Row::parse(row.sequence, row.time.as_micros(), &row.kind, &row.payload)
 }
 
 fn chain(reader: &dyn Reader, found: &mut Vec<String>) {

@@ -7,7 +7,7 @@
 //! record to the last byte. Decision record 8 says why there is no socket in it.
 //!
 //! Reading order: [`run`] → [`world`] (the agenda) → [`disk`] → [`server`], [`sessions`] → [`people`],
-//! [`runners`], [`peers`] (who acts) → [`check`], [`rules`] (what must hold).
+//! [`runners`], [`peers`], [`watchers`] (who acts) → [`check`], [`rules`] (what must hold).
 
 mod check;
 pub mod disk;
@@ -19,6 +19,7 @@ mod rules;
 mod runners;
 mod server;
 mod sessions;
+mod watchers;
 mod world;
 
 pub use disk::Lie;
@@ -62,6 +63,8 @@ pub struct Counts {
     pub stalls: u64,
     /// Words about a lease that came too late and were refused.
     pub fenced: u64,
+    /// Watchers that went on behind the last row they had seen.
+    pub resumed: u64,
 }
 
 impl Counts {
@@ -78,6 +81,7 @@ impl Counts {
         self.deaths += other.deaths;
         self.stalls += other.stalls;
         self.fenced += other.fenced;
+        self.resumed += other.resumed;
     }
 
     /// Kinds of trouble that never came: a simulation without them proves nothing.
@@ -92,6 +96,7 @@ impl Counts {
             ("deaths", self.deaths),
             ("stalls", self.stalls),
             ("late words", self.fenced),
+            ("resumed watches", self.resumed),
         ];
         kinds.into_iter().filter(|(_, count)| *count == 0).map(|(what, _)| what).collect()
     }

@@ -64,8 +64,8 @@ pub(crate) struct People {
 }
 
 impl People {
-    /// An operator and up to three submitters.
-    pub(crate) fn new(rng: &mut ChaCha8Rng) -> Self {
+    /// An operator and up to three submitters; where hands are scarce one of them asks for much.
+    pub(crate) fn new(rng: &mut ChaCha8Rng, scarce: bool) -> Self {
         let client = |(number, left)| Client {
             actor: Actor::Operator(format!("person-{number}")),
             left,
@@ -74,7 +74,10 @@ impl People {
             first: BTreeMap::new(),
         };
         let submitters = rng.random_range(1..=3);
-        let lefts: Vec<u32> = (0..=submitters).map(|_| rng.random_range(5..15)).collect();
+        let mut lefts: Vec<u32> = (0..=submitters).map(|_| rng.random_range(5..15)).collect();
+        if scarce {
+            lefts[1] += 20;
+        }
         let clients = lefts.into_iter().enumerate().map(client).collect();
         Self { clients, wanted: BTreeSet::new(), added: BTreeMap::new() }
     }

@@ -61,8 +61,14 @@ fn proposal(
         .random_ratio(1, 10)
         .then(|| ResidentId::from_number(u128::from(rng.random_range(1..=4_u32))));
     let key = rng.random_ratio(1, 4).then(|| "k".to_owned());
+    // Now and then a name that others want as well.
+    let name = if rng.random_ratio(1, 20) {
+        format!("wanted-{}", rng.random_range(0..3))
+    } else {
+        tag.clone()
+    };
     let spec = Spec {
-        key: keyed.then(|| tag.clone()),
+        key: keyed.then_some(name),
         mode: if rng.random_ratio(1, 8) { Mode::Local } else { Mode::Llm },
         depends_on,
         on_failure,

@@ -23,6 +23,8 @@ struct Known {
     dependencies: Vec<TaskId>,
     recurrence: Option<String>,
     rejections: u32,
+    /// Whether an attempt of this series was lost before.
+    lost: bool,
     over: Option<bool>,
     parent: Option<TaskId>,
     /// What it was split into and still waits for.
@@ -68,8 +70,10 @@ impl Rules {
         if let Event::LeaseGranted(granted) = event {
             self.granted(granted, time);
         }
-        if let Event::AttemptFailed { class, retry: Some(retry), .. } = event {
-            let least = if *class == Class::Transient { 2 } else { 1 };
+        if let Event::AttemptFailed { end, class, retry: Some(retry), .. } = event {
+            let known = self.tasks.get_mut(&end.task).filter(|_| *class == Class::Lost);
+            let first = known.is_some_and(|known| !std::mem::replace(&mut known.lost, true));
+            let least = if first { 0 } else { 1 + u64::from(*class == Class::Transient) };
             if *retry < time + Duration::from_secs(least) {
                 self.breach("the next attempt follows without a pause");
             }
@@ -102,6 +106,7 @@ impl Rules {
                     dependencies: added.dependencies.clone(),
                     recurrence: added.recurrence.clone(),
                     rejections: 0,
+                    lost: false,
                     over: None,
                     parent: added.parent.as_ref().map(|parent| parent.task),
                     children: BTreeSet::new(),
@@ -140,7 +145,7 @@ impl Rules {
                 let tasks = self.tasks.iter().filter(|(_, known)| failed(known));
                 let gone: BTreeSet<TaskId> = tasks.map(|(id, _)| *id).collect();
                 if let Some(known) = self.tasks.get_mut(task) {
-                    known.rejections = 0;
+                    (known.rejections, known.lost) = (0, false);
                     known.over = None;
                     // Who is opened again goes on without what failed below.
                     known.children.retain(|child| !gone.contains(child));

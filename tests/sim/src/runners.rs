@@ -65,13 +65,14 @@ struct Doing {
 }
 
 impl Runner {
-    /// One or two of them.
-    pub(crate) fn all(rng: &mut ChaCha8Rng) -> Vec<Self> {
-        let names = ["executor", "executor-2"].into_iter().take(rng.random_range(1..=2));
+    /// One or two of them; with a single slot where hands are scarce.
+    pub(crate) fn all(rng: &mut ChaCha8Rng, scarce: bool) -> Vec<Self> {
+        let (count, slots) = if scarce { (1, 1) } else { (rng.random_range(1..=2), 4) };
+        let names = ["executor", "executor-2"].into_iter().take(count);
         names
             .map(|name| Self {
                 name: name.to_owned(),
-                slots: rng.random_range(1..=4),
+                slots: rng.random_range(1..=slots),
                 instance: None,
                 stream: None,
                 welcome: false,
@@ -251,7 +252,7 @@ impl World {
             Told::Granted { lease, token, critique, splits } => {
                 let doing = Doing { token, critique, splits, outcome: None };
                 self.runners[number].held.insert(lease, doing);
-                let long = self.rng.random_ratio(1, 8);
+                let long = self.rng.random_ratio(1, if self.scarce { 2 } else { 8 });
                 let work = self.millis(100, if long { 90_000 } else { 8_000 });
                 self.plan(work, Happening::Done(number, instance, lease));
             }
@@ -342,7 +343,7 @@ fn planned(count: u32) -> Outcome {
         share: *share,
     };
     let parts = shares.iter().enumerate().map(part).collect();
-    let plan = Some(Plan { reason: text(), parts });
+    let plan = Some(Box::new(Plan { reason: text(), parts }));
     Outcome::Finished(Work { how: "split".into(), plan, ..Work::default() })
 }
 

@@ -17,6 +17,7 @@ use vivarium_ledger::{Answer, Error, Ledger, Options, Request, Row, Submission, 
 use vivarium_queue::domain::event::Event;
 use vivarium_queue::domain::lease::Held;
 use vivarium_queue::domain::runner::Times;
+use vivarium_queue::domain::split;
 use vivarium_queue::domain::volatile::Beat;
 use vivarium_queue::domain::{Command, Queue, Rejection};
 use vivarium_types::ids::{InstanceId, LeaseId};
@@ -102,7 +103,7 @@ impl Server {
     pub(crate) fn may_split(&self, event: &Event) -> bool {
         let Event::LeaseGranted(granted) = event else { return false };
         let queue = self.hand.state();
-        queue.tasks.get(&granted.task).is_some_and(|task| queue.may_split(task))
+        queue.tasks.get(&granted.task).is_some_and(split::may_split)
     }
 
     pub(crate) fn ledger(&self) -> &Ledger<Queue> {
@@ -140,6 +141,7 @@ impl World {
 
     /// The end of a life: whatever is not on the disk is gone.
     pub(crate) fn crash(&mut self) {
+        self.lose_watches();
         let Some(server) = self.server.take() else { return };
         self.counts.crashes += 1;
         self.counts.crashes_in_flight += u64::from(!server.waiting.is_empty());
@@ -262,6 +264,7 @@ impl World {
                 let reply = match result {
                     Ok(answer) => Reply::Done(answer.message().expect("an answer is a message")),
                     Err(Error::Refused(why)) => Reply::Refused(why.reason().name()),
+                    Err(Error::KeyClaimed(_)) => Reply::Refused("QUEUE_TASK_KEY_TAKEN"),
                     Err(_) => Reply::Unavailable,
                 };
                 let answered = Happening::Answered { client, id, reply };

@@ -16,12 +16,16 @@ use crate::peers::Peers;
 use crate::people::{Call, People, Reply};
 use crate::runners::{Runner, Said, Told};
 use crate::server::Server;
+use crate::watchers::{self, Watcher};
 use crate::{Counts, network};
 
 /// When every world begins: 2026-11-23, 12:00 UTC.
 const BEGIN: Timestamp = Timestamp::from_millis(1_795_435_200_000);
-/// How long the faults go on.
+/// How long the faults go on, and how long where hands are scarce: long enough for tasks to age.
 const STORM: Duration = Duration::from_mins(10);
+const SCARCE_STORM: Duration = Duration::from_mins(40);
+/// One world in so many has one pair of hands.
+const SCARCE_ONE_IN: u32 = 6;
 /// Happenings of one history; a sound one has far fewer.
 const HAPPENINGS_MAX: u64 = 500_000;
 /// How long a calm world may take to bring everything to its end.
@@ -80,6 +84,8 @@ pub(crate) enum Happening {
     News,
     /// A host is cut off.
     Partition,
+    /// A watcher looks what is new.
+    Look(usize),
 }
 
 /// Simulated time: moves from one happening to the next.
@@ -106,11 +112,14 @@ pub(crate) struct World {
     pub(crate) runners: Vec<Runner>,
     pub(crate) peers: Peers,
     pub(crate) network: Network,
+    pub(crate) watchers: [Watcher; watchers::COUNT],
     pub(crate) counts: Counts,
     pub(crate) breaches: Vec<String>,
     /// Leases of which a runner said that it has done with them.
     pub(crate) said: BTreeSet<String>,
     pub(crate) finished: bool,
+    /// Whether there is more to do than hands to do it.
+    pub(crate) scarce: bool,
     agenda: BTreeMap<(Timestamp, u64), Happening>,
     planned: u64,
 }
@@ -119,20 +128,23 @@ impl World {
     pub(crate) fn new(seed: u64, lie: Option<Lie>) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut ids = IdSource::seeded(rng.random());
+        let scarce = rng.random_ratio(1, SCARCE_ONE_IN);
         Self {
             seed,
             clock: Arc::new(SimClock(AtomicI64::new(BEGIN.as_micros()))),
             disk: Disk::new(lie),
             server: None,
             lives: 0,
-            people: People::new(&mut rng),
-            runners: Runner::all(&mut rng),
+            people: People::new(&mut rng, scarce),
+            runners: Runner::all(&mut rng, scarce),
             peers: Peers::new(&mut ids, BEGIN),
             network: Network::default(),
+            watchers: <[Watcher; watchers::COUNT]>::default(),
             counts: Counts::default(),
             breaches: Vec::new(),
             said: BTreeSet::new(),
             finished: false,
+            scarce,
             agenda: BTreeMap::new(),
             planned: 0,
             rng,
@@ -145,14 +157,15 @@ impl World {
         self.begin();
         while !self.finished && self.breaches.is_empty() {
             if self.planned > HAPPENINGS_MAX {
-                self.breaches.push("there is no end of happenings".into());
+                let open = self.unfinished();
+                self.breaches.push(format!("there is no end of happenings: {open:?}"));
                 return;
             }
             let Some(((moment, _), happening)) = self.agenda.pop_first() else {
                 self.breaches.push("nothing will ever happen again".into());
                 return;
             };
-            if moment > BEGIN + STORM + CALM_MAX {
+            if moment > self.storm_ends() + CALM_MAX {
                 let open = self.unfinished();
                 self.breaches.push(format!("not done after a calm day: {open:?}"));
                 return;
@@ -160,6 +173,7 @@ impl World {
             self.clock.0.store(moment.as_micros(), Ordering::Relaxed);
             self.happen(happening);
         }
+        self.look_to_the_end();
     }
 
     fn begin(&mut self) {
@@ -178,6 +192,9 @@ impl World {
         self.plan_within(60_000, Happening::News);
         for trouble in [Happening::Crash, Happening::Partition] {
             self.plan_within(90_000, trouble);
+        }
+        for watcher in 0..watchers::COUNT {
+            self.plan_within(500, Happening::Look(watcher));
         }
         for runner in 0..self.runners.len() {
             self.plan_within(200_000, Happening::Death(runner));
@@ -212,6 +229,7 @@ impl World {
             Happening::Follow(peer) => self.follow(peer),
             Happening::News => self.news(),
             Happening::Partition => self.partition(),
+            Happening::Look(watcher) => self.look(watcher),
         }
     }
 
@@ -221,7 +239,11 @@ impl World {
 
     /// Whether the time of faults goes on.
     pub(crate) fn storm(&self) -> bool {
-        self.now() < BEGIN + STORM
+        self.now() < self.storm_ends()
+    }
+
+    fn storm_ends(&self) -> Timestamp {
+        BEGIN + if self.scarce { SCARCE_STORM } else { STORM }
     }
 
     /// Once in `times`, while the storm goes on.

@@ -251,6 +251,8 @@ pub enum End {
     Held,
     /// The process that ran it died.
     Lost,
+    /// By a plan to split its task.
+    Split,
 }
 
 /// A cycle ended.

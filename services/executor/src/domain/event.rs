@@ -235,7 +235,7 @@ words! {
     end_out, end_in: End => pb::CycleEnd {
         Finished = Finished, FinishedAsProse = FinishedAsProse, FinishedByLimit = FinishedByLimit,
         Declined = Declined, Waits = Waits, Failed = Failed, Revoked = Revoked,
-        Returned = Returned, Blocked = Blocked, Held = Held, Lost = Lost,
+        Returned = Returned, Blocked = Blocked, Held = Held, Lost = Lost, Split = Split,
     }
     receipt_out, receipt_in: ReceiptStatus => pb::ReceiptStatus {
         Done = Done, Refused = Refused, Pending = Pending, Failed = Failed,

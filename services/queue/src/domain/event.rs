@@ -142,7 +142,7 @@ pub struct Work {
     /// Whether that model is an embedded one.
     pub model_embedded: bool,
     /// A plan to split the task instead of a result.
-    pub plan: Option<Plan>,
+    pub plan: Option<Box<Plan>>,
 }
 
 /// A task that is approved for ever.

@@ -12,7 +12,7 @@ use super::event::{CritiqueOutcome, End, Event, Failed, Finished, ReturnedFor, R
 use super::lease::{Held, Lease, Purpose};
 use super::retry::{self, Class, Policy};
 use super::task::{Awaits, Task};
-use super::{Queue, Rejection};
+use super::{Queue, Rejection, split};
 
 /// The executor's word for the budget of the task itself.
 const OWN_SCOPE: &str = "task";
@@ -91,7 +91,7 @@ impl Queue {
             Purpose::Task | Purpose::Local => match self.tasks.get(&lease.granted.task) {
                 Some(task) => {
                     if let Outcome::Finished(Work { plan: Some(plan), .. }) = &outcome {
-                        self.check_plan(task, plan)?;
+                        split::check_plan(task, plan)?;
                     }
                     self.end_attempt(lease, task, cost, outcome, cx)
                 }

@@ -442,8 +442,11 @@ fn place(
     world_us: i64,
     recent: &BTreeMap<&str, usize>,
 ) -> Place {
-    let aged = i64::from(lane.priority) + (world_us - since_us) / AGEING_US;
-    let grants = recent.get(lane.submitter.as_str()).copied().unwrap_or(0);
+    let raised =
+        if planted::has(Bug::AgeingNeverFires) { 0 } else { (world_us - since_us) / AGEING_US };
+    let aged = i64::from(lane.priority) + raised;
+    let known = recent.get(lane.submitter.as_str()).filter(|_| !planted::has(Bug::StarveTheQuiet));
+    let grants = known.copied().unwrap_or(0);
     (-aged.min(PRIORITY_MAX), grants, ready_since, id)
 }
 

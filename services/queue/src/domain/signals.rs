@@ -60,7 +60,7 @@ impl Reading {
             // What is opened by "with" belongs to what stands before it.
             self.open = self.parts.pop().unwrap_or_default();
             self.marked = false;
-            if let Some(last) = self.open.last_mut() {
+            if let Some(last) = self.open.last_mut().filter(|last| !last.ends_with(',')) {
                 last.push(',');
             }
         }

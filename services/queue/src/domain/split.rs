@@ -112,46 +112,6 @@ impl Plan {
 }
 
 impl Queue {
-    /// Whether an attempt at a task may end with a plan.
-    pub fn may_split(&self, task: &Task) -> bool {
-        let works = task.spec().mode == Mode::Llm;
-        works && task.children.is_empty() && task.added.depth() < DEPTH_MAX
-    }
-
-    /// Refuses a plan that cannot become children.
-    pub(super) fn check_plan(&self, task: &Task, plan: &Plan) -> Result<(), Rejection> {
-        let why = if self.may_split(task) {
-            plan.fault()
-        } else {
-            Some("is not for this task: it was split before, or lies too deep, or is local")
-        };
-        why.map_or(Ok(()), |why| Err(Rejection::PlanRefused { why }))
-    }
-
-    /// What follows an accepted plan: the children, and their parent waiting for them.
-    pub(super) fn split(
-        &self,
-        task: &Task,
-        plan: &Plan,
-        submission: SubmissionId,
-        cx: &Context<'_>,
-    ) -> Vec<Event> {
-        let ids: Vec<TaskId> = plan.parts.iter().map(|_| cx.mint()).collect();
-        let pot = task.budget_left().get() * GIVEN_PERCENT / 100;
-        let parts = plan.parts.iter().zip(&ids);
-        let added: Vec<Added> =
-            parts.map(|(part, id)| child(task, (part, *id), &ids, pot)).collect();
-        let given = added.iter().map(|child| child.spec.budget_max.get()).sum();
-        let split = Event::TaskSplit(Split {
-            task: task.id(),
-            submission,
-            children: ids,
-            given: MicroUsd::new(given),
-        });
-        // The children come first: their parent waits for what is there.
-        added.into_iter().map(|child| Event::TaskAdded(Box::new(child))).chain([split]).collect()
-    }
-
     /// How a task's children stand.
     pub fn children(&self, task: &Task) -> Children {
         let family = self.families.get(&task.id());
@@ -197,9 +157,11 @@ impl Queue {
     pub(super) fn subtree(&self, task: &Task) -> Vec<TaskId> {
         let mut found = Vec::new();
         let mut open = vec![task.id()];
-        while let Some(known) = open.pop().and_then(|id| self.tasks.get(&id)) {
-            if !known.state.is_final() {
-                found.push(known.id());
+        while let Some(id) = open.pop() {
+            // What is over has nothing open below it.
+            let known = self.tasks.get(&id).filter(|task| !task.state.is_final());
+            if let Some(known) = known {
+                found.push(id);
                 open.extend(&known.children);
             }
         }
@@ -308,6 +270,44 @@ impl Queue {
             family.forgone.extend(gone);
         }
     }
+}
+
+/// Whether an attempt at a task may end with a plan.
+pub fn may_split(task: &Task) -> bool {
+    let works = task.spec().mode == Mode::Llm;
+    works && task.children.is_empty() && task.added.depth() < DEPTH_MAX
+}
+
+/// Refuses a plan that cannot become children.
+pub(super) fn check_plan(task: &Task, plan: &Plan) -> Result<(), Rejection> {
+    let why = if may_split(task) {
+        plan.fault()
+    } else {
+        Some("is not for this task: it was split before, or lies too deep, or is local")
+    };
+    why.map_or(Ok(()), |why| Err(Rejection::PlanRefused { why }))
+}
+
+/// What follows an accepted plan: the children, and their parent waiting for them.
+pub(super) fn split(
+    task: &Task,
+    plan: &Plan,
+    submission: SubmissionId,
+    cx: &Context<'_>,
+) -> Vec<Event> {
+    let ids: Vec<TaskId> = plan.parts.iter().map(|_| cx.mint()).collect();
+    let pot = task.budget_left().get() * GIVEN_PERCENT / 100;
+    let parts = plan.parts.iter().zip(&ids);
+    let added: Vec<Added> = parts.map(|(part, id)| child(task, (part, *id), &ids, pot)).collect();
+    let given = added.iter().map(|child| child.spec.budget_max.get()).sum();
+    let split = Event::TaskSplit(Split {
+        task: task.id(),
+        submission,
+        children: ids,
+        given: MicroUsd::new(given),
+    });
+    // The children come first: their parent waits for what is there.
+    added.into_iter().map(|child| Event::TaskAdded(Box::new(child))).chain([split]).collect()
 }
 
 /// A child as its parent's plan asks for it.

@@ -12,7 +12,7 @@ use super::event::{Approved, Event, Failed, Requeued, RevokedFor};
 use super::finish;
 use super::retry::{self, Class, Policy};
 use super::task::{Awaits, State, Task};
-use super::{Queue, Rejection};
+use super::{Queue, Rejection, split};
 
 /// What review decided about a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,10 +95,10 @@ impl Queue {
     pub(super) fn cancel(
         &self,
         name: &str,
-        reason: Option<TextRef>,
+        reason: Option<&TextRef>,
     ) -> Result<Vec<Event>, Rejection> {
         let task = self.open_task(name, "cancel")?;
-        Ok(self.cancel_subtree(task, reason.as_ref()))
+        Ok(self.cancel_subtree(task, reason))
     }
 
     pub(super) fn pause(&self, name: &str) -> Result<Vec<Event>, Rejection> {
@@ -183,7 +183,7 @@ impl Queue {
         let task = self.under_review(verdict.submission, verdict.task)?;
         if verdict.accepted {
             return Ok(match &task.plan {
-                Some(plan) => self.split(task, plan, verdict.submission, cx),
+                Some(plan) => split::split(task, plan, verdict.submission, cx),
                 None => vec![approved(task, &verdict)],
             });
         }

@@ -399,7 +399,7 @@ pub struct Task {
     /// What the proposal asks for, as a digest.
     pub likeness: Option<Hash>,
     /// The plan under review.
-    pub plan: Option<Plan>,
+    pub plan: Option<Box<Plan>>,
     /// What it was split into.
     pub children: Vec<TaskId>,
     /// What of this series' budget the children got.

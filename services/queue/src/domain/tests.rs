@@ -347,4 +347,5 @@ mod explanations;
 mod orders;
 mod proposals;
 mod recurrences;
+mod rules;
 mod splits;

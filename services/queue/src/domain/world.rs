@@ -280,6 +280,9 @@ impl World {
                 self.revoked(*lease);
             }
             Event::TaskAdded(_)
+            | Event::TaskProposed(_)
+            | Event::TaskAdmitted { .. }
+            | Event::TaskSplit(_)
             | Event::TaskReady { .. }
             | Event::AttemptFinished(_)
             | Event::AttemptDeclined { .. }

@@ -121,7 +121,7 @@ impl TaskService for Tasks {
                 pb::AddTasksResponse {
                     position: Some(position(decided.sequence)),
                     task_ids,
-                    split_hints: hints.clone(),
+                    split_hints: hints,
                 }
             });
         let answer = self.desk.ledger.submit(submission).await.map_err(refusal)?;

@@ -98,6 +98,7 @@ const fn accepted(end: pb::CycleEnd) -> bool {
         | pb::CycleEnd::FinishedAsProse
         | pb::CycleEnd::FinishedByLimit
         | pb::CycleEnd::Declined
+        | pb::CycleEnd::Split
         | pb::CycleEnd::Waits => true,
         pb::CycleEnd::Unspecified
         | pb::CycleEnd::Failed

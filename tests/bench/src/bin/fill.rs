@@ -105,7 +105,7 @@ async fn batch(ledger: Ledger<Queue>, from: u64, count: u64) -> Result<()> {
                 let Event::TaskAdded(added) = event else { return None };
                 Some(added.task.to_string())
             });
-            pb::AddTasksResponse { position: None, task_ids: added.collect() }
+            pb::AddTasksResponse { task_ids: added.collect(), ..Default::default() }
         },
     );
     let added: pb::AddTasksResponse = ledger.submit(submission).await?.message()?;

@@ -76,13 +76,13 @@ fn halts_and_resumes(model: &Model, world: &World, tasks: &[String], undo: impl 
 }
 
 #[test]
-fn a_halt_cuts_every_call_and_a_resume_ends_each_task_once() {
+fn line_29_a_halt_cuts_every_call_and_a_resume_ends_each_task_once() {
     let (model, world, tasks) = busy();
     halts_and_resumes(&model, &world, &tasks, || ());
 }
 
 #[test]
-fn a_halt_works_while_the_gateway_is_dead() {
+fn line_30_a_halt_works_while_the_gateway_is_dead() {
     let (model, world, tasks) = busy();
     let gateway = world.pid("gateway").expect("it runs");
     // Stopped and not killed, so that the supervisor does not start another one at once.
@@ -91,7 +91,7 @@ fn a_halt_works_while_the_gateway_is_dead() {
 }
 
 #[test]
-fn a_halt_works_while_the_queue_is_dead() {
+fn line_30_a_halt_works_while_the_queue_is_dead() {
     let (model, world, tasks) = busy();
     let queue = world.pid("queue").expect("it runs");
     signal(queue, "STOP");

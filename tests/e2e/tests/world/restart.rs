@@ -42,7 +42,7 @@ pub(crate) fn load(world: &World, stop: &AtomicBool) -> usize {
 }
 
 #[test]
-fn restarts_under_load_show_no_error_to_a_caller_that_repeats_itself() {
+fn line_14_restarts_under_load_show_no_error_to_a_caller_that_repeats_itself() {
     let model = Model::start(Script::answering(answers::diligent));
     let world = World::start_on(&model);
     world.ask(&["pace", "0"]);

@@ -92,7 +92,7 @@ fn approve(world: &World, task: &str) {
 }
 
 #[test]
-fn a_task_goes_from_the_adding_to_a_published_document_a_wage_and_a_post() {
+fn line_01_a_task_goes_from_the_adding_to_a_published_document_a_wage_and_a_post() {
     let model = Model::start(Script::answering(answers::diligent));
     let world = World::start_advised_by(&model);
     world.ask(&["pace", "0"]);

@@ -5,6 +5,7 @@ mod contract;
 mod crates;
 mod papers;
 mod rooms;
+mod rules;
 mod sizes;
 mod words;
 

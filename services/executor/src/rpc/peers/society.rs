@@ -182,6 +182,8 @@ fn wire(action: &Action) -> Option<pb::act_request::Action> {
         | Action::Decline { .. }
         | Action::Write(_)
         | Action::Append(_)
+        | Action::Split(_)
+        | Action::Propose { .. }
         | Action::Tool(_) => None,
     }
 }

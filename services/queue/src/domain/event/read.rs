@@ -417,7 +417,7 @@ fn finished(e: pb::AttemptFinished) -> Read<Finished> {
             model_tokens: e.model_tokens,
             model: e.model,
             model_embedded: e.model_embedded,
-            plan: e.plan.map(plan).transpose()?,
+            plan: e.plan.map(plan).transpose()?.map(Box::new),
         },
         cost: MicroUsd::new(e.cost_micro_usd),
         attempt_number: e.attempt_number,

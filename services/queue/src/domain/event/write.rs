@@ -453,7 +453,7 @@ fn finished(done: Finished) -> pb::AttemptFinished {
         model_embedded: work.model_embedded,
         key: done.key.unwrap_or_default(),
         tags: done.tags,
-        plan: work.plan.map(plan),
+        plan: work.plan.map(|known| plan(*known)),
     }
 }
 

@@ -7,7 +7,7 @@ fn set_halt() -> Command {
 }
 
 #[test]
-fn a_halt_is_a_set_that_only_a_resume_ends() {
+fn line_28_a_halt_is_a_set_that_only_a_resume_ends() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
     let held = stand.held(task);
@@ -39,7 +39,7 @@ fn a_halt_is_a_set_that_only_a_resume_ends() {
 }
 
 #[test]
-fn while_halted_bookkeeping_goes_on() {
+fn line_31_while_halted_bookkeeping_goes_on() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
     stand.finish(task);
@@ -52,7 +52,7 @@ fn while_halted_bookkeeping_goes_on() {
 }
 
 #[test]
-fn two_starts_lie_the_pace_apart() {
+fn line_32_two_starts_lie_the_pace_apart() {
     let mut stand = Stand::new();
     stand.resident(3, &[]);
     stand.run(Command::SetPace { pace: Pace::Wait(7), reason: None });
@@ -72,7 +72,7 @@ fn two_starts_lie_the_pace_apart() {
 }
 
 #[test]
-fn a_paused_world_starts_nothing_and_ends_what_runs() {
+fn line_32_a_paused_world_starts_nothing_and_ends_what_runs() {
     let mut stand = Stand::new();
     let running = stand.add(spec());
     stand.run(Command::SetPace { pace: Pace::Paused, reason: None });
@@ -84,7 +84,7 @@ fn a_paused_world_starts_nothing_and_ends_what_runs() {
 }
 
 #[test]
-fn each_step_is_one_start_and_two_seconds_of_the_world() {
+fn line_32_each_step_is_one_start_and_two_seconds_of_the_world() {
     let mut stand = Stand::new();
     assert_eq!(stand.refused(Command::Step { count: 1 }), Rejection::NotStep);
     stand.run(Command::SetPace { pace: Pace::Step, reason: None });
@@ -106,7 +106,7 @@ fn each_step_is_one_start_and_two_seconds_of_the_world() {
 }
 
 #[test]
-fn a_day_of_a_busy_world_lasts_its_length_and_tripling_the_wait_triples_it() {
+fn line_33_a_day_of_a_busy_world_lasts_its_length_and_tripling_the_wait_triples_it() {
     for (wait, seconds) in [(0, 1_800), (2, 1_800), (6, 5_400)] {
         let mut stand = Stand::new();
         stand.run(Command::SetPace { pace: Pace::Wait(wait), reason: None });
@@ -125,7 +125,7 @@ fn a_day_of_a_busy_world_lasts_its_length_and_tripling_the_wait_triples_it() {
 }
 
 #[test]
-fn world_time_stands_still_while_there_is_nothing_to_do_and_survives_a_replay() {
+fn line_33_world_time_stands_still_while_there_is_nothing_to_do_and_survives_a_replay() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
     let held = stand.held(task);
@@ -140,7 +140,7 @@ fn world_time_stands_still_while_there_is_nothing_to_do_and_survives_a_replay() 
 }
 
 #[test]
-fn world_time_stands_still_while_the_world_is_halted_or_paused_though_there_is_work() {
+fn line_33_world_time_stands_still_while_the_world_is_halted_or_paused_though_there_is_work() {
     let mut stand = Stand::new();
     stand.add(spec());
     stand.run(set_halt());
@@ -157,7 +157,7 @@ fn world_time_stands_still_while_the_world_is_halted_or_paused_though_there_is_w
 }
 
 #[test]
-fn a_long_sleep_of_the_machine_counts_five_seconds() {
+fn line_33_a_long_sleep_of_the_machine_counts_five_seconds() {
     let mut stand = Stand::new();
     stand.add(spec());
     let before = stand.queue.world_time_us();
@@ -167,7 +167,7 @@ fn a_long_sleep_of_the_machine_counts_five_seconds() {
 }
 
 #[test]
-fn on_sunday_only_what_may_rest_day_runs_and_on_monday_the_rest() {
+fn line_34_on_sunday_only_what_may_rest_day_runs_and_on_monday_the_rest() {
     let mut stand = Stand::new();
     let short = Command::SetCalendar {
         day_length: Some(SECOND * 60),
@@ -222,7 +222,7 @@ fn modes_beyond_docs_only_are_not_built() {
 }
 
 #[test]
-fn only_the_live_token_of_the_living_instance_ends_a_lease_and_ends_it_once() {
+fn rule_3_4_only_the_live_token_of_the_living_instance_ends_a_lease_and_ends_it_once() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
     let held = stand.held(task);
@@ -243,13 +243,13 @@ fn only_the_live_token_of_the_living_instance_ends_a_lease_and_ends_it_once() {
 }
 
 #[test]
-fn a_new_start_keeps_what_it_resumes_and_releases_the_rest_at_once() {
+fn rule_3_4_a_new_start_keeps_what_it_resumes_and_releases_the_rest_at_once() {
     let mut stand = Stand::new();
     let tasks = stand.add_all(vec![spec(), spec()]);
     let kept = stand.held(tasks[0]);
     stand.run(hello(2, &[kept]));
     assert_eq!(stand.state(tasks[0]), State::Leased);
-    assert_eq!(stand.state(tasks[1]), State::Queued);
+    assert_eq!(stand.state(tasks[1]), State::Ready);
     stand.turn(|queue| queue.connect("executor", InstanceId::from_number(2), 2));
     let beats = |stand: &mut Stand, instance| {
         let mut renewed = 0;
@@ -276,21 +276,21 @@ fn a_new_start_keeps_what_it_resumes_and_releases_the_rest_at_once() {
 }
 
 #[test]
-fn an_exit_frees_leases_after_its_grace_unless_a_new_start_resumes_them() {
+fn rule_3_4_an_exit_frees_leases_after_its_grace_unless_a_new_start_resumes_them() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
     let held = stand.held(task);
     stand.turn(|queue| queue.exited("executor"));
-    stand.advance(Duration::from_millis(50));
+    stand.advance(Duration::from_millis(40));
     stand.run(hello(2, &[held]));
     stand.turn(|queue| queue.connect("executor", InstanceId::from_number(2), 2));
     stand.advance(SECOND);
     assert_eq!(stand.state(task), State::Leased, "it was resumed in time");
     stand.turn(|queue| queue.exited("executor"));
-    stand.advance(Duration::from_millis(99));
+    stand.advance(Duration::from_millis(49));
     assert_eq!(stand.state(task), State::Leased);
     stand.advance(Duration::from_millis(1));
-    assert_eq!(stand.state(task), State::Queued);
+    assert_eq!(stand.state(task), State::Ready);
     assert!(stand.queue.runners.is_empty());
 }
 
@@ -308,7 +308,7 @@ fn a_runner_whose_stream_ended_counts_as_gone_after_a_ttl() {
 }
 
 #[test]
-fn a_restart_of_the_queue_gives_every_lease_one_full_ttl() {
+fn rule_3_4_a_restart_of_the_queue_gives_every_lease_one_full_ttl() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
     stand.advance(SECOND * 29);
@@ -320,5 +320,5 @@ fn a_restart_of_the_queue_gives_every_lease_one_full_ttl() {
     stand.advance(SECOND * 29);
     assert_eq!(stand.state(task), State::Leased);
     stand.advance(SECOND);
-    assert_eq!(stand.state(task), State::Queued);
+    assert_eq!(stand.state(task), State::Ready);
 }

@@ -4,7 +4,7 @@ use super::super::steer::Redrive;
 use super::*;
 
 #[test]
-fn an_edit_raises_the_revision_and_an_older_one_is_refused() {
+fn rule_3_1_an_edit_raises_the_revision_and_an_older_one_is_refused() {
     let mut stand = Stand::empty();
     let task = stand.add(spec());
     let late = edit(&stand, task, &["tags"], Spec { tags: vec!["late".into()], ..spec() });
@@ -15,7 +15,7 @@ fn an_edit_raises_the_revision_and_an_older_one_is_refused() {
 }
 
 #[test]
-fn an_edit_is_refused_while_the_task_is_leased_in_review_or_final() {
+fn rule_3_1_an_edit_is_refused_while_the_task_is_leased_in_review_or_final() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
     let changed = || Spec { tags: vec!["new".into()], ..spec() };
@@ -31,7 +31,7 @@ fn an_edit_is_refused_while_the_task_is_leased_in_review_or_final() {
 }
 
 #[test]
-fn the_priority_changes_in_every_state_that_is_not_final() {
+fn rule_3_1_the_priority_changes_in_every_state_that_is_not_final() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
     stand.run(edit(&stand, task, &["priority"], Spec { priority: 9, ..spec() }));
@@ -45,7 +45,7 @@ fn the_priority_changes_in_every_state_that_is_not_final() {
 }
 
 #[test]
-fn a_task_that_is_raised_goes_first_and_keeps_its_age() {
+fn rule_3_3_a_task_that_is_raised_goes_first_and_keeps_its_age() {
     let mut stand = Stand::new();
     stand.run(Command::SetPace { pace: Pace::Paused, reason: None });
     let first = stand.add(spec());
@@ -62,7 +62,7 @@ fn a_task_that_is_raised_goes_first_and_keeps_its_age() {
 }
 
 #[test]
-fn an_edit_frees_a_task_that_awaits_a_human_and_forgets_who_declined() {
+fn rule_3_2_an_edit_frees_a_task_that_awaits_a_human_and_forgets_who_declined() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
     let resident = stand.grants()[0].resident.expect("somebody works");
@@ -77,7 +77,7 @@ fn an_edit_frees_a_task_that_awaits_a_human_and_forgets_who_declined() {
 }
 
 #[test]
-fn new_dependencies_are_checked_like_an_add() {
+fn line_09_new_dependencies_are_checked_like_an_add() {
     let mut stand = Stand::empty();
     let tasks = stand.add_all(vec![named("a", &[]), named("b", &["a"]), named("c", &["b"])]);
     let [a, b, c] = tasks[..] else { panic!("three tasks") };
@@ -97,7 +97,7 @@ fn new_dependencies_are_checked_like_an_add() {
 }
 
 #[test]
-fn a_chain_that_an_edit_would_make_too_deep_is_refused() {
+fn line_09_a_chain_that_an_edit_would_make_too_deep_is_refused() {
     let mut stand = Stand::empty();
     let chain = |prefix: &str, count: usize| -> Vec<Spec> {
         let key = |n: usize| format!("{prefix}-{n}");
@@ -121,7 +121,7 @@ fn a_chain_that_an_edit_would_make_too_deep_is_refused() {
 }
 
 #[test]
-fn a_start_that_is_set_later_is_waited_for_and_one_that_is_removed_is_not() {
+fn rule_3_1_a_start_that_is_set_later_is_waited_for_and_one_that_is_removed_is_not() {
     let mut stand = Stand::empty();
     let task = stand.add(spec());
     let later = Some(stand.now + SECOND * 100);
@@ -134,7 +134,7 @@ fn a_start_that_is_set_later_is_waited_for_and_one_that_is_removed_is_not() {
 }
 
 #[test]
-fn a_redrive_opens_the_dead_letter_by_class_and_by_name() {
+fn rule_3_5_a_redrive_opens_the_dead_letter_by_class_and_by_name() {
     let mut stand = Stand::new();
     let tasks = stand.add_all(vec![spec(), spec(), spec()]);
     stand.fail(tasks[0]);

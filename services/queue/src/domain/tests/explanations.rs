@@ -12,7 +12,7 @@ fn reason(stand: &Stand, task: TaskId) -> Option<WaitReason> {
 }
 
 #[test]
-fn a_dependency_is_named_and_so_is_one_that_failed() {
+fn rule_3_3_a_dependency_is_named_and_so_is_one_that_failed() {
     let mut stand = Stand::new();
     let tasks = stand.add_all(vec![named("a", &[]), named("b", &["a"])]);
     let waits = explained(&stand, tasks[1]);
@@ -26,7 +26,7 @@ fn a_dependency_is_named_and_so_is_one_that_failed() {
 }
 
 #[test]
-fn the_holders_of_a_key_are_named() {
+fn rule_3_3_the_holders_of_a_key_are_named() {
     let mut stand = Stand::new();
     let keyed = || Spec { concurrency_key: Some("k".into()), ..spec() };
     let (first, second) = (stand.add(keyed()), stand.add(keyed()));
@@ -35,7 +35,7 @@ fn the_holders_of_a_key_are_named() {
 }
 
 #[test]
-fn what_waits_behind_a_task_that_must_run_alone_says_so() {
+fn rule_3_3_what_waits_behind_a_task_that_must_run_alone_says_so() {
     let mut stand = Stand::new();
     let running = stand.add(spec());
     let alone = stand.add(Spec { parallel_safe: false, ..spec() });
@@ -54,7 +54,7 @@ fn what_waits_behind_a_task_that_must_run_alone_says_so() {
 }
 
 #[test]
-fn time_is_told_where_time_alone_decides() {
+fn rule_3_3_time_is_told_where_time_alone_decides() {
     let mut stand = Stand::new();
     let later = stand.now + SECOND * 100;
     let task = stand.add(Spec { not_before: Some(later), ..spec() });
@@ -68,7 +68,7 @@ fn time_is_told_where_time_alone_decides() {
 }
 
 #[test]
-fn controls_residents_and_runners_are_told_apart() {
+fn rule_3_3_controls_residents_and_runners_are_told_apart() {
     let mut stand = Stand::empty();
     let pinned = Spec { resident: Some(ResidentId::from_number(9)), ..spec() };
     let pinned = stand.add(pinned);

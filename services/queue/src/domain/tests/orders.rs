@@ -21,7 +21,7 @@ fn go(stand: &mut Stand) {
 }
 
 #[test]
-fn order_is_priority_then_age() {
+fn line_16_order_is_priority_then_age() {
     let mut stand = paused();
     let low = stand.add(Spec { priority: 1, ..spec() });
     let first = stand.add(spec());
@@ -33,7 +33,7 @@ fn order_is_priority_then_age() {
 }
 
 #[test]
-fn a_low_task_overtakes_by_ageing() {
+fn line_16_a_low_task_overtakes_by_ageing() {
     let mut stand = Stand::empty();
     stand.resident(1, &[]);
     stand.connect(1);
@@ -55,7 +55,7 @@ fn a_low_task_overtakes_by_ageing() {
 }
 
 #[test]
-fn a_thousand_tasks_of_one_submitter_delay_anothers_by_alternation_alone() {
+fn line_16_a_thousand_tasks_of_one_submitter_delay_anothers_by_alternation_alone() {
     let mut stand = paused();
     let many = (0..1_000).map(|_| proposal(spec())).collect();
     stand.run(Command::Add { proposals: many, open_max: 2_048 });
@@ -73,7 +73,7 @@ fn a_thousand_tasks_of_one_submitter_delay_anothers_by_alternation_alone() {
 }
 
 #[test]
-fn a_pinned_task_is_taken_by_nobody_else_and_says_why_it_waits() {
+fn line_17_a_pinned_task_is_taken_by_nobody_else_and_says_why_it_waits() {
     let mut stand = Stand::new();
     let (mine, stranger) = (ResidentId::from_number(1), ResidentId::from_number(77));
     let first = stand.add(Spec { resident: Some(mine), ..spec() });
@@ -96,7 +96,7 @@ fn a_pinned_task_is_taken_by_nobody_else_and_says_why_it_waits() {
 }
 
 #[test]
-fn affinity_then_fewest_cycles_decide_who_works() {
+fn rule_3_3_affinity_then_fewest_cycles_decide_who_works() {
     let mut stand = Stand::empty();
     stand.run(Command::SetPace { pace: Pace::Wait(0), reason: None });
     stand.resident(1, &["fire", "stone"]);
@@ -110,7 +110,7 @@ fn affinity_then_fewest_cycles_decide_who_works() {
 }
 
 #[test]
-fn a_task_that_must_run_alone_waits_holds_back_what_is_behind_and_runs_alone() {
+fn line_15_a_task_that_must_run_alone_waits_holds_back_what_is_behind_and_runs_alone() {
     let mut stand = paused();
     let first = stand.add(spec());
     stand.advance(SECOND);
@@ -128,7 +128,7 @@ fn a_task_that_must_run_alone_waits_holds_back_what_is_behind_and_runs_alone() {
 }
 
 #[test]
-fn a_key_has_its_places_and_one_for_tasks_that_are_not_safe_beside_others() {
+fn line_15_a_key_has_its_places_and_one_for_tasks_that_are_not_safe_beside_others() {
     let mut stand = paused();
     let keyed = |parallel_safe| Spec {
         concurrency_key: Some("db".into()),
@@ -149,7 +149,7 @@ fn a_key_has_its_places_and_one_for_tasks_that_are_not_safe_beside_others() {
 }
 
 #[test]
-fn without_a_provider_local_tasks_run_and_others_wait() {
+fn rule_3_3_without_a_provider_local_tasks_run_and_others_wait() {
     let mut stand = Stand::new();
     stand.run(Command::NoteProvider { usable: false });
     let model = stand.add(spec());

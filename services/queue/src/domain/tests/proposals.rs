@@ -6,9 +6,13 @@ use super::super::propose::Wish;
 use super::*;
 
 fn wish(stand: &Stand, task: TaskId, like: u8) -> Command {
+    wish_for(stand, task, like, spec())
+}
+
+fn wish_for(stand: &Stand, task: TaskId, like: u8, spec: Spec) -> Command {
     Command::Propose(Box::new(Wish {
         held: stand.held(task),
-        proposal: proposal(Spec { rest_day_ok: false, ..spec() }),
+        proposal: proposal(Spec { rest_day_ok: false, ..spec }),
         why: text("why"),
         likeness: Hash([like; 32]),
         ancestors: BTreeSet::from([Hash([9; 32])]),
@@ -17,11 +21,19 @@ fn wish(stand: &Stand, task: TaskId, like: u8) -> Command {
 }
 
 fn proposed(events: &[Event]) -> TaskId {
-    let found = events.iter().find_map(|event| match event {
-        Event::TaskProposed(proposed) => Some(proposed.added.task),
-        _ => None,
+    let found = events.iter().find_map(|event| {
+        let Event::TaskProposed(proposed) = event else { return None };
+        Some(proposed.added.task)
     });
     found.expect("it is proposed")
+}
+
+impl Stand {
+    /// A task that the resident at work on `task` proposes.
+    pub(super) fn propose(&mut self, task: TaskId, spec: Spec) -> TaskId {
+        let asked = wish_for(self, task, 1, spec);
+        proposed(&self.run(asked))
+    }
 }
 
 /// The digest of a proposal as it is now.

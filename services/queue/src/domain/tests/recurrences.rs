@@ -36,7 +36,7 @@ fn instances(stand: &Stand) -> Vec<(String, TaskId)> {
 const HOUR: Duration = Duration::from_hours(1);
 
 #[test]
-fn a_firing_adds_the_next_number_with_the_creators_name() {
+fn rule_3_6_a_firing_adds_the_next_number_with_the_creators_name() {
     let mut stand = Stand::new();
     stand.run(create("report", hourly()));
     assert_eq!(instances(&stand), []);
@@ -50,7 +50,7 @@ fn a_firing_adds_the_next_number_with_the_creators_name() {
 }
 
 #[test]
-fn a_recurrence_never_has_two_open_instances_and_counts_what_it_skips() {
+fn line_27_a_recurrence_never_has_two_open_instances_and_counts_what_it_skips() {
     let mut stand = Stand::empty();
     stand.run(create("report", hourly()));
     stand.advance(HOUR * 5);
@@ -60,7 +60,7 @@ fn a_recurrence_never_has_two_open_instances_and_counts_what_it_skips() {
 }
 
 #[test]
-fn ten_missed_firings_become_one() {
+fn line_27_ten_missed_firings_become_one() {
     let mut stand = Stand::empty();
     stand.run(create("report", hourly()));
     // Nothing runs for ten hours: no wake is kept.
@@ -73,7 +73,7 @@ fn ten_missed_firings_become_one() {
 }
 
 #[test]
-fn every_n_days_of_the_world_it_fires_at_their_beginning_and_the_world_goes_on_for_it() {
+fn rule_3_6_every_n_days_of_the_world_it_fires_at_their_beginning_and_the_world_goes_on_for_it() {
     let mut stand = Stand::new();
     stand.run(create("chores", Schedule::Days(3)));
     let mut days = Vec::new();
@@ -91,7 +91,7 @@ fn every_n_days_of_the_world_it_fires_at_their_beginning_and_the_world_goes_on_f
 }
 
 #[test]
-fn a_paused_recurrence_does_not_fire_and_misses_nothing_meanwhile() {
+fn rule_3_6_a_paused_recurrence_does_not_fire_and_misses_nothing_meanwhile() {
     let mut stand = Stand::empty();
     stand.run(create("report", hourly()));
     stand.run(steer("report", Standing::Paused));
@@ -104,7 +104,7 @@ fn a_paused_recurrence_does_not_fire_and_misses_nothing_meanwhile() {
 }
 
 #[test]
-fn an_ended_recurrence_stays_ended_and_its_key_stays_used() {
+fn rule_3_6_an_ended_recurrence_stays_ended_and_its_key_stays_used() {
     let mut stand = Stand::empty();
     stand.run(create("report", hourly()));
     stand.run(steer("report", Standing::Ended));
@@ -121,7 +121,7 @@ fn an_ended_recurrence_stays_ended_and_its_key_stays_used() {
 }
 
 #[test]
-fn a_number_that_somebody_used_is_passed_over() {
+fn rule_3_6_a_number_that_somebody_used_is_passed_over() {
     let mut stand = Stand::empty();
     stand.add(named("report-1", &[]));
     stand.run(create("report", hourly()));
@@ -130,7 +130,7 @@ fn a_number_that_somebody_used_is_passed_over() {
 }
 
 #[test]
-fn a_full_world_skips_a_firing() {
+fn rule_3_6_a_full_world_skips_a_firing() {
     let mut stand = Stand::empty();
     stand.turn(|queue| queue.start(Times { open_tasks_max: 1, ..Times::default() }));
     stand.add(spec());
@@ -141,7 +141,7 @@ fn a_full_world_skips_a_firing() {
 }
 
 #[test]
-fn patterns_are_those_of_cron_and_those_that_never_come_true_are_refused() {
+fn rule_3_6_patterns_are_those_of_cron_and_those_that_never_come_true_are_refused() {
     let monday = Timestamp::from_millis(1_795_996_800_000); // 2026-11-30, a Monday, 00:00 UTC
     let first = |pattern: &str| Schedule::Cron(pattern.into()).first(monday, 0);
     let at = |hours: u64| Ok(Next::At(monday + HOUR * u32::try_from(hours).expect("few")));

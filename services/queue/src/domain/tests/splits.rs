@@ -17,7 +17,7 @@ fn plan(parts: &[(u32, &[usize])]) -> Plan {
 }
 
 fn planned(plan: Plan) -> Outcome {
-    Outcome::Finished(Work { how: "split".into(), plan: Some(plan), ..Work::default() })
+    Outcome::Finished(Work { how: "split".into(), plan: Some(Box::new(plan)), ..Work::default() })
 }
 
 impl Stand {
@@ -29,7 +29,7 @@ impl Stand {
         self.queue.tasks[&task].children.clone()
     }
 
-    fn halves(&mut self, task: TaskId) -> Vec<TaskId> {
+    pub(super) fn halves(&mut self, task: TaskId) -> Vec<TaskId> {
         self.split(task, &[(50, &[]), (50, &[])])
     }
 
@@ -58,9 +58,9 @@ fn line_24_a_split_parent_waits_for_its_children_and_is_integrated_once() {
     stand.approve(parent);
     let grants = stand.grants().iter().filter(|granted| granted.task == parent).count();
     assert_eq!(grants, 2, "one attempt that planned and one that put together");
-    let approved = stand.log.iter().rev().find_map(|(event, _)| match event {
-        Event::TaskApproved(approved) => Some(approved.clone()),
-        _ => None,
+    let approved = stand.log.iter().rev().find_map(|(event, _)| {
+        let Event::TaskApproved(approved) = event else { return None };
+        Some(approved.clone())
     });
     assert!(approved.expect("the parent is approved").integrated);
 }
@@ -94,7 +94,9 @@ fn line_24_a_split_below_a_split_goes_up_again_and_no_deeper_than_two() {
     let refused =
         stand.refused(finish(stand.held(below[0]), planned(plan(&[(50, &[]), (50, &[])])), 0));
     assert!(matches!(refused, Rejection::PlanRefused { .. }), "it lies two splits deep");
-    below.iter().for_each(|child| stand.approve(*child));
+    for child in below {
+        stand.approve(child);
+    }
     stand.approve(children[0]);
     assert_eq!(stand.state(root), State::Split);
     stand.approve(children[1]);
@@ -120,7 +122,7 @@ fn line_23_cancel_ends_the_whole_subtree_and_pause_sets_it_aside() {
     let root = stand.add(spec());
     let children = stand.halves(root);
     let below = stand.halves(children[0]);
-    let all = [vec![root], children.clone(), below.clone()].concat();
+    let all = [vec![root], children, below.clone()].concat();
     let before = stand.states(&all);
     stand.run(Command::Pause { task: root.to_string() });
     assert!(stand.states(&all).iter().all(|state| *state == State::Paused));
@@ -135,6 +137,19 @@ fn line_23_cancel_ends_the_whole_subtree_and_pause_sets_it_aside() {
     assert_eq!(ended.iter().filter(|state| **state == State::Cancelled).count(), all.len() - 1);
     let again = stand.refused(Command::Requeue { task: below[0].to_string() });
     assert!(matches!(again, Rejection::Transition { .. }), "nobody waits for it any more");
+}
+
+#[test]
+fn line_23_cancel_reaches_a_child_beside_one_that_is_over() {
+    for over in 0..2 {
+        let mut stand = Stand::new();
+        let parent = stand.add(spec());
+        let children = stand.halves(parent);
+        stand.approve(children[over]);
+        stand.run(Command::Cancel { task: parent.to_string(), reason: None });
+        assert_eq!(stand.state(children[1 - over]), State::Cancelled);
+        assert_eq!(stand.state(children[over]), State::Approved);
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use vivarium_types::ids::TaskId;
 
 use super::super::{Desk, broken, refusal, show};
 use crate::domain::Queue;
-use crate::domain::split::Done;
+use crate::domain::split::{self, Done};
 use crate::domain::task::Task;
 use crate::domain::world::Mode;
 
@@ -53,7 +53,7 @@ impl Open {
         let task = queue.tasks.get(&id)?;
         let root = queue.ancestors(task).last().map(|root| root.added.instruction.clone());
         let parts = queue.parts_done(id).map(|(child, done)| (child, done.clone()));
-        let may_split = queue.may_split(task);
+        let may_split = split::may_split(task);
         Some(Self { task: task.clone(), may_split, root, parts: parts.collect() })
     }
 

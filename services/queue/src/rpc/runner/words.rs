@@ -122,7 +122,7 @@ async fn take(
         let (plan, told) = plans::plan(&wire, &lineage, &mut texts, instruction_max)?;
         // Review reads what the plan says, in words that a person decides about as well.
         work.answer = Some(texts.plain(&told));
-        work.plan = Some(plan);
+        work.plan = Some(Box::new(plan));
     }
     let command =
         Command::Finish { held, instance, cost: MicroUsd::new(cost), outcome: Box::new(outcome) };
