@@ -468,6 +468,7 @@ fn read(name: &str, fields: &mut Fields) -> Option<Action> {
 
 fn plan(fields: &mut Fields) -> Plan {
     let reason = fields.text("reason", WHY_MIN, REASON_LENGTH_MAX);
+    let faults = fields.fault_count();
     let parts = fields.objects("parts", *split::PARTS.end(), |part| Part {
         title: part.text("title", 3, TITLE_LENGTH_MAX),
         instruction: part.text("instruction", INSTRUCTION_MIN, INSTRUCTION_LENGTH_MAX),
@@ -476,7 +477,9 @@ fn plan(fields: &mut Fields) -> Plan {
     });
     let shares: Vec<u32> = parts.iter().map(|part| part.share).collect();
     let after: Vec<_> = parts.iter().map(|part| part.after.clone()).collect();
-    if let Some(fault) = split::fault(&shares, &after) {
+    // Parts that cannot be read are not judged together.
+    let fault = split::fault(&shares, &after).filter(|_| fields.fault_count() == faults);
+    if let Some(fault) = fault {
         fields.wrong("parts", fault);
     }
     Plan { reason, parts }

@@ -99,6 +99,11 @@ impl Fields {
         found
     }
 
+    /// How many faults were found so far.
+    pub(super) fn fault_count(&self) -> usize {
+        self.wrong.len()
+    }
+
     /// At most `count` objects, each read by `read`.
     pub(super) fn objects<T>(
         &mut self,

@@ -116,7 +116,9 @@ impl Peers {
     fn install_node(&self) -> Result<()> {
         if !self.folder.join("node_modules").exists() {
             let mut npm = Command::new("npm");
-            quiet(npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]), &self.folder)?;
+            // Not `ci`: a registry that leaves out builds for other machines makes it fail.
+            npm.args(["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"]);
+            quiet(&mut npm, &self.folder)?;
         }
         let venv = self.folder.join(".venv");
         if !venv.join("bin/nats-server").exists() {
