@@ -69,15 +69,16 @@ impl History {
     pub fn read_server(server: &Postgres, schema: &str) -> Self {
         let ledgers = LEDGERS.map(|name| {
             let rows = format!(
-                "SELECT sequence, kind, convert_from(payload, 'UTF8') FROM {schema}_{name}.events \
+                "SELECT sequence, time_us, kind, convert_from(payload, 'UTF8') FROM {schema}_{name}.events \
                  ORDER BY sequence"
             );
             let told = server.query(&rows);
             let row = |line: &str| {
-                let mut parts = line.splitn(3, '|');
-                let mut next = || parts.next().expect("three columns");
+                let mut parts = line.splitn(4, '|');
+                let mut next = || parts.next().expect("four columns");
                 let sequence = next().parse().expect("a number");
-                Row::parse(sequence, next(), next().as_bytes())
+                let time_us = next().parse().expect("a number");
+                Row::parse(sequence, time_us, next(), next().as_bytes())
             };
             (name.to_owned(), told.lines().map(row).collect())
         });
