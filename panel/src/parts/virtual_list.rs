@@ -37,6 +37,7 @@ pub(crate) struct List {
     height_px: u32,
     total: Signal<usize>,
     shown: RwSignal<Shown>,
+    base: Memo<i64>,
     stand: StoredValue<Stand>,
     /// The row that keys act on.
     pub(crate) active: RwSignal<Option<usize>>,
@@ -45,11 +46,13 @@ pub(crate) struct List {
 impl List {
     /// A list of `total` rows.
     pub(crate) fn new(height_px: u32, total: Signal<usize>) -> Self {
+        let shown = RwSignal::new(Shown { last: 30, ..Shown::default() });
         Self {
             node: NodeRef::new(),
             height_px,
             total,
-            shown: RwSignal::new(Shown { last: 30, ..Shown::default() }),
+            shown,
+            base: Memo::new(move |_| shown.get().base),
             stand: StoredValue::new(Stand::default()),
             active: RwSignal::new(None),
         }
@@ -59,6 +62,13 @@ impl List {
     pub(crate) fn sight(self) -> (usize, usize) {
         let shown = self.shown.get();
         (shown.first, shown.last)
+    }
+
+    /// Where the row at a place begins. A row stays where it is while others come and go, so that
+    /// scrolling draws only what is new.
+    pub(crate) fn top(self, place: usize) -> String {
+        let own = i64::try_from(place).unwrap_or(0) * i64::from(self.height_px);
+        format!("{}px", self.base.get() + own)
     }
 
     /// Rows that fit into the sight.
@@ -174,11 +184,6 @@ impl List {
             let shown = self.shown.get();
             (shown.first, shown.last)
         });
-        let moved = Memo::new(move |_| {
-            let shown = self.shown.get();
-            let first = i64::try_from(shown.first).unwrap_or(0) * i64::from(self.height_px);
-            format!("translateY({}px)", shown.base + first)
-        });
         let space = move || {
             let total = pixels(self.total.get()) * f64::from(self.height_px);
             format!("{}px", Scale { total, sight: 0.0 }.space())
@@ -191,9 +196,7 @@ impl List {
                 aria-activedescendant=active on:keydown=keys on:scroll=move |_| self.measure()
             >
                 <div class="vlist-space" role="presentation" style:height=space>
-                    <div class="vlist-rows" role="presentation" style:transform=move || moved.get()>
-                        <For each=move || { let (first, last) = range.get(); first..last } key=|place| *place children=row/>
-                    </div>
+                    <For each=move || { let (first, last) = range.get(); first..last } key=|place| *place children=row/>
                 </div>
             </div>
         }

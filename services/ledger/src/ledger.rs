@@ -331,14 +331,14 @@ impl<A: Aggregate> Drop for Guard<A> {
     }
 }
 
-/// Called on the writer's thread when the store failed. Must not let the process go on.
-pub type OnFault = Box<dyn FnOnce(&store::Error) + Send>;
+/// Called on the thread that met it when the store failed. Must not let the process go on.
+pub type OnFault = Arc<dyn Fn(&store::Error) + Send + Sync>;
 
 /// Ends the process: memory may be ahead of the disk, so only a restart tells the truth. Where the
 /// reason is known, the exit code says it, because a full disk takes no line of a log.
 #[expect(clippy::exit, reason = "nothing that is in memory may be written any more")]
 pub fn abort_on_fault() -> OnFault {
-    Box::new(|error| {
+    Arc::new(|error| {
         let reason = Reason::of(error);
         let word = reason.map_or("", Reason::name);
         tracing::error!(
@@ -354,7 +354,7 @@ pub fn abort_on_fault() -> OnFault {
 }
 
 impl<A: Aggregate> Ledger<A> {
-    /// Opens a ledger and starts its writer.
+    /// Opens a ledger and starts its writer. The read models may be behind then; a query waits.
     pub fn open(
         store: impl Store,
         parts: Parts<A>,
@@ -362,7 +362,8 @@ impl<A: Aggregate> Ledger<A> {
         options: Options,
         on_fault: OnFault,
     ) -> Result<(Self, Running), store::Error> {
-        let (ledger, ByHand { writer, jobs }) = Self::open_by_hand(store, parts, signer, options)?;
+        let (ledger, ByHand { mut writer, jobs }) = Self::opened(store, parts, signer, options)?;
+        writer.view_behind(Arc::clone(&on_fault))?;
         let thread = std::thread::Builder::new()
             .name(format!("{}-writer", A::NAME))
             .spawn(move || {
@@ -379,6 +380,17 @@ impl<A: Aggregate> Ledger<A> {
     /// Opens a ledger whose turns the caller drives: what the simulation uses, where nothing may
     /// depend on threads.
     pub fn open_by_hand(
+        store: impl Store,
+        parts: Parts<A>,
+        signer: Option<Arc<dyn Signer>>,
+        options: Options,
+    ) -> Result<(Self, ByHand<A>), store::Error> {
+        let (ledger, mut by_hand) = Self::opened(store, parts, signer, options)?;
+        by_hand.writer.view_inline()?;
+        Ok((ledger, by_hand))
+    }
+
+    fn opened(
         store: impl Store,
         parts: Parts<A>,
         signer: Option<Arc<dyn Signer>>,
@@ -479,11 +491,17 @@ impl<A: Aggregate> Ledger<A> {
         blocking(move || reader.head()).await
     }
 
-    /// Runs a query on the read models.
+    /// Runs a query on the read models, once they hold everything that is committed now. The
+    /// caller sets the deadline: behind an upgrade they may be made anew for a while.
     pub async fn view<T: Send + 'static>(
         &self,
         query: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, store::Error> {
+        let (committed, mut progress) = (self.committed(), self.shared.hub.subscribe());
+        let seen = progress.wait_for(|at| at.viewed >= committed || at.views_failed).await;
+        if seen.map_or(true, |at| at.viewed < committed) {
+            return Err(store::Error::Unavailable("the read models cannot be brought up".into()));
+        }
         let reader = self.reader();
         blocking(move || {
             let (mut query, mut found) = (Some(query), None);

@@ -21,6 +21,8 @@ pub mod cursor;
 pub mod ledger;
 #[cfg(feature = "kernel")]
 pub mod planted;
+#[cfg(feature = "kernel")]
+mod projector;
 #[cfg(feature = "rpc")]
 pub mod rpc;
 #[cfg(feature = "kernel")]

@@ -15,6 +15,7 @@ use vivarium_types::source::{Checkpoint, Cursor, Hash, Row};
 use vivarium_types::{Reason, Timestamp};
 
 use crate::aggregate::Claimed;
+use view_file::ViewFile;
 
 #[cfg(feature = "postgres")]
 pub mod carry;
@@ -26,6 +27,7 @@ mod place;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod sqlite;
+pub mod view_file;
 
 #[cfg(feature = "postgres")]
 pub use place::{look, open, open_in_turn, reader, shown};
@@ -169,13 +171,7 @@ pub struct Batch<'a> {
     /// Texts whose bytes are to be erased: gone from reading with the commit, from the disk when
     /// [`Store::finish_erasures`] has run.
     pub erasures: &'a [String],
-    /// Writes the read models. Called inside the transaction when the store is SQLite, otherwise
-    /// on the store's own local SQLite right behind it.
-    pub project: Option<Project<'a>>,
 }
-
-/// Brings the read models up to the batch.
-pub type Project<'a> = &'a dyn Fn(&rusqlite::Connection) -> rusqlite::Result<()>;
 
 impl fmt::Debug for Batch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -216,11 +212,8 @@ pub trait Store: Send + 'static {
     fn pending_erasures(&mut self) -> Result<Vec<String>, Error>;
     /// Makes sure that no file of the store holds the bytes of erased texts any more.
     fn finish_erasures(&mut self, ids: &[String]) -> Result<(), Error>;
-    /// Runs `work` in one transaction on the read models' SQLite.
-    fn with_views(
-        &mut self,
-        work: &mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>,
-    ) -> Result<(), Error>;
+    /// Where the read models are written.
+    fn views(&self) -> Result<ViewFile, Error>;
     /// Reading beside the writer.
     fn reader(&self) -> Arc<dyn Reader>;
     /// Where snapshots are kept.
@@ -258,11 +251,8 @@ impl<S: Store + ?Sized> Store for Box<S> {
     fn finish_erasures(&mut self, ids: &[String]) -> Result<(), Error> {
         (**self).finish_erasures(ids)
     }
-    fn with_views(
-        &mut self,
-        work: &mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>,
-    ) -> Result<(), Error> {
-        (**self).with_views(work)
+    fn views(&self) -> Result<ViewFile, Error> {
+        (**self).views()
     }
     fn reader(&self) -> Arc<dyn Reader> {
         (**self).reader()
@@ -283,15 +273,12 @@ pub trait Reader: Send + Sync + 'static {
     /// The latest checkpoint of each peer, by service name.
     fn checkpoints(&self) -> Result<Vec<(String, Checkpoint)>, Error>;
     /// Runs `query` on the read models.
-    fn view(&self, query: Query<'_>) -> Result<(), Error>;
+    fn view(&self, query: view_file::Work<'_>) -> Result<(), Error>;
 }
 
 /// Hears how this process stands to a ledger that several could own. Told that it is fenced, it must
 /// not let the process go on.
 pub type Tell = Arc<dyn Fn(Standing) + Send + Sync>;
-
-/// A query on the read models; it keeps its own result.
-pub type Query<'a> = &'a mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>;
 
 /// A place for snapshots of a ledger's state. A snapshot is a cache: losing one costs time only.
 pub trait Snapshots: Send + Sync + 'static {

@@ -1,19 +1,14 @@
-//! Read models: SQLite tables that are written with the events and can be rebuilt from the log.
+//! Read models: SQLite tables that follow the log and can be rebuilt from it.
 //!
-//! With the SQLite store they commit in the events' own transaction; otherwise they are brought up
-//! right behind it, and before the first read. Sealed text never comes into a view.
+//! They lie in a file of their own and are brought up right behind each commit ([`crate::projector`]);
+//! a query waits for what was committed before it. Sealed text never comes into a view.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::aggregate::{Aggregate, Meta};
-use crate::codec;
-use crate::snapshot;
-use crate::store::{Error, Reader, Store, TextRow};
-
-/// Rows projected in one transaction during a rebuild.
-const REBUILD_CHUNK: usize = 1_000;
+use crate::store::{Reader, TextRow};
 
 /// One read model.
 pub trait View<A: Aggregate>: Send + Sync + 'static {
@@ -23,7 +18,7 @@ pub trait View<A: Aggregate>: Send + Sync + 'static {
     fn version(&self) -> u32;
     /// Drops its tables if they exist and makes them empty.
     fn create(&self, db: &Connection) -> rusqlite::Result<()>;
-    /// Takes one event in.
+    /// Takes one event in. May keep in memory what [`View::settle`] then writes.
     fn project(
         &self,
         db: &Connection,
@@ -31,6 +26,10 @@ pub trait View<A: Aggregate>: Send + Sync + 'static {
         meta: &Meta,
         texts: &dyn TextLookup,
     ) -> rusqlite::Result<()>;
+    /// Writes what was gathered: called once, at the end of every transaction that took events in.
+    fn settle(&self, _db: &Connection) -> rusqlite::Result<()> {
+        Ok(())
+    }
 }
 
 /// Lets a view read the unsealed texts that an event names.
@@ -65,81 +64,64 @@ impl TextLookup for BatchTexts<'_> {
     }
 }
 
-/// Takes a turn's events into every view and notes how far the views have come.
+/// Takes events into every view that does not have them yet.
 pub(crate) fn project<A: Aggregate>(
     views: &Views<A>,
+    stands_at: &[u64],
     db: &Connection,
     events: &[(A::Event, Meta)],
     texts: &dyn TextLookup,
 ) -> rusqlite::Result<()> {
-    let Some((_, last)) = events.last() else { return Ok(()) };
-    if views.is_empty() {
-        return Ok(());
-    }
     for (event, meta) in events {
-        for view in views {
-            view.project(db, event, meta, texts)?;
+        for (view, at) in views.iter().zip(stands_at) {
+            if meta.sequence > *at {
+                view.project(db, event, meta, texts)?;
+            }
         }
     }
-    db.prepare_cached("UPDATE views SET sequence = ?1")?.execute([last.sequence])?;
     Ok(())
 }
 
-/// Brings every view up to `head`, making anew those whose version changed.
-pub(crate) fn catch_up<A: Aggregate>(
+/// Lets every view write what it gathered, and notes how far the views have come.
+pub(crate) fn settle<A: Aggregate>(
     views: &Views<A>,
-    store: &mut dyn Store,
-    head: u64,
-) -> Result<(), Error> {
-    store.with_views(&mut |db| prepare(views, db))?;
-    let reader = store.reader();
+    db: &Connection,
+    sequence: u64,
+) -> rusqlite::Result<()> {
     for view in views {
-        let mut at = 0;
-        store.with_views(&mut |db| {
-            at = sequence_of(db, view.name())?.unwrap_or(0);
-            Ok(())
-        })?;
-        while at < head {
-            let rows = reader.rows(at, REBUILD_CHUNK)?;
-            let Some(last) = rows.last() else { break };
-            at = last.sequence;
-            let events = rows
-                .iter()
-                .map(|row| Ok((codec::decode::<A>(row)?, snapshot::meta(row)?)))
-                .collect::<Result<Vec<_>, Error>>()?;
-            let texts = BatchTexts::new(&[], &*reader);
-            store.with_views(&mut |db| {
-                for (event, meta) in &events {
-                    view.project(db, event, meta, &texts)?;
-                }
-                db.execute("UPDATE views SET sequence = ?1 WHERE name = ?2", (at, view.name()))?;
-                Ok(())
-            })?;
-        }
+        view.settle(db)?;
     }
+    db.prepare_cached("UPDATE views SET sequence = ?1 WHERE sequence < ?1")?.execute([sequence])?;
     Ok(())
 }
 
-fn prepare<A: Aggregate>(views: &Views<A>, db: &Connection) -> rusqlite::Result<()> {
+/// Makes the views that are new or whose version changed, and says how far each has come.
+pub(crate) fn prepare<A: Aggregate>(
+    views: &Views<A>,
+    db: &Connection,
+) -> rusqlite::Result<Vec<u64>> {
     db.execute_batch(
         "CREATE TABLE IF NOT EXISTS views (
            name TEXT PRIMARY KEY, version INTEGER NOT NULL, sequence INTEGER NOT NULL)",
     )?;
+    let mut stands_at = Vec::new();
     for view in views {
-        let kept: Option<u32> = db
-            .query_row("SELECT version FROM views WHERE name = ?1", [view.name()], |r| r.get(0))
+        let kept: Option<(u32, u64)> = db
+            .query_row("SELECT version, sequence FROM views WHERE name = ?1", [view.name()], |r| {
+                Ok((r.get(0)?, r.get(1)?))
+            })
             .optional()?;
-        if kept != Some(view.version()) {
-            view.create(db)?;
-            db.execute(
-                "INSERT OR REPLACE INTO views VALUES (?1, ?2, 0)",
-                (view.name(), view.version()),
-            )?;
+        match kept {
+            Some((version, sequence)) if version == view.version() => stands_at.push(sequence),
+            Some(_) | None => {
+                view.create(db)?;
+                db.execute(
+                    "INSERT OR REPLACE INTO views VALUES (?1, ?2, 0)",
+                    (view.name(), view.version()),
+                )?;
+                stands_at.push(0);
+            }
         }
     }
-    Ok(())
-}
-
-fn sequence_of(db: &Connection, name: &str) -> rusqlite::Result<Option<u64>> {
-    db.query_row("SELECT sequence FROM views WHERE name = ?1", [name], |row| row.get(0)).optional()
+    Ok(stands_at)
 }

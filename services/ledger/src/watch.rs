@@ -23,7 +23,7 @@ const RING_ROWS_MAX: usize = 8_192;
 /// Where the writer publishes and watchers wait.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    /// Written by the writer behind each commit, and once when it ends.
+    /// Written by the writer behind each commit and when it ends, and by the projector.
     progress: watch::Sender<Progress>,
     /// Written by the writer behind each commit, before `progress`.
     ring: Mutex<Ring>,
@@ -34,6 +34,10 @@ pub(crate) struct Hub {
 pub(crate) struct Progress {
     /// The last committed row.
     pub(crate) committed: u64,
+    /// The last row that every read model holds; 0 until they are brought up.
+    pub(crate) viewed: u64,
+    /// Whether the read models can no longer be brought up.
+    pub(crate) views_failed: bool,
     /// Whether the writer has ended: nothing will follow.
     pub(crate) closed: bool,
 }
@@ -46,7 +50,8 @@ struct Ring {
 
 impl Hub {
     pub(crate) fn new(sequence: u64) -> Self {
-        let progress = Progress { committed: sequence, closed: false };
+        let progress =
+            Progress { committed: sequence, viewed: 0, views_failed: false, closed: false };
         Self { progress: watch::Sender::new(progress), ring: Mutex::default() }
     }
 
@@ -70,6 +75,16 @@ impl Hub {
     /// Tells every watcher that nothing will follow.
     pub(crate) fn close(&self) {
         self.progress.send_modify(|progress| progress.closed = true);
+    }
+
+    /// The read models hold everything up to row `sequence`.
+    pub(crate) fn viewed(&self, sequence: u64) {
+        self.progress.send_modify(|progress| progress.viewed = progress.viewed.max(sequence));
+    }
+
+    /// Tells every query that the read models will not follow.
+    pub(crate) fn fail_views(&self) {
+        self.progress.send_modify(|progress| progress.views_failed = true);
     }
 
     pub(crate) fn committed(&self) -> u64 {

@@ -18,12 +18,13 @@ use vivarium_types::{Actor, Clock, IdSource, Timestamp};
 use crate::aggregate::{Aggregate, Claimed, Context, FactNote, Meta};
 use crate::chain;
 use crate::codec;
-use crate::ledger::{Answer, Decided, Error, Options, Submission};
+use crate::ledger::{Answer, Decided, Error, OnFault, Options, Submission};
 use crate::planted::{self, Bug};
+use crate::projector::{Committed, Projecting, Projector};
 use crate::seal::KeyFile;
 use crate::snapshot;
 use crate::store::{self, Answered, Batch, Head, RequestKey, Store, TextRow};
-use crate::view::{self, BatchTexts, Views};
+use crate::view;
 use crate::watch::Hub;
 
 /// Rounds of `after_batch` in one turn. A domain that needs more is going round in a circle.
@@ -87,7 +88,7 @@ pub struct Writer<A: Aggregate> {
     head: Head,
     ids: IdSource,
     clock: Arc<dyn Clock>,
-    views: Views<A>,
+    projecting: Projecting<A>,
     keys: Option<Arc<KeyFile>>,
     hub: Arc<Hub>,
     options: Options,
@@ -159,14 +160,14 @@ impl<A: Aggregate> Writer<A> {
         let reader = store.reader();
         let snapshots = store.snapshots();
         let replayed = snapshot::replay::<A>(&*reader, Some(&*snapshots), u64::MAX)?;
-        view::catch_up(&views, &mut *store, head.sequence)?;
+        let projector = Projector::open(views, store.views()?, Arc::clone(&reader), &head)?;
         let cursors = store.cursors()?;
         let mut writer = Self {
             state: replayed.state,
             head,
             ids,
             clock,
-            views,
+            projecting: Projecting::Inline(projector),
             keys,
             hub: Arc::new(Hub::new(head.sequence)),
             cursors,
@@ -182,8 +183,28 @@ impl<A: Aggregate> Writer<A> {
         };
         // An erasure that a crash cut short is finished before anyone can read.
         let pending = writer.store.pending_erasures()?;
-        writer.erase(&pending)?;
+        if !pending.is_empty() {
+            writer.view_inline()?;
+            writer.erase(&pending)?;
+        }
         Ok(writer)
+    }
+
+    /// Brings the read models up here and now, and from now on in every turn.
+    pub(crate) fn view_inline(&mut self) -> Result<(), store::Error> {
+        match &mut self.projecting {
+            Projecting::Inline(projector) => projector.catch_up(&self.hub),
+            Projecting::Behind(_) => Ok(()),
+        }
+    }
+
+    /// Lets a thread of its own bring the read models up from now on.
+    pub(crate) fn view_behind(&mut self, on_fault: OnFault) -> Result<(), store::Error> {
+        let inline = std::mem::replace(&mut self.projecting, Projecting::Behind(None));
+        if let Projecting::Inline(projector) = inline {
+            self.projecting = Projecting::behind(projector, Arc::clone(&self.hub), on_fault)?;
+        }
+        Ok(())
     }
 
     /// One turn: everything in `jobs` is decided, made durable together, answered and published.
@@ -209,6 +230,7 @@ impl<A: Aggregate> Writer<A> {
             self.hub.publish(turn.rows.clone());
         }
         self.commit(&mut turn)?;
+        self.project(&mut turn)?;
         if !early {
             self.hub.publish(std::mem::take(&mut turn.rows));
         }
@@ -248,8 +270,9 @@ impl<A: Aggregate> Writer<A> {
         {
             tracing::error!("the snapshot thread panicked");
         }
+        let viewed = self.projecting.close();
         self.hub.close();
-        Ok(())
+        viewed
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
@@ -551,10 +574,6 @@ impl<A: Aggregate> Writer<A> {
             return Ok(());
         }
         planted::point(planted::DECIDED_NOT_COMMITTED, &turn.rows);
-        let reader = self.store.reader();
-        let texts = BatchTexts::new(&turn.texts, &*reader);
-        let views = &self.views;
-        let events = &turn.events;
         let mut cursors: Vec<_> = std::mem::take(&mut self.unkept).into_iter().collect();
         if planted::has(Bug::EffectTwice) && !turn.rows.is_empty() {
             cursors.clear();
@@ -573,15 +592,23 @@ impl<A: Aggregate> Writer<A> {
             cursors: &cursors,
             checkpoints: &checkpoints,
             erasures: &turn.erasures,
-            project: Some(&|db| view::project(views, db, events, &texts)),
         };
         self.store.append(&batch)?;
         self.unkept_since = None;
         planted::point(planted::COMMITTED_NOT_ANSWERED, &turn.rows);
-        let erasures = std::mem::take(&mut turn.erasures);
-        self.erase(&erasures)?;
         self.house_keeping(turn.now);
         Ok(())
+    }
+
+    /// Lets the read models follow what was committed, and finishes its erasures behind them.
+    fn project(&mut self, turn: &mut Turn<A>) -> Result<(), store::Error> {
+        let (events, texts) = (std::mem::take(&mut turn.events), std::mem::take(&mut turn.texts));
+        if !events.is_empty() {
+            let committed = Committed { events, texts, hash: self.head.hash };
+            self.projecting.take(committed, &self.hub)?;
+        }
+        let erasures = std::mem::take(&mut turn.erasures);
+        self.erase(&erasures)
     }
 
     /// Makes sure that erased texts are on no disk: keys first, because they open every copy.
@@ -592,6 +619,7 @@ impl<A: Aggregate> Writer<A> {
         if let Some(keys) = &self.keys {
             keys.erase(ids)?;
         }
+        self.projecting.tidy()?;
         self.store.finish_erasures(ids)
     }
 

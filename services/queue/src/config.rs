@@ -41,7 +41,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             lease_ttl: Duration::from_secs(30),
-            exit_grace: Duration::from_millis(100),
+            exit_grace: Duration::from_millis(50),
             halt_file_every: Duration::from_millis(250),
             runners_max: 4,
             open_tasks_max: 2_048,

@@ -3,25 +3,28 @@
 //! A task's row holds the same [`Task`] that the aggregate works on, moved on by the same
 //! [`Task::apply`]; what is over lives here alone. Beside it stands which rows of the log are about
 //! which task, and the state behind each: that is how [`past`] finds what was known at a moment.
+//!
+//! Under load one transaction takes in most of a task's course: [`gather`] writes each of its rows
+//! once, as it stands at the end.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use vivarium_ledger::view::TextLookup;
-use vivarium_ledger::{Meta, View};
+use vivarium_ledger::{Aggregate as _, Meta, View};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::TaskId;
 
 use crate::domain::Queue;
 use crate::domain::event::Event;
-use crate::domain::event::ending::Ending;
-use crate::domain::lease::Granted;
 use crate::domain::retry::Class;
 use crate::domain::task::{self, Added, Edited, Spec, State, Task};
 
+mod gather;
 pub mod list;
 pub mod past;
+
+use gather::{Gathered, Texts};
 
 /// Attempts of one task that are shown, the newest of them.
 const ATTEMPTS_SHOWN: u32 = 200;
@@ -30,15 +33,14 @@ pub const NOW: u64 = u64::MAX >> 1;
 /// Words of a search that count.
 const WORDS_MAX: usize = 12;
 
-/// Tasks at work that are kept as they were last written.
-const AT_WORK_MAX: usize = 4_096;
+/// Raised when the tables or their meaning change.
+const VERSION: u32 = 4;
 
 /// The read model.
 #[derive(Debug, Default)]
 pub struct Tasks {
-    /// Tasks with an attempt that is not decided yet, and their rows: most events are about one of
-    /// them, and none has to be read back. Who fails to commit what this holds must not go on.
-    at_work: Mutex<BTreeMap<TaskId, (u64, Task)>>,
+    /// Locked for one event, or for the end of a transaction.
+    gathered: Mutex<Gathered>,
 }
 
 /// A task with its texts.
@@ -120,7 +122,8 @@ impl View<Queue> for Tasks {
     }
 
     fn version(&self) -> u32 {
-        3
+        // A row holds a task in the form that snapshots have, so it changes with them.
+        VERSION * 1_000 + Queue::STATE_VERSION
     }
 
     fn create(&self, db: &Connection) -> rusqlite::Result<()> {
@@ -173,51 +176,34 @@ impl View<Queue> for Tasks {
         meta: &Meta,
         texts: &dyn TextLookup,
     ) -> rusqlite::Result<()> {
+        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Event::TaskAdded(added) = event {
-            return insert(db, added, meta, texts);
+            return add(db, &mut gathered, added, meta, texts);
         }
         let Some(id) = task::of(event) else { return Ok(()) };
-        let Some((sequence, mut task)) = self.take(db, id)? else { return Ok(()) };
-        task.apply(event, meta);
-        db.prepare_cached(
-            "UPDATE tasks SET state = ?2, body = ?3, class = ?4 WHERE sequence = ?1",
-        )?
-        .execute((sequence, task.state.word(), packed(&task)?, class(&task)))?;
-        step(db, sequence, &task, meta)?;
-        self.keep(sequence, task);
+        let Some(known) = gathered.task(db, id)? else { return Ok(()) };
+        known.task.apply(event, meta);
+        known.changed = true;
+        let sequence = known.sequence;
+        step(db, sequence, &known.task, meta)?;
         if let Event::TaskEdited(edited) = event {
+            known.write(db)?;
             return edit(db, sequence, edited, texts);
         }
         if let Event::LeaseGranted(granted) = event {
-            return begin_attempt(db, sequence, granted, meta);
+            gathered.begin(sequence, granted, meta);
         }
-        event.ending().map_or(Ok(()), |ending| end_attempt(db, ending, meta))
+        event.ending().map_or(Ok(()), |ending| gathered.end(db, &ending, meta))
+    }
+
+    fn settle(&self, db: &Connection) -> rusqlite::Result<()> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner).settle(db)
     }
 }
 
-impl Tasks {
-    /// The task as it was last written.
-    fn take(&self, db: &Connection, id: TaskId) -> rusqlite::Result<Option<(u64, Task)>> {
-        let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = at_work.remove(&id) {
-            return Ok(Some(known));
-        }
-        db.prepare_cached("SELECT sequence, body FROM tasks WHERE id = ?1")?
-            .query_row([id.to_string()], |row| Ok((row.get::<_, u64>(0)?, body(row, 1)?)))
-            .optional()
-    }
-
-    fn keep(&self, sequence: u64, task: Task) {
-        let at_work = matches!(task.state, State::Leased | State::InReview);
-        let mut kept = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
-        if at_work && kept.len() < AT_WORK_MAX {
-            kept.insert(task.id(), (sequence, task));
-        }
-    }
-}
-
-fn insert(
+fn add(
     db: &Connection,
+    gathered: &mut Gathered,
     added: &Added,
     meta: &Meta,
     texts: &dyn TextLookup,
@@ -225,30 +211,18 @@ fn insert(
     let text = |id: &str| texts.text(id).unwrap_or_default();
     let (title, instruction) = (text(&added.title.id), text(&added.instruction.id));
     let intent = added.intent.as_ref().map(|intent| text(&intent.id)).unwrap_or_default();
-    let task = Task::new(added, meta);
-    let key = &added.spec.key;
-    db.prepare_cached(
-        "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10, ?11)",
-    )?
-    .execute((
-        meta.sequence,
-        added.task.to_string(),
-        key,
-        task.state.word(),
-        packed(&task)?,
-        &title,
-        &instruction,
-        &intent,
-        &added.submitter,
-        added.recurrence.as_deref().unwrap_or_default(),
-        added.spec.priority,
-    ))?;
-    let key = key.as_deref().unwrap_or_default();
     db.prepare_cached(
         "INSERT INTO task_words (rowid, key, title, instruction) VALUES (?1, ?2, ?3, ?4)",
     )?
-    .execute((meta.sequence, key, &title, &instruction))?;
+    .execute((
+        meta.sequence,
+        added.spec.key.as_deref().unwrap_or_default(),
+        &title,
+        &instruction,
+    ))?;
+    let task = Task::new(added, meta);
     step(db, meta.sequence, &task, meta)?;
+    gathered.add(meta.sequence, task, Texts { title, instruction, intent });
     enter(db, meta.sequence, &added.spec, &added.dependencies)
 }
 
@@ -311,55 +285,6 @@ fn step(db: &Connection, task: u64, after: &Task, meta: &Meta) -> rusqlite::Resu
         task,
         meta.sequence,
         after.state.word(),
-    ))?;
-    Ok(())
-}
-
-/// The class with which a task failed; empty while it has not.
-fn class(task: &Task) -> &'static str {
-    let failed = task.failure.as_ref().filter(|_| task.state == State::Failed);
-    failed.map(|failure| failure.class.word()).unwrap_or_default()
-}
-
-fn begin_attempt(
-    db: &Connection,
-    task: u64,
-    granted: &Granted,
-    meta: &Meta,
-) -> rusqlite::Result<()> {
-    let Some(attempt) = granted.attempt else { return Ok(()) };
-    db.prepare_cached(
-        "INSERT INTO attempts (id, task, number, lease, cycle, resident, start_us, token)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?
-    .execute((
-        attempt.to_string(),
-        task,
-        granted.attempt_number,
-        granted.lease.to_string(),
-        granted.cycle.to_string(),
-        granted.resident.map(|resident| resident.to_string()).unwrap_or_default(),
-        meta.time.as_micros(),
-        meta.sequence,
-    ))?;
-    Ok(())
-}
-
-fn end_attempt(db: &Connection, ending: Ending, meta: &Meta) -> rusqlite::Result<()> {
-    let Ending { end, outcome, class, cost, submission } = ending;
-    db.prepare_cached(
-        "UPDATE attempts SET end_us = ?2, outcome = ?3, class = ?4, cost = ?5, submission = ?6,
-           end_sequence = ?7
-         WHERE id = ?1",
-    )?
-    .execute((
-        end.attempt.to_string(),
-        meta.time.as_micros(),
-        outcome,
-        class.map(Class::word).unwrap_or_default(),
-        cost.get(),
-        submission.map(|submission| submission.to_string()).unwrap_or_default(),
-        meta.sequence,
     ))?;
     Ok(())
 }
@@ -498,16 +423,11 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
 
 fn body(row: &Row<'_>, column: usize) -> rusqlite::Result<Task> {
     let bytes = row.get_ref(column)?.as_blob()?;
-    serde_json::from_slice(bytes).map_err(|error| {
+    postcard::from_bytes(bytes).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(
             column,
             rusqlite::types::Type::Blob,
             Box::new(error),
         )
     })
-}
-
-fn packed(task: &Task) -> rusqlite::Result<Vec<u8>> {
-    serde_json::to_vec(task)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

@@ -306,7 +306,7 @@ async fn line_12_a_silent_lease_is_granted_again_under_a_higher_token_and_its_la
     let first = runner.granted().await;
     stand.advance(Duration::from_secs(31)).await;
     assert_eq!(runner.revoked().await, (first.lease_id.clone(), "expired".into()));
-    assert_eq!(stand.state(&id).await, pb::TaskState::Queued);
+    assert_eq!(stand.state(&id).await, pb::TaskState::Ready);
     stand.advance(Duration::from_secs(2)).await;
     runner.credit(1).await;
     let second = runner.granted().await;
@@ -511,7 +511,7 @@ async fn line_14_leases_that_a_new_start_of_a_runner_does_not_resume_are_free_at
     };
     let mut next = stand.runner_resuming(2, &[&of(&kept)]).await;
     assert_eq!(stand.state(&kept).await, pb::TaskState::Leased);
-    assert_eq!(stand.state(&dropped).await, pb::TaskState::Queued);
+    assert_eq!(stand.state(&dropped).await, pb::TaskState::Ready);
     assert!(next.finish(&of(&kept), support::finished()).await.accepted);
 }
 
@@ -526,10 +526,10 @@ async fn line_14_leases_of_an_exited_process_are_free_after_the_grace() {
     stand.advance(Duration::from_secs(1)).await;
     assert_eq!(stand.state(&id).await, pb::TaskState::Leased, "another process' exit");
     stand.report_exit("executor").await;
-    stand.advance(Duration::from_millis(99)).await;
+    stand.advance(Duration::from_millis(49)).await;
     assert_eq!(stand.state(&id).await, pb::TaskState::Leased);
     stand.advance(Duration::from_millis(1)).await;
-    assert_eq!(stand.state(&id).await, pb::TaskState::Queued);
+    assert_eq!(stand.state(&id).await, pb::TaskState::Ready);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use vivarium_ledger::aggregate::Claimed;
 use vivarium_ledger::store::memory::Memory;
+use vivarium_ledger::store::view_file::ViewFile;
 use vivarium_ledger::store::{Answered, Batch, Error, Head, Reader, RequestKey, Snapshots, Store};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::LedgerId;
@@ -95,7 +96,6 @@ impl Store for Disk {
             cursors: if self.lies(Lie::ForgetsCursors) { &[] } else { batch.cursors },
             checkpoints: batch.checkpoints,
             erasures: batch.erasures,
-            project: batch.project,
         };
         self.memory.append(&batch)?;
         if failing == Failing::Behind as u8 { Err(pulled()) } else { Ok(()) }
@@ -125,11 +125,8 @@ impl Store for Disk {
         self.memory.finish_erasures(ids)
     }
 
-    fn with_views(
-        &mut self,
-        work: &mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>,
-    ) -> Result<(), Error> {
-        self.memory.with_views(work)
+    fn views(&self) -> Result<ViewFile, Error> {
+        self.memory.views()
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

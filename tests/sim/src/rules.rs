@@ -23,6 +23,8 @@ struct Known {
     dependencies: Vec<TaskId>,
     recurrence: Option<String>,
     rejections: u32,
+    /// Whether an attempt of this series was lost before.
+    lost: bool,
     over: Option<bool>,
 }
 
@@ -64,8 +66,10 @@ impl Rules {
         if let Event::LeaseGranted(granted) = event {
             self.granted(granted, time);
         }
-        if let Event::AttemptFailed { class, retry: Some(retry), .. } = event {
-            let least = if *class == Class::Transient { 2 } else { 1 };
+        if let Event::AttemptFailed { end, class, retry: Some(retry), .. } = event {
+            let known = self.tasks.get_mut(&end.task).filter(|_| *class == Class::Lost);
+            let first = known.is_some_and(|known| !std::mem::replace(&mut known.lost, true));
+            let least = if first { 0 } else { 1 + u64::from(*class == Class::Transient) };
             if *retry < time + Duration::from_secs(least) {
                 self.breach("the next attempt follows without a pause");
             }
@@ -98,6 +102,7 @@ impl Rules {
                     dependencies: added.dependencies.clone(),
                     recurrence: added.recurrence.clone(),
                     rejections: 0,
+                    lost: false,
                     over: None,
                 };
                 self.tasks.insert(added.task, known);
@@ -126,7 +131,7 @@ impl Rules {
             }
             Event::TaskReopened { task, .. } => {
                 if let Some(known) = self.tasks.get_mut(task) {
-                    known.rejections = 0;
+                    (known.rejections, known.lost) = (0, false);
                     known.over = None;
                 }
             }

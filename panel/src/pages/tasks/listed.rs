@@ -63,6 +63,7 @@ pub(super) fn row(place: usize, window: Reading<Window>, list: List, bulk: Bulk)
         <div
             class="task-row" role="row" id=row_id(place) aria-rowindex=(place + 1).to_string()
             aria-selected=move || chosen.get().to_string()
+            style:top=move || list.top(place)
             class:row-active=move || list.active.get() == Some(place)
         >
             {cells}

@@ -8,7 +8,8 @@ use vivarium_types::Timestamp;
 use vivarium_types::ids::LedgerId;
 use vivarium_types::source::{Checkpoint, Cursor, Row};
 
-use super::{Answered, Batch, Error, Head, Query, Reader, RequestKey, Snapshots, Store, TextRow};
+use super::view_file::{ViewFile, Work};
+use super::{Answered, Batch, Error, Head, Reader, RequestKey, Snapshots, Store, TextRow};
 use crate::aggregate::Claimed;
 use crate::chain;
 
@@ -23,7 +24,7 @@ struct Shared {
     /// Written by the one writer; read by readers.
     content: Mutex<Content>,
     /// The read models; made on first use.
-    views: Mutex<Option<rusqlite::Connection>>,
+    views: Mutex<Option<ViewFile>>,
 }
 
 #[derive(Debug, Default)]
@@ -51,19 +52,12 @@ impl Memory {
         self.shared.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn on_views(
-        &self,
-        work: &mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>,
-    ) -> Result<(), Error> {
+    fn view_file(&self) -> Result<ViewFile, Error> {
         let mut views = self.shared.views.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = match views.as_mut() {
-            Some(connection) => connection,
-            None => views.insert(rusqlite::Connection::open_in_memory()?),
-        };
-        let transaction = connection.transaction()?;
-        work(&transaction)?;
-        transaction.commit()?;
-        Ok(())
+        Ok(match views.as_ref() {
+            Some(views) => views.clone(),
+            None => views.insert(ViewFile::in_memory()?).clone(),
+        })
     }
 }
 
@@ -103,32 +97,27 @@ impl Store for Memory {
     }
 
     fn append(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
+        let mut content = self.content();
+        let stands_at = content.rows.len() as u64;
+        if content.epoch != batch.writer_epoch
+            || stands_at != batch.expected_sequence
+            || content.holds_some_of(batch)
         {
-            let mut content = self.content();
-            let stands_at = content.rows.len() as u64;
-            if content.epoch != batch.writer_epoch
-                || stands_at != batch.expected_sequence
-                || content.holds_some_of(batch)
-            {
-                return Err(Error::Conflict);
-            }
-            content.rows.extend_from_slice(batch.rows);
-            content.texts.extend(batch.texts.iter().map(|text| (text.id.clone(), text.clone())));
-            for id in batch.erasures {
-                content.texts.remove(id);
-                content.erasures.insert(id.clone());
-            }
-            content.claims.extend(batch.claims.iter().cloned());
-            let answers = batch.answers.iter().cloned();
-            content.answers.extend(answers.map(|(key, answer)| (key, (answer, batch.time))));
-            let cursors = batch.cursors.iter().filter(|(_, cursor)| cursor.ledger.is_some());
-            content.cursors.extend(cursors.cloned());
-            content.checkpoints.extend(batch.checkpoints.iter().cloned());
+            return Err(Error::Conflict);
         }
-        match batch.project {
-            Some(project) => self.on_views(&mut |connection| project(connection)),
-            None => Ok(()),
+        content.rows.extend_from_slice(batch.rows);
+        content.texts.extend(batch.texts.iter().map(|text| (text.id.clone(), text.clone())));
+        for id in batch.erasures {
+            content.texts.remove(id);
+            content.erasures.insert(id.clone());
         }
+        content.claims.extend(batch.claims.iter().cloned());
+        let answers = batch.answers.iter().cloned();
+        content.answers.extend(answers.map(|(key, answer)| (key, (answer, batch.time))));
+        let cursors = batch.cursors.iter().filter(|(_, cursor)| cursor.ledger.is_some());
+        content.cursors.extend(cursors.cloned());
+        content.checkpoints.extend(batch.checkpoints.iter().cloned());
+        Ok(())
     }
 
     fn claimed(&mut self, keys: &[String]) -> Result<BTreeMap<String, Claimed>, Error> {
@@ -176,11 +165,8 @@ impl Store for Memory {
         Ok(())
     }
 
-    fn with_views(
-        &mut self,
-        work: &mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>,
-    ) -> Result<(), Error> {
-        self.on_views(work)
+    fn views(&self) -> Result<ViewFile, Error> {
+        self.view_file()
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
@@ -210,13 +196,8 @@ impl Reader for Memory {
         Ok(self.content().checkpoints.clone().into_iter().collect())
     }
 
-    fn view(&self, query: Query<'_>) -> Result<(), Error> {
-        self.on_views(&mut |connection| {
-            connection.pragma_update(None, "query_only", true)?;
-            let outcome = query(connection);
-            connection.pragma_update(None, "query_only", false)?;
-            outcome
-        })
+    fn view(&self, query: Work<'_>) -> Result<(), Error> {
+        self.view_file()?.read(query)
     }
 }
 

@@ -28,7 +28,7 @@ fn opened(place: &Place, tell: Option<&Tell>) -> Result<Box<dyn Store>, Error> {
     match &place.server {
         None => {
             if !place.file.exists() && place.views.exists() {
-                return Err(not_moved(place, "a database").into());
+                return Err(not_moved(place, "a database, or nowhere: its file is gone").into());
             }
             Ok(Box::new(Sqlite::at(&place.file)?))
         }

@@ -14,9 +14,6 @@
 //! a stand-by that was promoted is found without being told of. With a synchronous stand-by an
 //! append is answered when the stand-by has it too.
 //!
-//! The read models lie in a SQLite file on this machine: [`Store::append`] brings them up right
-//! behind the commit, and opening a ledger brings up whatever a crash in between left out.
-//!
 //! What was erased is gone from the tables' files with [`Store::finish_erasures`], which copies
 //! the texts that remain: its cost is that of all texts. It is *not* gone from the write-ahead log
 //! until its files were used again, nor from archived log files, base backups and dumps: those who
@@ -36,10 +33,9 @@ mod server;
 mod tables;
 mod trouble;
 mod turn;
-mod views;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vivarium_types::Timestamp;
@@ -48,15 +44,15 @@ use vivarium_types::place::Server as Place;
 use vivarium_types::source::Cursor;
 
 use super::sqlite::FileReader;
+use super::view_file::ViewFile;
 use super::{Answered, Batch, Error, Head, Reader, RequestKey, Snapshots, Store, Tell};
 use crate::aggregate::Claimed;
 use escape::escaped;
-use read::{Pool, hash, id, signed, text, unsigned, value};
+use read::{Pool, hash, id, text, unsigned, value};
 use server::{EXCHANGE_LIMIT, Link, REWRITE_LIMIT, Server, Session};
 use tables::{REWRITE_TEXTS, Schema, TABLES_VERSION};
 use trouble::Trouble;
 use turn::Turn;
-use views::Views;
 
 pub use belonging::shown;
 /// Where a server is and who we are there, as `host=a,b user=… dbname=…` or `postgresql://…`.
@@ -65,7 +61,6 @@ pub use tokio_postgres::Config;
 const OWN: &str = "
 INSERT INTO owner VALUES (1, $1, $2, 1, 0, 0)
 ON CONFLICT (one) DO UPDATE SET writer_epoch = owner.writer_epoch + 1";
-const HASH_AT: &str = "SELECT hash FROM events WHERE sequence = $1";
 const CLAIMED: &str = "
 SELECT key, events.sequence, kind FROM claims
 JOIN events ON events.sequence = claims.sequence WHERE key = ANY($1)";
@@ -86,7 +81,7 @@ pub struct Postgres {
     server: Arc<Server>,
     /// The writer's own connection.
     link: Link,
-    views: Views,
+    views: PathBuf,
     pool: Arc<Pool>,
     /// Kept by an owner that others may replace.
     turn: Option<Turn>,
@@ -101,9 +96,8 @@ impl Postgres {
         let mut link = Link::default();
         let make = async |session: &Session| tables::make(session, server.schema()).await;
         server.wait(link.again(&server, EXCHANGE_LIMIT, make))?;
-        let own_views = Views::at(views)?;
         let pool = Arc::new(Pool::new(Arc::clone(&server), FileReader::at(views)));
-        Ok(Self { server, link, views: own_views, pool, turn: None })
+        Ok(Self { server, link, views: views.to_owned(), pool, turn: None })
     }
 
     /// Opens or makes the ledger of a world's service. What stands in the way is told as
@@ -148,20 +142,6 @@ impl Postgres {
     fn again<T>(&mut self, work: impl AsyncFn(&Session) -> Result<T, Trouble>) -> Result<T, Error> {
         self.server.wait(self.link.again(&self.server, EXCHANGE_LIMIT, work))
     }
-
-    /// Whether the log still holds the row whose effect the read models have.
-    fn views_fit(&mut self, head: &Head) -> Result<bool, Error> {
-        let Some(place) = self.views.place()? else { return Ok(false) };
-        if place.ledger != head.ledger.to_string() || place.sequence > head.sequence {
-            return Ok(false);
-        }
-        let at = signed(place.sequence)?;
-        let kept = self.again(async |session| {
-            let row = session.client().query_opt(HASH_AT, &[&at]).await?;
-            row.map(|row| hash(&row, 0)).transpose()
-        })?;
-        Ok(place.sequence == 0 || kept == Some(place.hash))
-    }
 }
 
 impl Store for Postgres {
@@ -171,10 +151,6 @@ impl Store for Postgres {
             session.client().execute(OWN, &[&TABLES_VERSION, &fresh]).await?;
             read::head(session).await
         })?;
-        if !self.views_fit(&head)? {
-            self.views.distrust()?;
-        }
-        self.views.belong_to(&head)?;
         if let Some(turn) = &self.turn {
             turn.owns(head.writer_epoch);
         }
@@ -182,10 +158,7 @@ impl Store for Postgres {
     }
 
     fn append(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
-        append::append(&mut self.link, &self.server, batch)?;
-        let Some(project) = batch.project else { return Ok(()) };
-        let last = batch.rows.last().map(|row| (row.sequence, row.hash));
-        self.views.project(batch.writer_epoch, last, project)
+        append::append(&mut self.link, &self.server, batch)
     }
 
     fn claimed(&mut self, keys: &[String]) -> Result<BTreeMap<String, Claimed>, Error> {
@@ -270,7 +243,6 @@ impl Store for Postgres {
         if ids.is_empty() {
             return Ok(());
         }
-        self.views.tidy()?;
         let ids: Vec<_> = ids.iter().map(|id| escaped(id)).collect();
         let finish = async |session: &Session| {
             let client = session.client();
@@ -289,11 +261,8 @@ impl Store for Postgres {
         self.server.wait(self.link.again(&self.server, REWRITE_LIMIT, finish))
     }
 
-    fn with_views(
-        &mut self,
-        work: &mut dyn FnMut(&rusqlite::Connection) -> rusqlite::Result<()>,
-    ) -> Result<(), Error> {
-        self.views.with(work)
+    fn views(&self) -> Result<ViewFile, Error> {
+        ViewFile::at(&self.views)
     }
 
     fn reader(&self) -> Arc<dyn Reader> {

@@ -15,7 +15,8 @@ use vivarium_types::Timestamp;
 use vivarium_types::ids::LedgerId;
 use vivarium_types::source::{Checkpoint, Cursor, Hash, Row};
 
-use super::{Answered, Batch, Error, Head, Query, Reader, RequestKey, Snapshots, Store, TextRow};
+use super::view_file::{ViewFile, Work, has_table};
+use super::{Answered, Batch, Error, Head, Reader, RequestKey, Snapshots, Store, TextRow};
 use crate::aggregate::Claimed;
 use crate::chain;
 
@@ -25,8 +26,14 @@ mod contents;
 /// Readers that may work at once; the rest make a connection of their own for one query.
 const READERS_KEPT: usize = 4;
 
+/// Pages of 4 KiB after which the write-ahead log is folded into the file: four times SQLite's own
+/// choice, because under load most pages are written anew in each commit and folded in only once.
+pub(super) const WAL_PAGES: u32 = 4_000;
+
 /// Version of the tables below, in `PRAGMA user_version`. Tables are only ever added to.
-const TABLES_VERSION: i64 = 1;
+const TABLES_VERSION: i64 = 2;
+/// The last version that had the read models in the same file.
+const WITH_VIEWS: i64 = 1;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS owner (
@@ -55,17 +62,20 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 #[derive(Debug)]
 pub struct Sqlite {
     connection: Connection,
-    reader: Arc<FileReader>,
+    reader: Arc<LedgerReader>,
+    views: PathBuf,
     snapshots: Arc<SnapshotFolder>,
 }
 
 impl Sqlite {
-    /// Opens or makes the ledger file `path`; snapshots lie in a folder beside it.
+    /// Opens or makes the ledger file `path`. Beside it lie the read models, for `queue.db` in
+    /// `queue.views.db`, and the snapshots in a folder.
     pub fn at(path: &Path) -> Result<Self, Error> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
         connection.pragma_update(None, "secure_delete", true)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.set_prepared_statement_cache_capacity(64);
@@ -73,11 +83,15 @@ impl Sqlite {
         if version > TABLES_VERSION {
             return Err(Error::corrupt(format!("tables of version {version}, newer than ours")));
         }
+        if version == WITH_VIEWS {
+            drop_views(&connection)?;
+        }
         connection.execute_batch(TABLES)?;
         connection.pragma_update(None, "user_version", TABLES_VERSION)?;
         Ok(Self {
             connection,
-            reader: Arc::new(FileReader::at(path)),
+            reader: Arc::new(LedgerReader::at(path)),
+            views: view_path(path),
             snapshots: Arc::new(SnapshotFolder { folder: path.with_extension("snapshots") }),
         })
     }
@@ -92,8 +106,30 @@ impl Sqlite {
 
     /// A reader of a ledger file that no process needs to have open: for audits.
     pub fn read_only(path: &Path) -> Arc<dyn Reader> {
-        Arc::new(FileReader::at(path))
+        Arc::new(LedgerReader::at(path))
     }
+}
+
+/// Where the read models of the ledger file `path` lie.
+fn view_path(path: &Path) -> PathBuf {
+    path.with_extension("views.db")
+}
+
+/// Drops the read models that a ledger file held in earlier versions: they are made anew beside it.
+fn drop_views(connection: &Connection) -> Result<(), Error> {
+    const OURS: [&str; 8] =
+        ["owner", "events", "texts", "erasures", "claims", "answers", "cursors", "checkpoints"];
+    let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
+                 ORDER BY sql LIKE 'CREATE VIRTUAL%' DESC";
+    let mut query = connection.prepare(names)?;
+    let names = query.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    for name in names.iter().filter(|name| !OURS.contains(&name.as_str())) {
+        // A virtual table takes the tables behind it along.
+        if has_table(connection, name)? {
+            connection.execute_batch(&format!("DROP TABLE \"{name}\""))?;
+        }
+    }
+    Ok(())
 }
 
 impl Store for Sqlite {
@@ -121,9 +157,6 @@ impl Store for Sqlite {
         }
         insert_rows(&transaction, batch).map_err(refused)?;
         insert_side_rows(&transaction, batch).map_err(refused)?;
-        if let Some(project) = batch.project {
-            project(&transaction)?;
-        }
         transaction.commit()?;
         Ok(())
     }
@@ -190,18 +223,12 @@ impl Store for Sqlite {
         Ok(())
     }
 
-    fn with_views(
-        &mut self,
-        work: &mut dyn FnMut(&Connection) -> rusqlite::Result<()>,
-    ) -> Result<(), Error> {
-        let transaction = self.connection.transaction()?;
-        work(&transaction)?;
-        transaction.commit()?;
-        Ok(())
+    fn views(&self) -> Result<ViewFile, Error> {
+        ViewFile::at(&self.views)
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
-        Arc::<FileReader>::clone(&self.reader)
+        Arc::<LedgerReader>::clone(&self.reader)
     }
 
     fn snapshots(&self) -> Arc<dyn Snapshots> {
@@ -328,6 +355,19 @@ fn id(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<LedgerId> {
     })
 }
 
+/// Reads a ledger file and the read models beside it.
+#[derive(Debug)]
+struct LedgerReader {
+    log: FileReader,
+    views: FileReader,
+}
+
+impl LedgerReader {
+    fn at(path: &Path) -> Self {
+        Self { log: FileReader::at(path), views: FileReader::at(&view_path(path)) }
+    }
+}
+
 /// Read connections to one file.
 #[derive(Debug)]
 pub(super) struct FileReader {
@@ -355,6 +395,16 @@ impl FileReader {
         result
     }
 
+    /// Runs `query` on one state of the file, however many statements it has.
+    pub(super) fn query(&self, query: Work<'_>) -> Result<(), Error> {
+        self.with(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            query(&transaction)?;
+            transaction.finish()?;
+            Ok(())
+        })
+    }
+
     fn connect(&self) -> Result<Connection, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         // A WAL database needs write access to its shared-memory file even to be read; where the
@@ -366,16 +416,16 @@ impl FileReader {
     }
 }
 
-impl Reader for FileReader {
+impl Reader for LedgerReader {
     fn head(&self) -> Result<Head, Error> {
-        self.with(head)
+        self.log.with(head)
     }
 
     fn rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error> {
         // Whatever is beyond every number that SQLite has bounds nothing.
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.with(|connection| {
+        self.log.with(|connection| {
             let mut query = connection.prepare_cached(
                 "SELECT sequence, time_us, actor, kind, schema, payload, hash FROM events
                  WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
@@ -396,7 +446,7 @@ impl Reader for FileReader {
     }
 
     fn text(&self, id: &str) -> Result<Option<TextRow>, Error> {
-        self.with(|connection| {
+        self.log.with(|connection| {
             let mut query =
                 connection.prepare_cached("SELECT id, bytes, sealed FROM texts WHERE id = ?1")?;
             let found = query.query_row([id], |row| {
@@ -407,7 +457,7 @@ impl Reader for FileReader {
     }
 
     fn checkpoints(&self) -> Result<Vec<(String, Checkpoint)>, Error> {
-        self.with(|connection| {
+        self.log.with(|connection| {
             let mut query = connection.prepare_cached(
                 "SELECT peer, ledger, sequence, hash, time_us, key_id, signature FROM checkpoints
                  ORDER BY peer",
@@ -427,14 +477,8 @@ impl Reader for FileReader {
         })
     }
 
-    fn view(&self, query: Query<'_>) -> Result<(), Error> {
-        self.with(|connection| {
-            // One snapshot of the file for the whole query, however many statements it has.
-            let transaction = connection.unchecked_transaction()?;
-            query(&transaction)?;
-            transaction.finish()?;
-            Ok(())
-        })
+    fn view(&self, query: Work<'_>) -> Result<(), Error> {
+        self.views.query(query)
     }
 }
 

@@ -53,7 +53,7 @@ impl Pair {
             keys: None,
         };
         let store = self.store(owner);
-        Ledger::open(store, parts, None, Options::default(), Box::new(|_| {})).expect("it opens")
+        Ledger::open(store, parts, None, Options::default(), Arc::new(|_| {})).expect("it opens")
     }
 
     fn lose_the_primary(&self) {

@@ -35,7 +35,7 @@ fn open(memory: &Memory, seed: u64) -> (Ledger<Counters>, Running) {
         keys: None,
     };
     let signer: Arc<dyn Signer> = Arc::new(Names);
-    Ledger::open(memory.handle(), parts, Some(signer), Options::default(), Box::new(|_| {}))
+    Ledger::open(memory.handle(), parts, Some(signer), Options::default(), Arc::new(|_| {}))
         .expect("a ledger opens")
 }
 

@@ -23,7 +23,7 @@ fn open(schema: &str, views: &Path) -> (Ledger<Counters>, Running) {
         views: vec![Box::new(Totals)],
         keys: None,
     };
-    Ledger::open(store, parts, None, Options::default(), Box::new(|_| {})).expect("it opens")
+    Ledger::open(store, parts, None, Options::default(), Arc::new(|_| {})).expect("it opens")
 }
 
 async fn total(ledger: &Ledger<Counters>) -> i64 {

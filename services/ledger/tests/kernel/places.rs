@@ -26,11 +26,12 @@ pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder can be made")
 }
 
-/// Opens it and writes its owner row.
+/// Opens it, writes its owner row and begins its read models.
 pub(crate) fn own(place: &Place) {
     let mut store = store::open(place).expect("it opens");
     let fresh = IdSource::seeded(7).mint(Timestamp::EPOCH);
     store.open(fresh).expect("it has an owner");
+    store.views().expect("they can be written");
 }
 
 fn refused(place: &Place) -> Error {

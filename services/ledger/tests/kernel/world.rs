@@ -106,14 +106,22 @@ impl World {
         options: Options,
         view: Box<dyn View<Counters>>,
     ) -> (Ledger<Counters>, Running) {
+        self.open_with_views(options, vec![view])
+    }
+
+    pub(crate) fn open_with_views(
+        &mut self,
+        options: Options,
+        views: Vec<Box<dyn View<Counters>>>,
+    ) -> (Ledger<Counters>, Running) {
         self.seed += 1;
         let parts = Parts {
             clock: Arc::<ManualClock>::clone(&self.clock),
             ids: IdSource::seeded(self.seed),
-            views: vec![view],
+            views,
             keys: Some(Arc::clone(&self.keys)),
         };
-        let nothing = Box::new(|_: &store::Error| {});
+        let nothing = Arc::new(|_: &store::Error| {});
         let opened = match &self.place {
             Place::Memory(memory) => Ledger::open(memory.handle(), parts, None, options, nothing),
             Place::Sqlite(folder) => {

@@ -85,13 +85,15 @@ pub struct Policy {
     base: Duration,
     cap: Duration,
     announced: bool,
+    /// Whether the first failure of a series is repeated without a delay.
+    first_at_once: bool,
 }
 
 impl Policy {
-    /// The policy of a class (`domain.md` 3.5).
+    /// The policy of a class (`domain.md` 3.5). A first loss is repeated at once (decision 12).
     pub const fn of(class: Class) -> Self {
         match class {
-            Class::Lost => Self::growing(5, 1, 60, false),
+            Class::Lost => Self { first_at_once: true, ..Self::growing(5, 1, 60, false) },
             Class::Transient => Self::growing(5, 2, 300, false),
             Class::RateLimited => Self::growing(10, 2, 300, true),
             Class::InvalidOutput => Self::growing(2, 1, 1, false),
@@ -105,7 +107,7 @@ impl Policy {
 
     const fn growing(retries: u32, base: u64, cap: u64, announced: bool) -> Self {
         let (base, cap) = (Duration::from_secs(base), Duration::from_secs(cap));
-        Self { retries, base, cap, announced }
+        Self { retries, base, cap, announced, first_at_once: false }
     }
 
     /// The delay before the next attempt behind `earlier` failures of this class in the series;
@@ -120,7 +122,10 @@ impl Policy {
         if let Some(announced) = announced.filter(|_| self.announced) {
             return Some(announced.min(ANNOUNCED_MAX));
         }
-        Some(self.base.saturating_mul(2_u32.saturating_pow(earlier)).min(self.cap))
+        let Some(doubled) = earlier.checked_sub(u32::from(self.first_at_once)) else {
+            return Some(Duration::ZERO);
+        };
+        Some(self.base.saturating_mul(2_u32.saturating_pow(doubled)).min(self.cap))
     }
 }
 
@@ -156,7 +161,7 @@ mod tests {
 
     #[test]
     fn rule_3_5_delays_double_up_to_their_cap_and_end_at_the_class_limit() {
-        assert_eq!(seconds(Class::Lost), [1, 2, 4, 8, 16]);
+        assert_eq!(seconds(Class::Lost), [0, 1, 2, 4, 8], "a first loss waits for nothing");
         assert_eq!(seconds(Class::Transient), [2, 4, 8, 16, 32]);
         assert_eq!(seconds(Class::RateLimited), [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         assert_eq!(seconds(Class::InvalidOutput), [1, 1]);

@@ -64,7 +64,7 @@ impl Default for Times {
     fn default() -> Self {
         Self {
             lease_ttl: Duration::from_secs(30),
-            exit_grace: Duration::from_millis(100),
+            exit_grace: Duration::from_millis(50),
             open_tasks_max: 2_048,
         }
     }

@@ -648,7 +648,7 @@ async fn peer<A: Aggregate>(world: &World, service: Service) -> (Ledger<A>, Runn
         };
         let store = Memory::default();
         let (ledger, running) =
-            Ledger::<A>::open(store, parts, None, Options::default(), Box::new(|_| {}))
+            Ledger::<A>::open(store, parts, None, Options::default(), Arc::new(|_| {}))
                 .expect("a ledger opens");
         deps.tasks.spawn("hold the ledger", Guard::new(ledger.clone(), running).hold());
         opened = Some(ledger.clone());

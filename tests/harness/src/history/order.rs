@@ -224,7 +224,7 @@ mod tests {
             self.order.take(&Row { sequence: self.rows, time_us: self.time_us, kind, event })
         }
 
-        fn add(&mut self, task: &str, by: &str, spec: Value) {
+        fn add(&mut self, task: &str, by: &str, spec: &Value) {
             let added = json!({"taskId": task, "submitter": by, "state": READY, "spec": spec});
             self.say("task_added", added);
         }
@@ -244,9 +244,9 @@ mod tests {
     #[test]
     fn priority_goes_before_age_and_age_before_the_name() {
         let mut record = Record::new();
-        record.add("a", "ann", json!({"priority": 5}));
-        record.add("b", "ann", json!({"priority": 5}));
-        record.add("c", "ann", json!({"priority": 6}));
+        record.add("a", "ann", &json!({"priority": 5}));
+        record.add("b", "ann", &json!({"priority": 5}));
+        record.add("c", "ann", &json!({"priority": 6}));
         assert_eq!(record.grant("b"), ["a", "c"]);
         assert_eq!(record.grant("a"), ["c"]);
         assert_eq!(record.grant("c"), [""; 0]);
@@ -255,24 +255,24 @@ mod tests {
     #[test]
     fn a_task_that_aged_goes_before_a_higher_one() {
         let mut record = Record::new();
-        record.add("low", "ann", json!({"priority": 4}));
+        record.add("low", "ann", &json!({"priority": 4}));
         record.pass(21);
-        record.add("high", "ann", json!({"priority": 5}));
+        record.add("high", "ann", &json!({"priority": 5}));
         assert_eq!(record.grant("high"), ["low"]);
         let mut record = Record::new();
-        record.add("low", "ann", json!({"priority": 4}));
+        record.add("low", "ann", &json!({"priority": 4}));
         record.pass(9);
-        record.add("high", "ann", json!({"priority": 5}));
+        record.add("high", "ann", &json!({"priority": 5}));
         assert_eq!(record.grant("low"), ["high"]);
     }
 
     #[test]
     fn among_equals_the_one_who_got_least_goes_first() {
         let mut record = Record::new();
-        record.add("a", "ann", json!({"priority": 5}));
-        record.add("b", "ann", json!({"priority": 5}));
+        record.add("a", "ann", &json!({"priority": 5}));
+        record.add("b", "ann", &json!({"priority": 5}));
         record.pass(1);
-        record.add("c", "bob", json!({"priority": 5}));
+        record.add("c", "bob", &json!({"priority": 5}));
         assert_eq!(record.grant("a"), [""; 0]);
         assert_eq!(record.grant("b"), ["c"]);
     }
@@ -285,8 +285,8 @@ mod tests {
             json!({"priority": 9, "residentId": "another"}),
         ] {
             let mut record = Record::new();
-            record.add("a", "ann", spec);
-            record.add("b", "ann", json!({"priority": 0}));
+            record.add("a", "ann", &spec);
+            record.add("b", "ann", &json!({"priority": 0}));
             assert_eq!(record.grant("b"), [""; 0]);
         }
     }

@@ -13,7 +13,8 @@ use super::tables;
 use super::trouble::Trouble;
 use crate::chain;
 use crate::store::sqlite::FileReader;
-use crate::store::{Error, Head, Query, Reader, Snapshots, TextRow};
+use crate::store::view_file::Work;
+use crate::store::{Error, Head, Reader, Snapshots, TextRow};
 
 /// Connections kept for readers; more readers at once make one each for their query.
 const READERS_KEPT: usize = 4;
@@ -107,8 +108,8 @@ impl Reader for Pool {
         Ok(found)
     }
 
-    fn view(&self, query: Query<'_>) -> Result<(), Error> {
-        self.views.view(query)
+    fn view(&self, query: Work<'_>) -> Result<(), Error> {
+        self.views.query(query)
     }
 }
 

@@ -22,7 +22,6 @@ crate::world::on_every_store!(
     a_claim_made_twice_refuses_the_whole_batch,
     a_text_that_is_there_refuses_the_whole_batch,
     an_answer_that_was_given_refuses_the_whole_batch,
-    a_refused_batch_projects_nothing,
     the_owner_goes_on_behind_a_refusal,
     an_older_owner_is_refused_for_ever,
     of_two_owners_at_once_only_the_later_appends,
@@ -131,21 +130,6 @@ async fn an_answer_that_was_given_refuses_the_whole_batch(world: World) {
 /// A batch of any lifetime can hold it.
 fn leaked<T: Clone>(values: &[T]) -> &'static [T] {
     Vec::leak(values.to_vec())
-}
-
-async fn a_refused_batch_projects_nothing(world: World) {
-    let mut desk = Desk::open(world);
-    let make = "CREATE TABLE seen (number INTEGER)";
-    desk.store.with_views(&mut |db| db.execute_batch(make)).expect("it is made");
-    let note = |db: &rusqlite::Connection| db.execute_batch("INSERT INTO seen VALUES (1)");
-    refused(&desk.append(&Batch { expected_sequence: 9, project: Some(&note), ..desk.batch() }));
-    let mut count = None;
-    let mut query = |db: &rusqlite::Connection| {
-        count = db.query_row("SELECT count(*) FROM seen", [], |row| row.get(0))?;
-        Ok(())
-    };
-    desk.reader().view(&mut query).expect("readable");
-    assert_eq!(count, Some(0));
 }
 
 async fn the_owner_goes_on_behind_a_refusal(world: World) {

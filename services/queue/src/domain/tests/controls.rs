@@ -249,7 +249,7 @@ fn rule_3_4_a_new_start_keeps_what_it_resumes_and_releases_the_rest_at_once() {
     let kept = stand.held(tasks[0]);
     stand.run(hello(2, &[kept]));
     assert_eq!(stand.state(tasks[0]), State::Leased);
-    assert_eq!(stand.state(tasks[1]), State::Queued);
+    assert_eq!(stand.state(tasks[1]), State::Ready);
     stand.turn(|queue| queue.connect("executor", InstanceId::from_number(2), 2));
     let beats = |stand: &mut Stand, instance| {
         let mut renewed = 0;
@@ -281,16 +281,16 @@ fn rule_3_4_an_exit_frees_leases_after_its_grace_unless_a_new_start_resumes_them
     let task = stand.add(spec());
     let held = stand.held(task);
     stand.turn(|queue| queue.exited("executor"));
-    stand.advance(Duration::from_millis(50));
+    stand.advance(Duration::from_millis(40));
     stand.run(hello(2, &[held]));
     stand.turn(|queue| queue.connect("executor", InstanceId::from_number(2), 2));
     stand.advance(SECOND);
     assert_eq!(stand.state(task), State::Leased, "it was resumed in time");
     stand.turn(|queue| queue.exited("executor"));
-    stand.advance(Duration::from_millis(99));
+    stand.advance(Duration::from_millis(49));
     assert_eq!(stand.state(task), State::Leased);
     stand.advance(Duration::from_millis(1));
-    assert_eq!(stand.state(task), State::Queued);
+    assert_eq!(stand.state(task), State::Ready);
     assert!(stand.queue.runners.is_empty());
 }
 
@@ -320,5 +320,5 @@ fn rule_3_4_a_restart_of_the_queue_gives_every_lease_one_full_ttl() {
     stand.advance(SECOND * 29);
     assert_eq!(stand.state(task), State::Leased);
     stand.advance(SECOND);
-    assert_eq!(stand.state(task), State::Queued);
+    assert_eq!(stand.state(task), State::Ready);
 }

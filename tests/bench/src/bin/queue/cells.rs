@@ -9,7 +9,8 @@ use vivarium_bench::times::Times;
 use vivarium_chassis::clock;
 
 use crate::adders::{self, BATCH, BATCHERS, spec};
-use crate::probe::{Syncs, written};
+use crate::engine;
+use crate::probe::{Syncs, tree, written};
 use crate::row::Row;
 use crate::runner::{Habit, Runner};
 use crate::stand::{CONNECTIONS, Stand};
@@ -46,14 +47,25 @@ pub(crate) struct Sizes {
 }
 
 /// Cells that only we have, in the order they are measured.
-pub(crate) const OWN: [&str; 5] = ["lifecycle", "engine", "depth", "fair", "watch"];
+pub(crate) const OWN: [&str; 6] =
+    ["lifecycle", "engine", "engine-postgres", "depth", "fair", "watch"];
 
-/// Measures one cell.
-pub(crate) async fn run(cell: &str, place: &Path, sizes: Sizes) -> Result<Row> {
+/// Measures one cell; `postgres` is the peers' server and its process.
+pub(crate) async fn run(
+    cell: &str,
+    place: &Path,
+    sizes: Sizes,
+    postgres: Option<(&str, u32)>,
+) -> Result<Row> {
+    let flight = sizes.flight.max(1_024);
     if cell == "engine" {
-        let disk = Disk::of(std::process::id(), place);
-        let row = crate::engine::lifecycle(place, sizes.n, sizes.flight.max(1_024)).await?;
-        return Ok(disk.told(row));
+        let disk = Disk::of(vec![std::process::id()], place);
+        return Ok(disk.told(engine::in_a_file(place, sizes.n, flight).await?));
+    }
+    if cell == "engine-postgres" {
+        let (url, pid) = postgres.context("PostgreSQL did not start")?;
+        let disk = Disk::of(tree(pid), place);
+        return Ok(disk.told(engine::on_a_server(place, url, sizes.n, flight).await?));
     }
     let stand = Arc::new(Stand::start(place).await?);
     match cell {
@@ -78,9 +90,7 @@ struct Disk {
 }
 
 impl Disk {
-    fn of(pid: u32, place: &Path) -> Self {
-        // Not what is below it: the servers of the peers are children of this program.
-        let pids = vec![pid];
+    fn of(pids: Vec<u32>, place: &Path) -> Self {
         let syncs = Syncs::of(&pids, place);
         Self { written: written(&pids), pids, syncs }
     }
@@ -93,7 +103,7 @@ impl Disk {
 }
 
 async fn single(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row> {
-    let disk = Disk::of(stand.pid(), place);
+    let disk = Disk::of(vec![stand.pid()], place);
     let times = adders::single(stand, sizes.clients, sizes.span).await?;
     let count = times.count() as u64;
     let settings =
@@ -102,7 +112,7 @@ async fn single(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row> {
 }
 
 async fn bulk(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row> {
-    let disk = Disk::of(stand.pid(), place);
+    let disk = Disk::of(vec![stand.pid()], place);
     let times = adders::bulk(stand, sizes.n, spec).await?;
     let settings = format!("mTLS, AddTasks of {BATCH}, {BATCHERS} clients; times are of a batch");
     Ok(disk.told(Row::ours("bulk", sizes.n, times)).set(settings))
@@ -122,7 +132,7 @@ async fn runners(stand: &Stand, sizes: Sizes) -> Result<Vec<Runner>> {
 /// A full queue until every verdict is accepted: grant, finish, verdict.
 async fn drain(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row> {
     adders::bulk(stand, sizes.n, spec).await?;
-    let disk = Disk::of(stand.pid(), place);
+    let disk = Disk::of(vec![stand.pid()], place);
     let begun = clock::instant();
     let mut over = stand.review.approvals();
     let runners = runners(stand, sizes).await?;
@@ -141,7 +151,7 @@ async fn drain(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row> {
 async fn lifecycle(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row> {
     let mut over = stand.review.approvals();
     let runners = runners(stand, sizes).await?;
-    let disk = Disk::of(stand.pid(), place);
+    let disk = Disk::of(vec![stand.pid()], place);
     let begun = clock::instant();
     let adding = tokio::spawn({
         let stand = Arc::clone(stand);
@@ -165,7 +175,7 @@ async fn lifecycle(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row
 /// One task into an idle queue: from the call to the grant at the runner.
 async fn ping(stand: &Arc<Stand>, place: &Path, sizes: Sizes) -> Result<Row> {
     let mut runner = Runner::start(stand, RUNNER, 64, Habit::Finish).await?;
-    let disk = Disk::of(stand.pid(), place);
+    let disk = Disk::of(vec![stand.pid()], place);
     let times = pings(stand, &mut runner, sizes.pings, spec).await?;
     let settings = "mTLS, from AddTasks to the grant on the runner's stream";
     Ok(disk.told(Row::ours("ping", sizes.pings, times)).set(settings))

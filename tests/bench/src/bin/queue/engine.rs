@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use vivarium_bench::times::Times;
 use vivarium_chassis::clock::{self, SystemClock};
 use vivarium_ledger::ledger::abort_on_fault;
+use vivarium_ledger::store::Store;
+use vivarium_ledger::store::postgres::Postgres;
 use vivarium_ledger::store::sqlite::Sqlite;
 use vivarium_ledger::writer::Parts;
 use vivarium_ledger::{Ledger, Options, Submission};
@@ -27,7 +30,7 @@ use vivarium_queue::domain::world::Pace;
 use vivarium_queue::domain::{Command, Queue};
 use vivarium_queue::views;
 use vivarium_types::ids::{Id as _, InstanceId};
-use vivarium_types::{Actor, MicroUsd};
+use vivarium_types::{Actor, Clock as _, MicroUsd};
 
 use crate::row::Row;
 
@@ -36,10 +39,27 @@ const STREAM: u64 = 1;
 /// Tasks of one command to add.
 const BATCH: u64 = 100;
 
-/// The whole course of `count` tasks, `flight` of them at once.
-pub(crate) async fn lifecycle(place: &Path, count: u64, flight: u32) -> Result<Row> {
-    let folder = tempfile::Builder::new().prefix("engine-").tempdir_in(place)?;
+/// The whole course of `count` tasks in a file, `flight` of them at once.
+pub(crate) async fn in_a_file(place: &Path, count: u64, flight: u32) -> Result<Row> {
+    let folder = folder(place)?;
     let store = Sqlite::at(&folder.path().join("queue.db"))?;
+    lifecycle("engine", store, count, flight).await
+}
+
+/// The same with the ledger in the PostgreSQL that the peers use.
+pub(crate) async fn on_a_server(place: &Path, url: &str, count: u64, flight: u32) -> Result<Row> {
+    let (folder, config) = (folder(place)?, url.parse()?);
+    let schema = format!("engine_{}", SystemClock.now().as_millis());
+    let views = folder.path().join("views.db");
+    let opening = tokio::task::spawn_blocking(move || Postgres::at(&config, &schema, &views));
+    lifecycle("engine-postgres", opening.await??, count, flight).await
+}
+
+fn folder(place: &Path) -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("engine-").tempdir_in(place)?)
+}
+
+async fn lifecycle(cell: &str, store: impl Store, count: u64, flight: u32) -> Result<Row> {
     let parts = Parts {
         clock: Arc::new(SystemClock),
         ids: clock::ids(),
@@ -59,7 +79,7 @@ pub(crate) async fn lifecycle(place: &Path, count: u64, flight: u32) -> Result<R
     ledger.close();
     running.join()?;
     let settings = format!("in process, {flight} in flight, adds of {BATCH}, 4 events a task");
-    Ok(Row::ours("engine", count, times).set(settings))
+    Ok(Row::ours(cell, count, times).set(settings))
 }
 
 async fn begin(ledger: &Ledger<Queue>, instance: InstanceId) -> Result<()> {

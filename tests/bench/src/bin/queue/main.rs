@@ -37,7 +37,8 @@ use row::{OURS, Row};
 ///
 /// Cells: single (64 clients add one by one), bulk, drain (a full queue to the last end state), ping
 /// (an idle queue, from the call to the handler), rescue (a runner dies with 100 tasks); of ours also
-/// lifecycle, engine (without the wire), depth, fair and watch. Peers: PostgreSQL by hand (one by one
+/// lifecycle, engine (without the wire), engine-postgres (with the ledger in the peers' PostgreSQL),
+/// depth, fair and watch. Peers: PostgreSQL by hand (one by one
 /// and in batches), graphile-worker (as it comes and with its local queue), pg-boss, awa, apalis on
 /// PostgreSQL and on SQLite, `BullMQ`, NATS `JetStream`. Their servers run on loopback in a folder that
 /// goes with the run; all of them sync before they answer, and the syncs are counted.
@@ -115,7 +116,8 @@ fn main() -> Result<()> {
         build_queue(&top)?;
     }
     let some_peer =
-        peers::CELLS.iter().any(|cell| peers::ALL.iter().any(|peer| args.wants(cell, peer.name)));
+        peers::CELLS.iter().any(|cell| peers::ALL.iter().any(|peer| args.wants(cell, peer.name)))
+            || args.wants("engine-postgres", OURS);
     let peers = some_peer.then(|| Peers::start(&top.join("tests/bench/peers"), place, args.built));
     let rows = measure(&args, place, peers.as_ref())?;
     let record = record(&args, place, peers.as_ref(), rows);
@@ -146,7 +148,7 @@ fn measure(args: &Args, place: &Path, peers: Option<&Peers>) -> Result<Vec<Row>>
                 continue;
             }
             if args.wants(cell, OURS) {
-                take(round, &|| match runtime.block_on(cells::run(cell, place, sizes)) {
+                take(round, &|| match run(&runtime, cell, place, sizes, peers) {
                     Ok(row) => row.judged(sizes.clients as u64),
                     Err(error) => Row::without(OURS, cell, format!("failed: {error:#}")),
                 })?;
@@ -164,6 +166,17 @@ fn measure(args: &Args, place: &Path, peers: Option<&Peers>) -> Result<Vec<Row>>
         }
     }
     Ok(rows)
+}
+
+fn run(
+    runtime: &Runtime,
+    cell: &str,
+    place: &Path,
+    sizes: Sizes,
+    peers: Option<&Peers>,
+) -> Result<Row> {
+    let postgres = peers.and_then(Peers::postgres);
+    runtime.block_on(cells::run(cell, place, sizes, postgres))
 }
 
 fn record(args: &Args, place: &Path, peers: Option<&Peers>, rows: Vec<Row>) -> Record {

@@ -216,6 +216,12 @@ impl Peers {
         }
     }
 
+    /// Where the PostgreSQL of the peers is, and its process.
+    pub(crate) fn postgres(&self) -> Option<(&str, u32)> {
+        let server = self.server("postgres").ok()?;
+        Some((&server.address, server.pid))
+    }
+
     fn tell_servers(&self, command: &mut Command) {
         command.env("BENCH_FOLDER", &self.place);
         for (name, server) in &self.servers {

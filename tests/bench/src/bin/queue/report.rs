@@ -37,7 +37,7 @@ pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> Option<f64> {
 }
 
 /// The titles of the cells, in the order of the page.
-const CELLS: [(&str, &str); 10] = [
+const CELLS: [(&str, &str); 11] = [
     ("single", "A: single adds, 64 clients, each waits for its durable answer"),
     ("bulk", "B: many tasks at once"),
     ("drain", "C: a full queue to the durable end state"),
@@ -45,6 +45,7 @@ const CELLS: [(&str, &str); 10] = [
     ("rescue", "E: a runner dies with 100 tasks, until the last of them runs elsewhere"),
     ("lifecycle", "Ours alone: add, grant, finish, verdict accepted"),
     ("engine", "Ours alone: the same in one process, without the wire"),
+    ("engine-postgres", "Ours alone: the same with the ledger in PostgreSQL"),
     ("depth", "Ours alone: a deep queue"),
     ("fair", "Ours alone: a thousand submitters"),
     ("watch", "Ours alone: two hundred subscribers"),
@@ -103,8 +104,8 @@ fn table(rows: &[&Row], by_time: bool) -> Result<String, fmt::Error> {
         |peer: &str| figures(&of(peer), |row| if by_time { row.p50_ms } else { rate(row) });
     let ours = figure(OURS);
     let mut text = String::from(
-        "| | a second | p50 ms | p99 ms | seconds | syncs | disk p50 ms | ours is | settings |\n\
-         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
+        "| | a second | p50 ms | p99 ms | seconds | syncs | KiB a task | disk p50 ms | ours is | settings |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n",
     );
     for peer in peers {
         let rows = of(peer);
@@ -114,7 +115,7 @@ fn table(rows: &[&Row], by_time: bool) -> Result<String, fmt::Error> {
         };
         if let Some(why) = last.skipped.as_ref().filter(|_| counted(&rows).next().is_none()) {
             let (version, settings) = (&last.version, &last.settings);
-            writeln!(text, "| {peer} {version} | {why} | | | | | | | {settings} |")?;
+            writeln!(text, "| {peer} {version} | {why} | | | | | | | | {settings} |")?;
             continue;
         }
         let ratio = ours.zip(figure(peer)).filter(|_| peer != OURS).map(|(ours, theirs)| {
@@ -127,13 +128,14 @@ fn table(rows: &[&Row], by_time: bool) -> Result<String, fmt::Error> {
         let shown = |figure: Option<f64>| figure.map(short).unwrap_or_default();
         writeln!(
             text,
-            "| {peer} {} | {} | {} | {} | {} | {} | {} | {} | {}{} |",
+            "| {peer} {} | {} | {} | {} | {} | {} | {} | {} | {} | {}{} |",
             last.version,
             shown(figures(&rows, rate)),
             shown(figures(&rows, |row| row.p50_ms)),
             shown(figures(&rows, |row| row.p99_ms)),
             shown(figures(&rows, |row| row.seconds)),
             shown(figures(&rows, |row| row.fsyncs.map(crate::row::float))),
+            shown(figures(&rows, Row::kib_a_task)),
             shown(probe),
             ratio.unwrap_or_default(),
             last.settings,

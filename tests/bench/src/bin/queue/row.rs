@@ -9,7 +9,8 @@ use vivarium_bench::times::Times;
 use crate::probe::Probe;
 
 /// Cells whose syncs are counted.
-const SYNCING: [&str; 6] = ["single", "bulk", "drain", "ping", "lifecycle", "engine"];
+const SYNCING: [&str; 7] =
+    ["single", "bulk", "drain", "ping", "lifecycle", "engine", "engine-postgres"];
 
 /// Us, in the column of peers.
 pub(crate) const OURS: &str = "vivarium";
@@ -67,6 +68,11 @@ impl Row {
             skipped: Some(why.into()),
             ..Self::default()
         }
+    }
+
+    /// What was handed to the disk for each task.
+    pub(crate) fn kib_a_task(&self) -> Option<f64> {
+        Some(float(self.written?) / 1_024.0 / float(self.n.max(1)))
     }
 
     /// With how it was set.
