@@ -1,8 +1,11 @@
 //! The queue against a network and crashes that a seed decides, over many thousand seeds.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use clap::Parser;
 use vivarium_sim::{Counts, run};
@@ -19,25 +22,59 @@ struct Args {
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     first: u64,
+    /// How many are played at a time. Unset: one a core.
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+}
+
+/// What came of the seeds so far.
+#[derive(Debug, Default)]
+struct Played {
+    done: u64,
+    all: Counts,
+    broken: Vec<u64>,
+}
+
+/// Plays every seed once; what happened in all of them, and the seeds that broke a promise.
+#[expect(clippy::print_stdout, reason = "a suite prints its figures")]
+fn play(args: &Args) -> (Counts, Vec<u64>) {
+    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
+    let next = AtomicU64::new(args.first);
+    let played = Mutex::new(Played::default());
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= args.first + args.seeds {
+                return;
+            }
+            let outcome = run(seed, None);
+            let mut played = played.lock().unwrap_or_else(PoisonError::into_inner);
+            played.all.add(&outcome.counts);
+            if !outcome.breaches.is_empty() {
+                println!("VIVARIUM_SEED={seed}: {:#?}", outcome.breaches);
+                played.broken.push(seed);
+            }
+            played.done += 1;
+            if played.done.is_multiple_of(1_000) {
+                println!("{} of {} seeds, {} broken", played.done, args.seeds, played.broken.len());
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads.map_or(1, NonZeroUsize::get) {
+            scope.spawn(work);
+        }
+    });
+    let Played { all, mut broken, .. } =
+        played.into_inner().unwrap_or_else(PoisonError::into_inner);
+    broken.sort_unstable();
+    (all, broken)
 }
 
 #[expect(clippy::print_stdout, reason = "a suite prints its figures")]
 fn main() -> ExitCode {
     let args = Args::parse();
-    let mut all = Counts::default();
-    let mut broken = Vec::new();
-    for seed in args.first..args.first + args.seeds {
-        let outcome = run(seed, None);
-        all.add(&outcome.counts);
-        if !outcome.breaches.is_empty() {
-            println!("VIVARIUM_SEED={seed}: {:#?}", outcome.breaches);
-            broken.push(seed);
-        }
-        let done = seed + 1 - args.first;
-        if done.is_multiple_of(1_000) {
-            println!("{done} of {} seeds, {} broken", args.seeds, broken.len());
-        }
-    }
+    let (all, broken) = play(&args);
     let version = env!("CARGO_PKG_VERSION");
     let result = format!(
         "cargo xtask long simulation -- --seeds {} --first {}\nversion {version}\n\

@@ -134,17 +134,14 @@ impl Order {
                     let grants = recent.get(&known.submitter).copied().unwrap_or(0);
                     (-priority, grants, since.time_us, id.to_owned())
                 };
-            // The latest grants are counted anew at each moment, so the older ones may count or not.
-            let earlier = |recent: &BTreeMap<String, usize>, other: &str, known: &Known| {
-                by(recent, other, known, self.before_us)
-                    < by(recent, id, granted, self.noted_us + UNNOTED_US)
-            };
+            // The latest grants are counted anew at each moment, so the oldest may count or not:
+            // against the other all of them count, for it only those that surely do.
+            let place = by(&now, id, granted, self.noted_us + UNNOTED_US);
             let passed = self.tasks.iter().filter(|(other, known)| {
                 other.as_str() != id
                     && known.ready.is_some()
                     && known.could_replace(granted, resident)
-                    && earlier(&now, other, known)
-                    && earlier(&self.before, other, known)
+                    && by(&self.before, other, known, self.before_us) < place
             });
             first.extend(passed.map(|(other, _)| other.clone()));
         }
