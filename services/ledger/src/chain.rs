@@ -4,11 +4,15 @@
 //! This module builds without default features, so that the panel verifies a log in the reader's
 //! own browser with the same code.
 
+use std::io::Write as _;
+
 use sha2::{Digest, Sha256};
 use vivarium_types::Timestamp;
-use vivarium_types::ids::LedgerId;
+use vivarium_types::ids::{BODY_LENGTH, LedgerId};
 use vivarium_types::source::{Hash, Row};
 
+/// Bytes of a ledger's id: `led_` and its body.
+const LEDGER_BYTES: usize = 4 + BODY_LENGTH;
 /// First field of every row hash. A change of the recipe is a new tag.
 const ROW_TAG: &[u8] = b"vivarium.ledger.row.1";
 /// First field of the hash before the first row.
@@ -34,7 +38,7 @@ pub fn link(previous: Hash, ledger: LedgerId, row: &Row) -> Hash {
     let mut hasher = Sha256::new();
     field(&mut hasher, ROW_TAG);
     field(&mut hasher, &previous.0);
-    field(&mut hasher, ledger.to_string().as_bytes());
+    field(&mut hasher, printed(ledger, &mut [0; LEDGER_BYTES]));
     field(&mut hasher, &row.sequence.to_be_bytes());
     field(&mut hasher, &row.time.as_micros().to_be_bytes());
     field(&mut hasher, row.actor.as_bytes());
@@ -60,6 +64,13 @@ pub fn checkpoint_bytes(ledger: LedgerId, sequence: u64, hash: Hash, time: Times
         bytes.extend_from_slice(field);
     }
     bytes
+}
+
+/// A ledger's id as it prints. Every row has it hashed, so it is not worth an allocation each.
+fn printed(ledger: LedgerId, space: &mut [u8; LEDGER_BYTES]) -> &[u8] {
+    let mut rest = space.as_mut_slice();
+    write!(rest, "{ledger}").expect("an id has as many bytes as its prefix and body");
+    space
 }
 
 /// Fields are length-prefixed, so that no two different rows feed the hasher the same bytes.

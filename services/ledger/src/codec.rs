@@ -5,10 +5,16 @@ use vivarium_types::source::Row;
 use crate::aggregate::Aggregate;
 use crate::store::Error;
 
+/// Room for an event as most are: one allocation for each, not one for each doubling.
+const USUAL_BYTES: usize = 512;
+
 /// The exact bytes an event is stored as.
 pub fn encode<A: Aggregate>(event: &A::Event) -> Result<Vec<u8>, Error> {
     let wire: A::Wire = event.clone().into();
-    serde_json::to_vec(&wire).map_err(|error| Error::Unavailable(Box::new(error)))
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, &wire)
+        .map_err(|error| Error::Unavailable(Box::new(error)))?;
+    Ok(bytes)
 }
 
 /// The event of a stored row. A row that does not convert is corrupt.

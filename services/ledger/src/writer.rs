@@ -35,6 +35,8 @@ const IDLE_SLEEP_MIN: Duration = Duration::from_millis(5);
 const CURSOR_DELAY: Duration = Duration::from_secs(1);
 /// How often old answers are looked for.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
+/// The lowest priority that a thread can have, from `nice(2)`; on Linux it is a thread's own.
+const LEAST_URGENT: i32 = 19;
 /// Old answers forgotten at a time.
 const FORGET_LIMIT: u32 = 10_000;
 
@@ -637,6 +639,7 @@ impl<A: Aggregate> Writer<A> {
             self.snapshot_at = self.head.sequence;
             let (reader, kept) = (self.store.reader(), self.store.snapshots());
             let spawned = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
+                yield_to_others();
                 match snapshot::take::<A>(&*reader, &*kept) {
                     Ok(sequence) => tracing::info!(sequence, "snapshot taken"),
                     Err(error) => tracing::warn!(%error, "no snapshot taken"),
@@ -644,6 +647,14 @@ impl<A: Aggregate> Writer<A> {
             });
             self.snapshot_running = spawned.ok();
         }
+    }
+}
+
+/// Lets this thread work only when nobody else wants to: a snapshot saves time at some later start,
+/// and callers wait now.
+fn yield_to_others() {
+    if let Err(error) = rustix::process::nice(LEAST_URGENT) {
+        tracing::debug!(%error, "the snapshot's thread keeps its priority");
     }
 }
 

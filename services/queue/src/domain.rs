@@ -98,8 +98,9 @@ pub enum Dependency {
 /// The state: what `apply` made of the log, with its indices, and a part beside it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Queue {
-    /// Tasks that are open or failed.
-    pub tasks: BTreeMap<TaskId, Task>,
+    /// Tasks that are open or failed. Boxed, because each event takes one out and puts it back, and the
+    /// neighbours in the tree are moved along.
+    pub tasks: BTreeMap<TaskId, Box<Task>>,
     /// Tasks that are over for good: approved or cancelled. The rest of them is in the read models.
     pub over: BTreeMap<TaskId, State>,
     /// Every key ever used.
@@ -567,7 +568,7 @@ impl Queue {
 
     /// The end of a lease as it was taken.
     pub fn taken(&self, held: Held) -> Option<&Taken> {
-        self.taken.iter().find(|taken| taken.lease == held.lease && taken.token == held.token)
+        self.taken.iter().rev().find(|taken| taken.lease == held.lease && taken.token == held.token)
     }
 
     fn decided(&self, command: Command, cx: &Context<'_>) -> Result<Vec<Event>, Rejection> {
@@ -692,7 +693,7 @@ impl Queue {
         if planted::has(Bug::MissDependency) {
             self.loose.remove(&id);
         }
-        self.tasks.insert(id, task);
+        self.tasks.insert(id, Box::new(task));
     }
 
     /// Changes a task and all that is derived from it.

@@ -103,7 +103,7 @@ impl Server {
     pub(crate) fn may_split(&self, event: &Event) -> bool {
         let Event::LeaseGranted(granted) = event else { return false };
         let queue = self.hand.state();
-        queue.tasks.get(&granted.task).is_some_and(split::may_split)
+        queue.tasks.get(&granted.task).is_some_and(|task| split::may_split(task))
     }
 
     pub(crate) fn ledger(&self) -> &Ledger<Queue> {

@@ -141,7 +141,7 @@ impl Queue {
         let mut above = Vec::new();
         let mut next = task.added.parent.as_ref();
         while let Some(known) = next.and_then(|parent| self.tasks.get(&parent.task)) {
-            above.push(known);
+            above.push(known.as_ref());
             next = known.added.parent.as_ref();
         }
         above

@@ -62,6 +62,7 @@ impl Queue {
         named.sort_unstable_by_key(|task| task.id());
         named.dedup_by_key(|task| task.id());
         let all = redrive.tasks.is_empty().then(|| self.tasks.values()).into_iter().flatten();
+        let all = all.map(Box::as_ref);
         let fits = |task: &&Task| redrive.fits(task) && !self.orphaned(task);
         let found = named.into_iter().chain(all).filter(fits);
         let reopened = found.take(redrive.limit).map(|task| Event::TaskReopened {
@@ -83,13 +84,13 @@ impl Queue {
                 || redrive.tasks.iter().any(|name| self.resolve(name) == Ok(id))
         };
         let fits = |task: &&Task| redrive.fits(task) && named(task) && !self.orphaned(task);
-        self.tasks.values().filter(fits).count() as u64
+        self.tasks.values().map(Box::as_ref).filter(fits).count() as u64
     }
 
     fn failed_task(&self, name: &str) -> Result<&Task, Rejection> {
         let id = self.resolve(name)?;
         let task = self.tasks.get(&id).filter(|task| task.state == State::Failed);
-        task.ok_or_else(|| refused(self.state_of(id), "redrive"))
+        task.map(Box::as_ref).ok_or_else(|| refused(self.state_of(id), "redrive"))
     }
 
     pub(super) fn cancel(
@@ -146,7 +147,7 @@ impl Queue {
         let waits = |task: &&Task| {
             task.question.as_deref() == Some(letter) && task.awaits == Some(Awaits::Question)
         };
-        let task = self.tasks.values().find(waits).ok_or(Rejection::Stale)?;
+        let task = self.tasks.values().map(Box::as_ref).find(waits).ok_or(Rejection::Stale)?;
         // A task that was set aside stays so, and has its answer when it is taken up again.
         let paused = task.state == State::Paused;
         let state = if paused { State::Paused } else { self.fresh_state(task, now) };
@@ -224,7 +225,8 @@ impl Queue {
         if state.is_final() {
             return Err(refused(state, request));
         }
-        self.tasks.get(&id).ok_or_else(|| Rejection::TaskNotFound { task: name.to_owned() })
+        let task = self.tasks.get(&id).map(Box::as_ref);
+        task.ok_or_else(|| Rejection::TaskNotFound { task: name.to_owned() })
     }
 
     /// The task whose present submission this is, while it has no verdict.
@@ -232,7 +234,7 @@ impl Queue {
         let found = self.tasks.get(&task).filter(|task| {
             task.under_review && task.submission == Some(submission) && !task.state.is_final()
         });
-        found.ok_or(Rejection::Stale)
+        found.map(Box::as_ref).ok_or(Rejection::Stale)
     }
 }
 

@@ -28,7 +28,7 @@ use vivarium_types::ids::{InstanceId, LeaseId, TaskId};
 use super::{Desk, effects, proposals, refusal};
 use crate::domain::Command;
 use crate::domain::event::{CritiqueOutcome, Event, HaltAck, Wire, write};
-use crate::domain::lease::Granted;
+use crate::domain::lease::{Granted, Purpose};
 use crate::domain::retry::Class;
 use crate::domain::volatile::Beat;
 use crate::domain::world::Mode;
@@ -359,8 +359,12 @@ impl Session {
         Ok(self.say(Answer::Granted(grant)).await)
     }
 
-    /// The signed word that a lease is held, for one more ttl.
+    /// The signed word that a lease is held, for one more ttl. Under the lease of a local task nobody
+    /// acts at another service, so nothing is signed for it.
     fn capability(&self, granted: &Granted, token: u64) -> Result<String, Refusal> {
+        if granted.purpose == Purpose::Local {
+            return Ok(String::new());
+        }
         self.signer.lease(&Capability {
             lease: granted.lease,
             task: Some(granted.task),

@@ -22,7 +22,8 @@ const AT_WORK_MAX: usize = 4_096;
 /// them must not go on.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
-    tasks: BTreeMap<TaskId, Known>,
+    /// Boxed, because tasks are large and come and go with almost every event.
+    tasks: BTreeMap<TaskId, Box<Known>>,
     /// Attempts that began in this transaction.
     attempts: BTreeMap<AttemptId, Attempt>,
 }
@@ -83,12 +84,12 @@ impl Gathered {
                 Ok(Known { sequence, task, changed: false, fresh: None })
             })
             .optional()?;
-        Ok(known.map(|known| place.insert(known)))
+        Ok(known.map(|known| &mut **place.insert(Box::new(known))))
     }
 
     pub(super) fn add(&mut self, sequence: u64, task: Task, texts: Texts) {
         let known = Known { sequence, changed: true, fresh: Some(texts), task };
-        self.tasks.insert(known.task.id(), known);
+        self.tasks.insert(known.task.id(), Box::new(known));
     }
 
     pub(super) fn begin(&mut self, task: u64, granted: &Granted, meta: &Meta) {

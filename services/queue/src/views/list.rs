@@ -155,7 +155,8 @@ impl Way {
                 .with(" FROM tasks INDEXED BY tasks_by_state WHERE tasks.state = ?", state.word()),
             Self::Ranked(state) => sql.with(
                 " FROM tasks INDEXED BY tasks_by_priority
-                  WHERE state IN ('approved', 'failed', 'cancelled') AND state = ?",
+                  WHERE (state = 'approved' OR state = 'failed' OR state = 'cancelled')
+                    AND state = ?",
                 state.word(),
             ),
             Self::All => sql.push(" FROM tasks INDEXED BY tasks_by_age WHERE TRUE"),

@@ -21,7 +21,7 @@ const TITLE_MAX: usize = 120;
 pub(in crate::rpc) async fn lineage(desk: &Desk, held: Held) -> Result<Vec<String>, Refusal> {
     let asked = desk.ledger.ask(move |queue| {
         let live = queue.leases.get(&held.lease).filter(|lease| lease.token == held.token);
-        let task = live.and_then(|lease| queue.tasks.get(&lease.granted.task));
+        let task = live.and_then(|lease| queue.tasks.get(&lease.granted.task)).map(Box::as_ref);
         let own = task.into_iter().chain(task.into_iter().flat_map(|task| queue.ancestors(task)));
         own.map(|task| task.added.instruction.id.clone()).collect::<Vec<_>>()
     });

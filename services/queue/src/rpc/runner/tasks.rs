@@ -42,7 +42,7 @@ pub(super) struct Family {
 
 /// An open task, and the texts about its family.
 struct Open {
-    task: Task,
+    task: Box<Task>,
     may_split: bool,
     root: Option<TextRef>,
     parts: Vec<(TaskId, Done)>,
