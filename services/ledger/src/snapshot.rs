@@ -17,6 +17,9 @@ const HEADER_LENGTH: usize = 4 + 4 + 8 + 32 + 32;
 const ZSTD_LEVEL: i32 = 3;
 /// Rows read from disk at a time during a replay.
 const REPLAY_CHUNK: usize = 1_000;
+/// Bytes of a kept snapshot that are read in the time that one row takes: measured with a million
+/// queued tasks (`cargo xtask bench start`, `growth`).
+const BYTES_OF_A_ROW: u64 = 256;
 /// Most bytes a state may unpack to: a bound against a damaged header.
 const STATE_BYTES_MAX: usize = 4 << 30;
 
@@ -31,6 +34,15 @@ pub struct Replayed<A> {
     pub hash: Hash,
     /// The row of the snapshot it began with; 0 without one.
     pub snapshot: u64,
+    /// Bytes of that snapshot as it is kept.
+    pub snapshot_bytes: u64,
+}
+
+/// Rows behind a snapshot of `bytes` bytes after which the next one is worth its while: reading them
+/// takes about as long as reading the snapshot. So the work of snapshots stays in proportion to the
+/// rows, however large the state is.
+pub const fn rows_worth(bytes: u64) -> u64 {
+    bytes / BYTES_OF_A_ROW
 }
 
 /// The state behind row `until` (or the newest row): the newest usable snapshot and the rows after
@@ -48,21 +60,24 @@ pub fn replay<A: Aggregate>(
         sequence: 0,
         hash: chain::genesis(head.ledger),
         snapshot: 0,
+        snapshot_bytes: 0,
     });
     roll_forward(reader, head, &mut replayed, until)?;
     Ok(replayed)
 }
 
-/// Builds a snapshot of the newest state and keeps it.
-pub fn take<A: Aggregate>(reader: &dyn Reader, kept: &dyn Snapshots) -> Result<u64, Error> {
+/// Builds a snapshot of the newest state and keeps it; its row, and its bytes as it is kept.
+pub fn take<A: Aggregate>(reader: &dyn Reader, kept: &dyn Snapshots) -> Result<(u64, u64), Error> {
     let mut replayed = replay::<A>(reader, Some(kept), u64::MAX)?;
     if planted::has(Bug::SnapshotMissesLast) && replayed.sequence > 1 {
         replayed.state = replay::<A>(reader, None, replayed.sequence - 1)?.state;
     }
-    if replayed.sequence > 0 {
-        kept.put(replayed.sequence, &pack(&replayed)?)?;
+    if replayed.sequence == 0 {
+        return Ok((0, 0));
     }
-    Ok(replayed.sequence)
+    let packed = pack(&replayed)?;
+    kept.put(replayed.sequence, &packed)?;
+    Ok((replayed.sequence, packed.len() as u64))
 }
 
 fn roll_forward<A: Aggregate>(
@@ -130,6 +145,7 @@ fn pack<A: Aggregate>(replayed: &Replayed<A>) -> Result<Vec<u8>, Error> {
 }
 
 fn unpack<A: Aggregate>(bytes: &[u8]) -> Option<Replayed<A>> {
+    let snapshot_bytes = bytes.len() as u64;
     let (magic, rest) = bytes.split_first_chunk::<4>()?;
     let (version, rest) = rest.split_first_chunk::<4>()?;
     let (sequence, rest) = rest.split_first_chunk::<8>()?;
@@ -144,5 +160,5 @@ fn unpack<A: Aggregate>(bytes: &[u8]) -> Option<Replayed<A>> {
     let state = zstd::bulk::decompress(packed, size).ok()?;
     let sequence = u64::from_be_bytes(*sequence);
     let state = postcard::from_bytes(&state).ok()?;
-    Some(Replayed { state, sequence, hash: Hash(*hash), snapshot: sequence })
+    Some(Replayed { state, sequence, hash: Hash(*hash), snapshot: sequence, snapshot_bytes })
 }

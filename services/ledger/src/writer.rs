@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -101,6 +102,8 @@ pub struct Writer<A: Aggregate> {
     unkept_checkpoints: BTreeMap<String, Checkpoint>,
     unkept_since: Option<Timestamp>,
     snapshot_at: u64,
+    /// Bytes of the newest snapshot; written by the thread that takes it.
+    snapshot_bytes: Arc<AtomicU64>,
     snapshot_running: Option<std::thread::JoinHandle<()>>,
     forgot_at: Timestamp,
 }
@@ -178,6 +181,7 @@ impl<A: Aggregate> Writer<A> {
             unkept_since: None,
             // Rows of earlier lives count: a process that is often restarted must not replay for ever.
             snapshot_at: replayed.snapshot,
+            snapshot_bytes: Arc::new(AtomicU64::new(replayed.snapshot_bytes)),
             snapshot_running: None,
             forgot_at: Timestamp::EPOCH,
             store,
@@ -635,13 +639,19 @@ impl<A: Aggregate> Writer<A> {
             }
         }
         let running = self.snapshot_running.as_ref().is_some_and(|thread| !thread.is_finished());
-        if !running && self.head.sequence >= self.snapshot_at + self.options.snapshot_every {
+        let worth = snapshot::rows_worth(self.snapshot_bytes.load(Ordering::Relaxed));
+        let every = self.options.snapshot_every.max(worth);
+        if !running && self.head.sequence >= self.snapshot_at + every {
             self.snapshot_at = self.head.sequence;
+            let kept_bytes = Arc::clone(&self.snapshot_bytes);
             let (reader, kept) = (self.store.reader(), self.store.snapshots());
             let spawned = std::thread::Builder::new().name("snapshot".into()).spawn(move || {
                 yield_to_others();
                 match snapshot::take::<A>(&*reader, &*kept) {
-                    Ok(sequence) => tracing::info!(sequence, "snapshot taken"),
+                    Ok((sequence, bytes)) => {
+                        kept_bytes.store(bytes, Ordering::Relaxed);
+                        tracing::info!(sequence, bytes, "snapshot taken");
+                    }
                     Err(error) => tracing::warn!(%error, "no snapshot taken"),
                 }
             });

@@ -540,7 +540,7 @@ impl Model {
         let lease = &self.queue.leases[&held.lease];
         let task = self.queue.tasks.get(&lease.granted.task);
         let critique = lease.granted.purpose == Purpose::Critique;
-        let fits = shape < 3 && task.is_some_and(split::may_split);
+        let fits = shape < 3 && task.is_some_and(|task| split::may_split(task));
         let taken = self.finish(held, Outcome::Finished(work));
         assert_eq!(taken, critique || fits, "only a sound plan for a whole task is taken");
         if taken {

@@ -1,6 +1,7 @@
 //! Tasks on the queue's engine in this process, from their adding to their verdict: the real ledger,
 //! views and rules, without processes and wire.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +31,10 @@ const RUNNER: &str = "executor";
 const STREAM: u64 = 1;
 /// Tasks of one command to add.
 pub const BATCH: usize = 100;
+/// Batches of tasks that are added at once.
+const LANES: usize = 8;
 /// Leases in flight.
-const FLIGHT: u64 = 1_024;
+pub const FLIGHT: u64 = 1_024;
 /// Commands on their way.
 const OPEN_MAX: usize = 4_096;
 
@@ -83,20 +86,25 @@ impl Course {
         self.ledger.committed()
     }
 
-    /// Adds tasks in batches, several at once; `spec` makes the task of a number. Tasks that depend
-    /// on others need `lanes` 1, so that theirs come first.
-    pub async fn add(
+    /// Adds tasks in batches of [`BATCH`], several at once; `spec` makes the task of a number.
+    pub async fn add(&self, count: usize, spec: impl Fn(usize) -> Spec) -> Result<()> {
+        self.add_in(0..count, BATCH, spec).await
+    }
+
+    /// Adds the tasks of these numbers in batches, several at once. Tasks that depend on others are in
+    /// the same batch behind them, or were added before.
+    pub async fn add_in(
         &self,
-        count: usize,
-        lanes: usize,
+        numbers: Range<usize>,
+        batch: usize,
         spec: impl Fn(usize) -> Spec,
     ) -> Result<()> {
-        let open = Arc::new(Semaphore::new(lanes));
+        let open = Arc::new(Semaphore::new(LANES));
         let mut adding = tokio::task::JoinSet::new();
-        for first in (0..count).step_by(BATCH) {
+        for first in numbers.clone().step_by(batch) {
             let place = Arc::clone(&open).acquire_owned().await?;
             let mut texts = self.ledger.texts();
-            let proposals = (first..count.min(first + BATCH)).map(|number| Proposal {
+            let proposals = (first..numbers.end.min(first + batch)).map(|number| Proposal {
                 spec: spec(number),
                 title: texts.plain("a task"),
                 instruction: texts.plain(&"x".repeat(256)),

@@ -78,7 +78,7 @@ fn obstacle(queue: &Queue, task: &Task) -> Option<WaitReason> {
         .leases
         .values()
         .filter(|lease| lease.granted.purpose != Purpose::Critique)
-        .map(|lease| &queue.tasks[&lease.granted.task])
+        .map(|lease| queue.tasks[&lease.granted.task].as_ref())
         .collect();
     let spec = task.spec();
     if at_work.iter().any(|other| alone(other)) {

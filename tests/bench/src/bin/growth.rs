@@ -68,42 +68,47 @@ async fn measure(args: &Args, folder: &Path) -> Result<Vec<Line>> {
     let queued = Course::open(&folder.join("queued.db")).await?;
     let mut there = 0;
     for size in [10_000, 100_000, 1_000_000].into_iter().filter(|size| *size <= args.most) {
-        queued.add(size - there, 8, |_| course::plain()).await?;
+        queued.add(size - there, |_| course::plain()).await?;
         there = size;
-        lines.push(laps(&queued, format!("{size} queued"), 8, |_, _| course::plain()).await?);
+        lines.push(laps(&queued, format!("{size} queued"), PLAIN, |_, _| course::plain()).await?);
     }
     queued.close()?;
     lines.extend(shapes(folder).await?);
     if !args.queued_only {
         let finished = Course::open(&folder.join("finished.db")).await?;
         for _ in (0..args.most).step_by(10_000) {
-            finished.add(10_000, 8, |_| course::plain()).await?;
+            finished.add(10_000, |_| course::plain()).await?;
             finished.finish(10_000).await?;
         }
         let name = format!("{} finished", args.most);
-        lines.push(laps(&finished, name, 8, |_, _| course::plain()).await?);
+        lines.push(laps(&finished, name, PLAIN, |_, _| course::plain()).await?);
         finished.close()?;
     }
     Ok(lines)
 }
 
-/// Chains and fans, each in an empty queue.
+/// Chains and fans, each in an empty queue. There are as many groups as leases in flight, so that the
+/// order within a group costs what it costs, and nobody waits for the disk in its stead.
 async fn shapes(folder: &Path) -> Result<Vec<Line>> {
     let course = Course::open(&folder.join("shapes.db")).await?;
+    let groups = usize::try_from(course::FLIGHT)?;
     let mut lines = Vec::new();
     let chain = |lap, number: usize| {
         let before = (!number.is_multiple_of(LINK)).then(|| number - 1);
         linked("chain", lap, number, before.into_iter())
     };
-    lines.push(laps(&course, format!("chains of {LINK}"), 1, chain).await?);
+    let size = Size { first: 0, count: groups * LINK, batch: LINK };
+    lines.push(laps(&course, format!("chains of {LINK}"), size, chain).await?);
     let fan_in = |lap, number: usize| {
         let last = number % (LINK + 1) == LINK;
         linked("in", lap, number, if last { number - LINK..number } else { 0..0 })
     };
-    lines.push(laps(&course, format!("fan-in of {LINK}"), 1, fan_in).await?);
+    let size = Size { first: 0, count: groups * (LINK + 1), batch: LINK + 1 };
+    lines.push(laps(&course, format!("fan-in of {LINK}"), size, fan_in).await?);
     let fan_out =
         |lap, number: usize| linked("out", lap, number, if number > 0 { 0..1 } else { 0..0 });
-    lines.push(laps_of(&course, format!("fan-out of {FAN}"), FAN + 1, 1, fan_out).await?);
+    let size = Size { first: 1, count: FAN + 1, batch: course::BATCH };
+    lines.push(laps(&course, format!("fan-out of {FAN}"), size, fan_out).await?);
     course.close()?;
     Ok(lines)
 }
@@ -114,31 +119,37 @@ fn linked(kind: &str, lap: u32, number: usize, others: impl Iterator<Item = usiz
     Spec { key: Some(key(number)), depends_on: others.map(key).collect(), ..course::plain() }
 }
 
+/// The tasks of a lap.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    /// So many are added alone and first.
+    first: usize,
+    /// So many in all.
+    count: usize,
+    /// So many in a batch.
+    batch: usize,
+}
+
+/// A lap of tasks that wait for nothing.
+const PLAIN: Size = Size { first: 0, count: LAP, batch: course::BATCH };
+
+/// Laps of so many tasks each; the shortest times count.
 async fn laps(
     course: &Course,
     name: String,
-    lanes: usize,
+    size: Size,
     spec: impl Fn(u32, usize) -> Spec,
 ) -> Result<Line> {
-    laps_of(course, name, LAP, lanes, spec).await
-}
-
-/// Laps of so many tasks each; the shortest times count.
-async fn laps_of(
-    course: &Course,
-    name: String,
-    tasks: usize,
-    lanes: usize,
-    spec: impl Fn(u32, usize) -> Spec,
-) -> Result<Line> {
+    let Size { first, count, batch } = size;
     let (mut add, mut run) = (u64::MAX, u64::MAX);
     for lap in 0..LAPS {
         let begun = clock::instant();
-        course.add(tasks, lanes, |number| spec(lap, number)).await?;
-        add = add.min(each(begun.elapsed(), tasks));
+        course.add_in(0..first, batch, |number| spec(lap, number)).await?;
+        course.add_in(first..count, batch, |number| spec(lap, number)).await?;
+        add = add.min(each(begun.elapsed(), count));
         let begun = clock::instant();
-        course.finish(tasks as u64).await?;
-        run = run.min(each(begun.elapsed(), tasks));
+        course.finish(count as u64).await?;
+        run = run.min(each(begun.elapsed(), count));
     }
     Ok(Line { name, add, run })
 }

@@ -58,7 +58,7 @@ async fn fill(file: &Path, events: u64) -> Result<(u64, u64)> {
     let course = Course::open(file).await?;
     let mut tasks = 0;
     while course.events() < events {
-        course.add(usize::try_from(LAP)?, 8, |_| course::plain()).await?;
+        course.add(usize::try_from(LAP)?, |_| course::plain()).await?;
         course.finish(LAP).await?;
         tasks += LAP;
     }
