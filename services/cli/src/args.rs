@@ -143,6 +143,20 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 1_000)]
         limit: u32,
     },
+    /// Says what a resident is good at: only who has a task's specialization is asked to do it.
+    #[command(after_help = "What is named is all there is from then on. Examples:\n  \
+vivarium specialize ada qa testing -m \"found the last three faults\"\n  \
+vivarium specialize ada                 nothing in particular any more")]
+    Specialize {
+        /// The resident's id or handle.
+        resident: String,
+        /// All of it, such as qa, integration, e2e, review or testing; without any, nothing.
+        #[arg(value_name = "WORD")]
+        words: Vec<String>,
+        /// Why: it is on the record.
+        #[arg(short = 'm', long, default_value = "said on the command line")]
+        reason: String,
+    },
     /// Adds tasks again and again: creates, lists and steers recurrences.
     #[command(subcommand)]
     Recurrence(Recurrence),
@@ -321,6 +335,20 @@ pub(crate) struct Wanted {
     /// Whether it runs on the day of rest.
     #[arg(long, value_name = "BOOL")]
     pub(crate) rest_day_ok: Option<bool>,
+    /// What who works on it must be good at, such as qa: `vivarium specialize` says who is.
+    #[arg(long, value_name = "WORD")]
+    pub(crate) specialization: Option<String>,
+    /// How thorough its review is; strict means that a person always decides.
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(crate) review: Option<Review>,
+    /// The most that may be done for it; the lowest of this, the world's mode and the resident's own
+    /// level is in force.
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(crate) level_max: Option<Level>,
+    /// What its resident is for the cycle: strategist, builder, reviewer, documenter, hatter or
+    /// objectivity.
+    #[arg(long, value_name = "HAT")]
+    pub(crate) hat: Option<String>,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -484,6 +512,31 @@ pub(crate) enum Import {
 pub(crate) enum Export {
     /// Writes every task that matches as one JSON object a line, oldest first.
     Tasks(Tasks),
+}
+
+/// How thorough a review is.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Review {
+    /// Checks and a critic; a person unless all is well.
+    Light,
+    /// Also a jury, once there are juries.
+    Standard,
+    /// And always a person.
+    Strict,
+}
+
+/// What may be done for a task.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Level {
+    /// Markdown into the library and nothing else.
+    DocsOnly,
+    /// Also propose diffs.
+    ProposeChanges,
+    /// Also run listed programs.
+    RunSandboxed,
+    /// The runtime applies approved diffs.
+    ApplyApproved,
 }
 
 /// What a failed dependency means.

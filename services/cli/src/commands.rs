@@ -15,6 +15,7 @@ mod model;
 mod recurrence;
 mod reference;
 mod show;
+mod specialize;
 mod steer;
 mod tasks;
 mod transfer;
@@ -53,6 +54,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Requeue { task } => steer::requeue(&console, task).await,
         Command::Redrive { tasks, class, limit } => {
             steer::redrive(&console, tasks, class, limit).await
+        }
+        Command::Specialize { resident, words, reason } => {
+            specialize::run(&console, resident, words, reason).await
         }
         Command::Recurrence(what) => recurrence::run(&console, what).await,
         Command::Import(Import::Tasks { file }) => transfer::import(&console, &file).await,

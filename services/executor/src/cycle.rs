@@ -29,6 +29,7 @@ mod actions;
 mod briefing;
 mod call;
 mod critique;
+mod hat;
 mod local;
 mod prompt;
 mod reply;

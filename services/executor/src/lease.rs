@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
-use vivarium_types::MicroUsd;
 use vivarium_types::ids::{
     AttemptId, CycleId, LeaseId, LetterId, ResidentId, SubmissionId, TaskId,
 };
+use vivarium_types::{Hat, MicroUsd};
 
 use crate::domain::action::Plan;
 use crate::domain::cycle::Staged;
@@ -77,6 +77,8 @@ pub struct Task {
     pub run_limit: Duration,
     /// Feedback on earlier attempts, newest first.
     pub feedback: Vec<String>,
+    /// What its resident is for the cycle.
+    pub hat: Option<Hat>,
 }
 
 /// What is above and below a task.

@@ -116,6 +116,7 @@ bugs! {
     WatchSkipsAtSeam "watch skips one event at the disk-to-memory seam",
     WatchRepeatsOnResume "watch repeats one on resume",
     CancelLeavesChild "cancel leaves a child running",
+    AnySpecialist "grant to who lacks the specialization",
     IntegrateEarly "a split task is put together before its last child is approved",
 }
 

@@ -65,6 +65,8 @@ pub struct Resident {
     pub active: bool,
     /// Its words, for affinity.
     pub words: BTreeSet<String>,
+    /// What it is good at, by a human's word.
+    pub specializations: BTreeSet<String>,
     /// Cycles since the day began.
     pub cycles_today: u32,
     /// Proposals since the day began.
@@ -311,6 +313,13 @@ pub enum Command {
         /// Its words.
         words: Vec<String>,
     },
+    /// Society tells what a resident is good at.
+    NoteSpecializations {
+        /// Who.
+        resident: ResidentId,
+        /// All of them.
+        specializations: BTreeSet<String>,
+    },
     /// The executor tells whether any language model is usable.
     NoteProvider {
         /// Whether one is.
@@ -467,7 +476,7 @@ impl Rejection {
 impl Aggregate for Queue {
     const NAME: &'static str = "queue";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 4;
+    const STATE_VERSION: u32 = 5;
 
     type Command = Command;
     type Event = Event;
@@ -610,6 +619,12 @@ impl Queue {
             Command::NoteResident { resident, active, words } => {
                 Ok(self.note_resident(resident, active, words))
             }
+            Command::NoteSpecializations { resident, specializations } => {
+                let known = self.residents.get(&resident).map(|known| &known.specializations);
+                let news = known.map_or(!specializations.is_empty(), |it| *it != specializations);
+                let noted = Event::SpecializationsNoted { resident, specializations };
+                Ok(if news { vec![noted] } else { Vec::new() })
+            }
             Command::NoteProvider { usable } => {
                 let news = usable == self.no_provider;
                 Ok(if news { vec![Event::ProviderNoted { usable }] } else { Vec::new() })
@@ -624,8 +639,18 @@ impl Queue {
         if known { Vec::new() } else { vec![Event::ResidentNoted { resident, active, words }] }
     }
 
-    /// Who may take a task: the pinned one, or everybody who is active and has not declined it.
+    /// Who may take a task: the pinned one, or everybody who is active, has the specialization and
+    /// has not declined it.
     fn eligible(&self, task: &Task) -> Vec<ResidentId> {
+        let wanted = task.spec().specialization.as_deref();
+        let able = |id: &ResidentId| self.residents.get(id).is_some_and(|one| one.holds(wanted));
+        let mut may = self.eligible_but_for_skill(task);
+        may.retain(able);
+        may
+    }
+
+    /// The same, whatever they are good at.
+    fn eligible_but_for_skill(&self, task: &Task) -> Vec<ResidentId> {
         let may = |id: &ResidentId| {
             let active = self.residents.get(id).is_some_and(|resident| resident.active);
             active && !task.declined.contains(id)
@@ -904,6 +929,10 @@ impl Queue {
                 let known = self.residents.entry(*resident).or_default();
                 known.active = *active;
                 known.words = words.iter().cloned().collect();
+            }
+            Event::SpecializationsNoted { resident, specializations } => {
+                let known = self.residents.entry(*resident).or_default();
+                known.specializations.clone_from(specializations);
             }
             Event::ProviderNoted { usable } => self.no_provider = !usable,
             Event::DayStarted(_) => {

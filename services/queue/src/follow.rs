@@ -1,7 +1,7 @@
 //! What the queue does about other services' events.
 //!
 //! From `review`: critiques that are asked for, humans that are asked, verdicts. From `society`: who
-//! can be given work, and answers that a task waits for. From `executor`: whether any language model
+//! can be given work and is good at what, and answers that a task waits for. From `executor`: whether any language model
 //! is usable.
 
 use async_trait::async_trait;
@@ -108,7 +108,7 @@ impl OfReview {
     }
 }
 
-/// Who can be given work, and which answers came.
+/// Who can be given work, who is good at what, and which answers came.
 #[derive(Debug)]
 pub struct OfSociety {
     ledger: Ledger<Queue>,
@@ -127,6 +127,10 @@ impl Handler<Queue> for OfSociety {
                 let status = changed.status();
                 note(&changed.resident_id, status, changed.words)?
             }
+            Some(SocietyEvent::SpecializationsSet(set)) => Command::NoteSpecializations {
+                resident: parse(&set.resident_id, "resident_id")?,
+                specializations: set.specializations.into_iter().collect(),
+            },
             Some(SocietyEvent::LetterSent(letter)) if letter.ends_wait => {
                 self.wait_for_attempt(&letter.task_id).await?;
                 Command::Answered { letter: letter.reply_to }

@@ -22,8 +22,8 @@ use vivarium_queue::domain::retry::{ATTEMPTS_MAX, Class};
 use vivarium_queue::domain::runner::Times;
 use vivarium_queue::domain::split::{self, Part, Plan};
 use vivarium_queue::domain::steer::{Redrive, Verdict};
-use vivarium_queue::domain::task::{Added, Kind, Mode, OnFailure, Spec, State};
-use vivarium_queue::domain::world::Pace;
+use vivarium_queue::domain::task::{Added, Kind, Mode, OnFailure, Spec, State, Thoroughness};
+use vivarium_queue::domain::world::{Mode as Level, Pace};
 use vivarium_queue::domain::{Command, Queue};
 use vivarium_types::ids::{Id as _, InstanceId, LeaseId, ResidentId, SubmissionId, TaskId};
 use vivarium_types::source::Hash;
@@ -46,48 +46,138 @@ const HALTED: u8 = 10;
 /// One thing that somebody does. Numbers pick among what is there.
 #[derive(Debug, Clone, Copy)]
 enum Op {
-    Add { priority: u8, alone: bool, key: bool, local: bool, pin: Option<u8>, after: Option<u8> },
-    Finish { lease: u8, how: u8 },
-    Plan { lease: u8, shape: u8 },
-    Propose { lease: u8, like: u8 },
-    Admit { task: u8, changed: bool },
-    Refuse { task: u8 },
-    FinishLate { lease: u8 },
-    Record { lease: u8, key: u8, late: bool },
-    Verdict { task: u8, accepted: bool, content: u8 },
-    AskCritique { task: u8 },
-    AskHuman { task: u8 },
-    Cancel { task: u8 },
-    Pause { task: u8 },
-    Resume { task: u8 },
-    Requeue { task: u8 },
-    Edit { task: u8, what: u8, after: Option<u8> },
-    Redrive { limit: u8 },
-    Recur { number: u8, days: bool },
-    SteerRecurrence { number: u8, standing: u8 },
+    Add {
+        priority: u8,
+        apart: Apart,
+        local: bool,
+        pin: Option<u8>,
+        skill: Option<u8>,
+        after: Option<u8>,
+    },
+    Finish {
+        lease: u8,
+        how: u8,
+    },
+    Plan {
+        lease: u8,
+        shape: u8,
+    },
+    Propose {
+        lease: u8,
+        like: u8,
+    },
+    Admit {
+        task: u8,
+        changed: bool,
+    },
+    Refuse {
+        task: u8,
+    },
+    FinishLate {
+        lease: u8,
+    },
+    Record {
+        lease: u8,
+        key: u8,
+        late: bool,
+    },
+    Verdict {
+        task: u8,
+        accepted: bool,
+        content: u8,
+    },
+    AskCritique {
+        task: u8,
+    },
+    AskHuman {
+        task: u8,
+    },
+    Cancel {
+        task: u8,
+    },
+    Pause {
+        task: u8,
+    },
+    Resume {
+        task: u8,
+    },
+    Requeue {
+        task: u8,
+    },
+    Edit {
+        task: u8,
+        what: u8,
+        after: Option<u8>,
+    },
+    Redrive {
+        limit: u8,
+    },
+    Recur {
+        number: u8,
+        days: bool,
+    },
+    SteerRecurrence {
+        number: u8,
+        standing: u8,
+    },
     Beat,
-    Wait { seconds: u16 },
+    Wait {
+        seconds: u16,
+    },
     Credit,
     Halt,
     EndHalt,
-    Pace { pace: u8 },
+    Pace {
+        pace: u8,
+    },
     Step,
-    NewStart { keep: u8 },
+    NewStart {
+        keep: u8,
+    },
     Exit,
     Disconnect,
     Restart,
-    Resident { number: u8, active: bool },
-    Provider { usable: bool },
+    Resident {
+        number: u8,
+        active: bool,
+    },
+    Provider {
+        usable: bool,
+    },
+    /// A human says what a resident is good at.
+    Skill {
+        number: u8,
+        skill: Option<u8>,
+        both: bool,
+    },
+}
+
+/// Beside what a task may run.
+#[derive(Debug, Clone, Copy)]
+struct Apart {
+    alone: bool,
+    key: bool,
+}
+
+fn apart() -> impl Strategy<Value = Apart> {
+    (prop::bool::weighted(0.1), prop::bool::weighted(0.2))
+        .prop_map(|(alone, key)| Apart { alone, key })
+}
+
+/// What residents may be good at.
+const SKILLS: [&str; 2] = ["qa", "testing"];
+
+fn skill(number: u8) -> String {
+    SKILLS[usize::from(number)].to_owned()
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let flag = any::<bool>;
     prop_oneof![
-        6 => (0..10_u8, prop::bool::weighted(0.1), prop::bool::weighted(0.2),
-              prop::bool::weighted(0.2), prop::option::weighted(0.2, 0..4_u8),
-              prop::option::weighted(0.2, any::<u8>()))
-            .prop_map(|(priority, alone, key, local, pin, after)| {
-                Op::Add { priority, alone, key, local, pin, after }
+        6 => (0..10_u8, apart(), prop::bool::weighted(0.2), prop::option::weighted(0.2, 0..4_u8),
+              prop::option::weighted(0.2, 0..2_u8), prop::option::weighted(0.2, any::<u8>()))
+            .prop_map(|(priority, apart, local, pin, skill, after)| {
+                Op::Add { priority, apart, local, pin, skill, after }
             }),
         6 => (any::<u8>(), any::<u8>()).prop_map(|(lease, how)| Op::Finish { lease, how }),
         3 => (any::<u8>(), 0..6_u8).prop_map(|(lease, shape)| Op::Plan { lease, shape }),
@@ -125,6 +215,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Restart),
         1 => (1..4_u8, flag()).prop_map(|(number, active)| Op::Resident { number, active }),
         1 => prop::bool::weighted(0.8).prop_map(|usable| Op::Provider { usable }),
+        2 => (1..4_u8, prop::option::of(0..2_u8), flag())
+            .prop_map(|(number, skill, both)| Op::Skill { number, skill, both }),
     ]
 }
 
@@ -147,6 +239,8 @@ struct Reference {
     children: BTreeMap<TaskId, Vec<TaskId>>,
     /// Children that a person let go by opening their parent again.
     forgone: BTreeSet<TaskId>,
+    /// What each resident is good at.
+    skills: BTreeMap<ResidentId, BTreeSet<String>>,
     /// The last instance of each recurrence.
     fired: BTreeMap<String, TaskId>,
     last_token: u64,
@@ -238,6 +332,9 @@ impl Reference {
             | Event::LimitsSet { control_epoch, .. } => {
                 self.raise(*control_epoch);
             }
+            Event::SpecializationsNoted { resident, specializations } => {
+                self.skills.insert(*resident, specializations.clone());
+            }
             Event::TaskReady { .. }
             | Event::TaskAwaitsHuman { .. }
             | Event::TaskFailed(_)
@@ -294,6 +391,11 @@ impl Reference {
             assert_ne!(*other_task, task, "one live lease a task");
             assert!(resident.is_none() || *other_resident != resident, "one a resident");
         }
+        if let (Some(who), Some(wanted)) = (resident, &before.tasks[&task].spec().specialization) {
+            let able = self.skills.get(&who).is_some_and(|held| held.contains(wanted));
+            assert!(able, "who works is good at what is asked for");
+        }
+        assert_eq!(granted.level, Level::DocsOnly, "nobody has raised a level");
         assert!(!self.proposed.contains(&task), "nobody works on what is not admitted");
         for child in self.children.get(&task).into_iter().flatten() {
             let done = before.state_of(*child) == State::Approved || self.forgone.contains(child);
@@ -351,6 +453,7 @@ fn check_order(queue: &Queue, granted: TaskId) {
         spec.mode == Mode::Llm
             && spec.resident.is_none()
             && spec.concurrency_key.is_none()
+            && spec.specialization.is_none()
             && spec.parallel_safe
     };
     let chosen = &queue.tasks[&granted];
@@ -419,13 +522,15 @@ impl Model {
 
     fn step(&mut self, op: Op) {
         match op {
-            Op::Add { priority, alone, key, local, pin, after } => {
+            Op::Add { priority, apart: Apart { alone, key }, local, pin, skill: wanted, after } => {
                 let asked = Spec {
                     parallel_safe: !alone,
                     concurrency_key: key.then(|| "k".to_owned()),
                     concurrency_limit: if key { 2 } else { 1 },
                     mode: if local { Mode::Local } else { Mode::Llm },
                     resident: pin.map(|pin| ResidentId::from_number(u128::from(pin))),
+                    specialization: wanted.filter(|_| !local).map(skill),
+                    level_max: if priority > 5 { Level::ApplyApproved } else { Level::DocsOnly },
                     ..spec()
                 };
                 self.add(priority, asked, after);
@@ -513,6 +618,7 @@ impl Model {
             }
             Op::Restart => self.restart(),
             Op::Resident { number, active } => self.resident(u128::from(number), active),
+            Op::Skill { number, skill, both } => self.specialize(number, skill, both),
             Op::Provider { usable } => {
                 self.run(Command::NoteProvider { usable });
             }
@@ -733,6 +839,13 @@ impl Model {
         self.run(Command::NoteResident { resident, active, words: Vec::new() });
     }
 
+    fn specialize(&mut self, number: u8, given: Option<u8>, both: bool) {
+        let resident = ResidentId::from_number(u128::from(number));
+        let all = if both { vec![0, 1] } else { given.into_iter().collect() };
+        let specializations = all.into_iter().map(skill).collect();
+        self.run(Command::NoteSpecializations { resident, specializations });
+    }
+
     fn steer(&mut self, pick: u8, command: impl Fn(String) -> Command) {
         if let Some(task) = self.task(pick) {
             self.run(command(task.to_string()));
@@ -932,6 +1045,10 @@ fn spec() -> Spec {
         run_limit: Duration::from_mins(15),
         tags: Vec::new(),
         rest_day_ok: true,
+        specialization: None,
+        review: Thoroughness::Standard,
+        level_max: Level::DocsOnly,
+        hat: None,
     }
 }
 

@@ -381,6 +381,37 @@ async fn a_retry_reads_what_the_attempt_before_it_did_and_a_stale_token_reads_an
 }
 
 #[tokio::test]
+async fn what_an_attempt_did_is_known_to_the_next_behind_a_restart_of_the_queue() {
+    let mut stand = Stand::new().await;
+    stand.add(spec("one model call")).await;
+    let mut runner = stand.runner(1).await;
+    runner.credit(1).await;
+    let first = runner.granted().await;
+    let record = |grant: &pb::Granted, result: &str| pb::RecordEffectRequest {
+        lease: Some(support::held(grant)),
+        key: "call:1".into(),
+        result: result.into(),
+    };
+    stand.runners().record_effect(record(&first, "tides")).await.expect("it is kept");
+    drop(runner);
+    stand.restart().await;
+    let again = stand.runners().record_effect(record(&first, "other")).await.expect("a repeat");
+    let again = again.into_inner();
+    assert_eq!((again.repeated, again.effect.expect("the first").result.as_str()), (true, "tides"));
+    // Nobody resumes the lease: its ttl ends, and another attempt asks before it calls.
+    stand.advance(Duration::from_secs(31)).await;
+    let mut runner = stand.runner(1).await;
+    stand.advance(Duration::from_secs(2)).await;
+    runner.credit(1).await;
+    let second = runner.granted().await;
+    assert_eq!(second.attempt_number, 2);
+    let read = pb::GetEffectRequest { lease: Some(support::held(&second)), key: "call:1".into() };
+    let known = stand.runners().get_effect(read).await.expect("it may ask").into_inner().effect;
+    let known = known.expect("the first attempt did it");
+    assert_eq!((known.result.as_str(), known.attempt_number), ("tides", 1));
+}
+
+#[tokio::test]
 async fn a_limit_is_set_by_a_person_holds_for_what_is_made_then_and_survives_a_restart() {
     let mut stand = Stand::new().await;
     let request = |id: &str, limits, paths: &[&str]| pb::SetLimitsRequest {

@@ -142,7 +142,7 @@ pub enum Refused {
 impl Aggregate for Review {
     const NAME: &'static str = "review";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
 
     type Command = Command;
     type Event = Event;

@@ -25,6 +25,7 @@ use vivarium_types::{Actor, MicroUsd, Reason};
 use crate::checks::{self, Material, Page};
 use crate::config::Config;
 use crate::domain::submission::{Critique, Kind, Open, Submission};
+use crate::domain::verdict::Profile;
 use crate::domain::{CheckResult, Command, Digest, Event, Outcome, Review};
 use crate::metrics::Counters;
 
@@ -88,6 +89,10 @@ impl OfQueue {
             (_, queue_pb::TaskKind::Answer) => Kind::Answer,
             (_, queue_pb::TaskKind::Docs | queue_pb::TaskKind::Unspecified) => Kind::Docs,
         };
+        let profile = match finished.review() {
+            pb::Profile::Strict => Profile::Strict,
+            pb::Profile::Unspecified | pb::Profile::Light | pb::Profile::Standard => Profile::Light,
+        };
         let mut texts = self.ledger.texts();
         let title = copy(&self.queue, finished.title.as_ref(), &mut texts).await?;
         let instruction = copy(&self.queue, finished.instruction.as_ref(), &mut texts).await?;
@@ -104,6 +109,7 @@ impl OfQueue {
             digests: finished.documents.iter().map(digest).collect::<Result<_, _>>()?,
             answer: copy(&self.queue, finished.answer.as_ref(), &mut texts).await?,
             summary: copy(&self.queue, finished.summary.as_ref(), &mut texts).await?,
+            profile,
             kind,
             parts: u32::try_from(parts).unwrap_or(u32::MAX),
             cost: MicroUsd::new(finished.cost_micro_usd),

@@ -4,6 +4,8 @@
 //! What a resident does comes under a lease and is the lease's resident's, whatever a text claims.
 //! Price and effect are one commit. What other services tell happens exactly once.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use vivarium_ledger::{Aggregate, Context, FactNote, Meta, TextRef};
 use vivarium_types::ids::{CycleId, JournalId, LeaseId, LetterId, MemoryId, MessageId, ResidentId};
@@ -162,6 +164,15 @@ pub enum Command {
     },
     /// The human answers a letter.
     Answer(Box<mail::Answer>),
+    /// The human says what a resident is good at.
+    Specialize {
+        /// Who.
+        resident: ResidentId,
+        /// All of it from here on.
+        specializations: BTreeSet<String>,
+        /// Why.
+        reason: TextRef,
+    },
     /// The human has a memory forgotten.
     Forget {
         /// Which.
@@ -244,7 +255,7 @@ pub enum Refused {
 impl Aggregate for Society {
     const NAME: &'static str = "society";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
 
     type Command = Command;
     type Event = Event;
@@ -270,6 +281,7 @@ impl Aggregate for Society {
             | Command::Post(_)
             | Command::Send { .. }
             | Command::OpenLetter { .. }
+            | Command::Specialize { .. }
             | Command::Answer(_) => Vec::new(),
         }
     }
@@ -293,6 +305,9 @@ impl Aggregate for Society {
                 Ok(self.mail.open(resident, letter).into_iter().collect())
             }
             Command::Answer(answer) => Ok(self.answer(*answer, cx)),
+            Command::Specialize { resident, specializations, reason } => {
+                self.specialize(resident, specializations, reason)
+            }
             Command::Forget { memory, resident, reason } => {
                 let event = Event::MemoryForgotten { memory, resident, reason };
                 Ok(once(cx, "forget", memory, event))
@@ -309,6 +324,9 @@ impl Aggregate for Society {
         match event {
             Event::ResidentJoined(joined) => self.residents.apply_joined(joined, meta),
             Event::ResidentChanged(changed) => self.residents.apply_changed(changed, meta),
+            Event::SpecializationsSet { resident, specializations, .. } => {
+                self.residents.apply_specialized(*resident, specializations, meta);
+            }
             Event::MemoryKept(kept) => {
                 let sessions = self.sessions(kept.resident);
                 self.memories.apply_kept(kept, meta.sequence, sessions);
@@ -385,6 +403,7 @@ impl Aggregate for Society {
             Event::JournalErased { journal, .. } => vec![format!("erase:{journal}")],
             Event::ItemImported(imported) => vec![import::Imported::claim(&imported.key)],
             Event::ResidentChanged(_)
+            | Event::SpecializationsSet { .. }
             | Event::MemoryKept(_)
             | Event::MemoryRecalled(_)
             | Event::MemoryArchived { .. }
@@ -495,6 +514,21 @@ impl Society {
         Ok(events)
     }
 
+    /// What a resident is good at is a human's word alone; it costs nothing and changes no identity.
+    fn specialize(
+        &self,
+        resident: ResidentId,
+        specializations: BTreeSet<String>,
+        reason: TextRef,
+    ) -> Result<Vec<Event>, Refused> {
+        let missing = || Refused::ResidentNotFound { resident: resident.to_string() };
+        let known = self.residents.get(resident).ok_or_else(missing)?;
+        if known.specializations == specializations {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::SpecializationsSet { resident, specializations, reason }])
+    }
+
     fn send(
         &self,
         resident: ResidentId,
@@ -550,6 +584,7 @@ impl Society {
             Event::JournalWritten(written) => Some((written.resident, Use::Journal, written.token)),
             Event::ResidentJoined(_)
             | Event::ResidentChanged(_)
+            | Event::SpecializationsSet { .. }
             | Event::MemoryForgotten { .. }
             | Event::MemoryArchived { .. }
             | Event::TokensMoved(_)

@@ -20,7 +20,8 @@ use vivarium_queue::domain::finish::Outcome;
 use vivarium_queue::domain::lease::{Granted, Held};
 use vivarium_queue::domain::runner::Times as Spans;
 use vivarium_queue::domain::steer::Verdict;
-use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec};
+use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec, Thoroughness};
+use vivarium_queue::domain::world::Mode as Level;
 use vivarium_queue::domain::world::Pace;
 use vivarium_queue::domain::{Command, Queue};
 use vivarium_queue::views;
@@ -234,5 +235,9 @@ pub fn plain() -> Spec {
         run_limit: Duration::from_mins(15),
         tags: Vec::new(),
         rest_day_ok: true,
+        specialization: None,
+        review: Thoroughness::Standard,
+        level_max: Level::DocsOnly,
+        hat: None,
     }
 }

@@ -4,6 +4,7 @@
 //! contract's events and nothing of the code that made them.
 
 mod order;
+mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -108,6 +109,7 @@ impl History {
         }
         self.leases(&mut found);
         self.order(&mut found);
+        self.terms(&mut found);
         self.ends(&mut found);
         self.money(&mut found);
         self.works(&mut found);
@@ -159,6 +161,13 @@ impl History {
                 format!("queue {sequence}: {task} was granted, and {first} comes first")
             }));
         }
+    }
+
+    /// Who works is good at what is asked for, and nobody works below what is cancelled.
+    fn terms(&self, found: &mut Vec<String>) {
+        let mut terms = terms::Terms::default();
+        found.extend(self.of("queue").iter().filter_map(|row| terms.take(row)));
+        found.extend(terms.left());
     }
 
     /// What is wrong with the rows that somebody saw who watched a ledger to its end: each must have

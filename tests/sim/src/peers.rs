@@ -11,7 +11,7 @@ use vivarium_types::source::{Cursor, Hash};
 use vivarium_types::{Actor, IdSource, Timestamp};
 
 use crate::network::Host;
-use crate::proposal::text;
+use crate::proposal::{SKILL, text};
 use crate::sessions;
 use crate::world::{Happening, World};
 
@@ -78,6 +78,8 @@ impl Peers {
         for number in 1..=RESIDENTS {
             self.all[SOCIETY].resident(number, true);
         }
+        // One of them is good at something, whoever it was before.
+        self.all[SOCIETY].skilled(RESIDENTS, true);
         self.all[EXECUTOR].provider(true);
     }
 }
@@ -91,6 +93,13 @@ impl Peer {
         let resident = ResidentId::from_number(number);
         let command = Command::NoteResident { resident, active, words: Vec::new() };
         self.says("resident_changed", command);
+    }
+
+    fn skilled(&mut self, number: u128, skilled: bool) {
+        let resident = ResidentId::from_number(number);
+        let specializations = skilled.then(|| SKILL.to_owned()).into_iter().collect();
+        let command = Command::NoteSpecializations { resident, specializations };
+        self.says("specializations_set", command);
     }
 
     fn provider(&mut self, usable: bool) {
@@ -170,6 +179,10 @@ impl World {
         if self.rng.random_ratio(1, 3) {
             let usable = self.rng.random_ratio(2, 3);
             self.peers.all[EXECUTOR].provider(usable);
+        } else if self.rng.random_ratio(1, 3) {
+            let number = self.rng.random_range(1..=RESIDENTS);
+            let skilled = self.rng.random_ratio(1, 2);
+            self.peers.all[SOCIETY].skilled(number, skilled);
         } else {
             let number = self.rng.random_range(1..=RESIDENTS);
             let active = self.rng.random_ratio(2, 3);

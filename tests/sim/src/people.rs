@@ -270,8 +270,15 @@ impl World {
         for task in queue.tasks.values() {
             let name = task.id().to_string();
             let gives_up = task.added.spec.tags.iter().any(|tag| tag.ends_with('0'));
-            let stuck = queue.wait_reason(task.id(), now) == Some(WaitReason::DependencyFailed)
-                || queue.wait_reason(task.id(), now) == Some(WaitReason::NoResident);
+            // What nobody may take, or nobody who may take it is good at.
+            let stuck = matches!(
+                queue.wait_reason(task.id(), now),
+                Some(
+                    WaitReason::DependencyFailed
+                        | WaitReason::NoResident
+                        | WaitReason::Specialization
+                )
+            );
             let next = match (task.state, task.awaits) {
                 (State::Paused, _) => Command::ResumeTask { task: name },
                 (State::Blocked | State::Ready, _) if stuck => {

@@ -6,10 +6,14 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use vivarium_ledger::TextRef;
 use vivarium_queue::domain::add::Proposal;
-use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec};
+use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec, Thoroughness};
+use vivarium_queue::domain::world::Mode as Level;
 use vivarium_types::ids::{Id as _, ResidentId, TaskId};
 use vivarium_types::source::Hash;
 use vivarium_types::{MicroUsd, Timestamp};
+
+/// What some tasks ask their workers to be good at.
+pub(crate) const SKILL: &str = "qa";
 
 /// One to three tasks, each marked with a tag of its own; they may depend on each other and on what
 /// is there.
@@ -67,9 +71,12 @@ fn proposal(
     } else {
         tag.clone()
     };
+    let mode = if rng.random_ratio(1, 8) { Mode::Local } else { Mode::Llm };
+    let skilled = mode == Mode::Llm && rng.random_ratio(1, 8);
     let spec = Spec {
         key: keyed.then_some(name),
-        mode: if rng.random_ratio(1, 8) { Mode::Local } else { Mode::Llm },
+        mode,
+        specialization: skilled.then(|| SKILL.to_owned()),
         depends_on,
         on_failure,
         priority: rng.random_range(0..10),
@@ -109,6 +116,10 @@ pub(crate) fn plain() -> Spec {
         run_limit: Duration::from_mins(15),
         tags: Vec::new(),
         rest_day_ok: true,
+        specialization: None,
+        review: Thoroughness::Standard,
+        level_max: Level::DocsOnly,
+        hat: None,
     }
 }
 

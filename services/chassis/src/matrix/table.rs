@@ -162,7 +162,7 @@ pub(super) const TABLE: &[Group] = &[
     Group {
         service: "vivarium.identity.v1.ResidentService",
         home: Home::At(Service::Society),
-        methods: &[read("ListResidents"), read("GetResident")],
+        methods: &[read("ListResidents"), read("GetResident"), operate("SetSpecializations")],
     },
     Group {
         service: "vivarium.identity.v1.WalletService",

@@ -83,6 +83,7 @@ executor executor.v1.BudgetService/GetBudgets            gGo
 executor executor.v1.BudgetService/SetBudgetLimit        Go
 society  identity.v1.ResidentService/ListResidents       gGo
 society  identity.v1.ResidentService/GetResident         gGo
+society  identity.v1.ResidentService/SetSpecializations  Go
 society  identity.v1.WalletService/GetWallet             gGo
 society  identity.v1.WalletService/ListEntries           gGo
 society  identity.v1.WalletService/GetSupply             gGo

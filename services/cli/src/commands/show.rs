@@ -64,6 +64,9 @@ fn head(task: &pb::Task) -> Result<(), Failure> {
     let why = why(task);
     let why = if why.is_empty() { why } else { format!(" ({why})") };
     render::line(&format!("state      {}{why}", word(task.state())))?;
+    if !task.reference_statuses.is_empty() {
+        render::line(&format!("elsewhere  {}", task.reference_statuses.join(", ")))?;
+    }
     render::line(&format!("cost       {}", render::dollars(task.cost_micro_usd)))?;
     if !task.why.is_empty() {
         let asked = render::short(&spec.instruction, 300);

@@ -3,10 +3,11 @@
 use std::io::Read as _;
 
 use vivarium_proto::queue::v1 as pb;
+use vivarium_proto::review::v1 as review_pb;
 use vivarium_proto::wkt;
 use vivarium_types::Timestamp;
 
-use crate::args::{AsOf, Kind, OnFailure, Wanted};
+use crate::args::{AsOf, Kind, Level, OnFailure, Review, Wanted};
 use crate::failure::Failure;
 
 /// A text of the command line; `-` is all of standard input.
@@ -30,6 +31,17 @@ pub(super) fn spec(wanted: Wanted) -> pb::TaskSpec {
         OnFailure::Hold => pb::DependencyFailure::Hold,
         OnFailure::Cancel => pb::DependencyFailure::Cancel,
         OnFailure::RunAnyway => pb::DependencyFailure::RunAnyway,
+    });
+    let review = wanted.review.map_or(review_pb::Profile::Unspecified, |review| match review {
+        Review::Light => review_pb::Profile::Light,
+        Review::Standard => review_pb::Profile::Standard,
+        Review::Strict => review_pb::Profile::Strict,
+    });
+    let level_max = wanted.level_max.map_or(pb::Mode::Unspecified, |level| match level {
+        Level::DocsOnly => pb::Mode::DocsOnly,
+        Level::ProposeChanges => pb::Mode::ProposeChanges,
+        Level::RunSandboxed => pb::Mode::RunSandboxed,
+        Level::ApplyApproved => pb::Mode::ApplyApproved,
     });
     pb::TaskSpec {
         key: String::new(),
@@ -61,6 +73,10 @@ pub(super) fn spec(wanted: Wanted) -> pb::TaskSpec {
         tags: wanted.tag,
         metadata: wanted.metadata.into_iter().collect(),
         rest_day_ok: wanted.rest_day_ok,
+        specialization: wanted.specialization.unwrap_or_default(),
+        review: review.into(),
+        level_max: level_max.into(),
+        hat: wanted.hat.unwrap_or_default(),
     }
 }
 
@@ -92,6 +108,10 @@ pub(super) fn fields(spec: &pb::TaskSpec) -> Vec<String> {
         ("tags", !spec.tags.is_empty()),
         ("metadata", !spec.metadata.is_empty()),
         ("rest_day_ok", spec.rest_day_ok.is_some()),
+        ("specialization", spec.specialization != plain.specialization),
+        ("review", spec.review != plain.review),
+        ("level_max", spec.level_max != plain.level_max),
+        ("hat", spec.hat != plain.hat),
     ];
     set.iter().filter(|(_, set)| *set).map(|(name, _)| (*name).to_owned()).collect()
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use vivarium_types::reference::Status;
+
 use super::entries::{self, Entry};
 use super::files::Files;
 use super::report::{Place, Report};
@@ -48,16 +50,30 @@ impl Past {
 
     fn note(&mut self, task: String, entry: &Entry) {
         let status = entry.text(&["status"]).unwrap_or_default();
-        let standing = match status.as_str() {
-            "approved" | "completed" | "ready_for_merge" => {
+        let open = || {
+            let mut issues = entry.texts("review_issues");
+            issues.truncate(ISSUES_MAX);
+            Standing::Open(issues)
+        };
+        let standing = match status.parse::<Status>() {
+            Ok(Status::Approved | Status::Completed | Status::ReadyForMerge) => {
                 Standing::Done(entry.place.clone(), status)
             }
-            "failed" | "safety_blocked" => Standing::Failed(entry.place.clone(), status),
-            _ => {
-                let mut issues = entry.texts("review_issues");
-                issues.truncate(ISSUES_MAX);
-                Standing::Open(issues)
+            Ok(Status::Failed | Status::SafetyBlocked) => {
+                Standing::Failed(entry.place.clone(), status)
             }
+            // A part's line stands under its parent's id over there, and says nothing of the parent.
+            Ok(Status::SubtaskStarted | Status::SubtaskCompleted | Status::SubtaskFailed) => return,
+            Ok(
+                Status::Queued
+                | Status::InProgress
+                | Status::PendingReview
+                | Status::Requeue
+                | Status::NeedsQa
+                | Status::NeedsIntegration
+                | Status::NeedsE2e,
+            )
+            | Err(_) => open(),
         };
         self.by_task.insert(task, standing);
     }

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use vivarium_types::ids::ResidentId;
 use vivarium_types::library::LibraryPath;
 
+use super::hat;
 use super::limits::Actions;
 use crate::domain::cycle::{Label, Slot};
 use crate::domain::provider::Class;
@@ -24,9 +25,10 @@ const FEEDBACK_TOKENS_MAX: usize = 600;
 
 /// Sections in the order of a briefing, with the most model tokens each may have, and whether it is
 /// whole in any case.
-const SECTIONS: [(&str, usize, bool); 11] = [
+const SECTIONS: [(&str, usize, bool); 12] = [
     ("rules", 500, true),
     ("identity", 600, true),
+    ("hat", 300, true),
     ("task", 6_000, true),
     ("feedback", 1_600, true),
     ("documents", 1_200, false),
@@ -142,6 +144,11 @@ fn own(material: Material<'_>) -> Vec<Piece> {
         piece("rules", "executor:rules", Label::System, instruction, rules(grant, class)),
         piece("task", &queue, Label::Operator, instruction, told(grant, &target(task, resident))),
     ];
+    // A briefing for a small model has no identity either: there is no room.
+    if let Some(hat) = task.hat.filter(|_| class == Class::Remote) {
+        let text = hat::told(hat);
+        pieces.push(piece("hat", "executor:hats", Label::System, instruction, text));
+    }
     if !grant.family.root_instruction.is_empty() {
         // A part was worded by a resident: its words are data, and the human's are the instruction.
         let text = format!("The part: {}\n{}", task.title, task.instruction);
@@ -261,6 +268,10 @@ fn replying(kind: TaskKind, class: Class, actions: &Actions) -> String {
 
 fn taken(part: Part, policy: &Policy) -> Option<Piece> {
     let (section, ..) = *SECTIONS.iter().find(|(name, ..)| *name == part.section)?;
+    // A hat is the executor's own: no service puts one on.
+    if section == "hat" {
+        return None;
+    }
     // No service can make another's words an instruction, and nobody else's words a persona.
     let slot = match (part.slot, part.label) {
         (Slot::Instruction, Label::System | Label::Operator) => Slot::Instruction,

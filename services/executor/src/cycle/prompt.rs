@@ -7,7 +7,8 @@ use crate::model::{Message, Role};
 /// The messages of step 1.
 pub(crate) fn first(briefing: &Briefing) -> Vec<Message> {
     let shown = |piece: &&Piece| !piece.text.is_empty() && !piece.quarantined;
-    let leading = |piece: &&Piece| matches!(piece.section, "rules" | "identity" | "actions");
+    let leading =
+        |piece: &&Piece| matches!(piece.section, "rules" | "identity" | "hat" | "actions");
     let pieces = || briefing.pieces.iter().filter(shown);
     let system: Vec<String> =
         pieces().filter(leading).map(|piece| put(piece, &briefing.mark)).collect();

@@ -14,7 +14,7 @@ use super::lease::{Granted, Purpose};
 use super::order::{Choice, Plan};
 use super::runner::Left;
 use super::task::{Awaits, OnFailure, State};
-use super::world::{self, GAP_MAX, Pace, READ_EVERY};
+use super::world::{self, GAP_MAX, Mode, Pace, READ_EVERY, RESIDENT_LEVEL};
 use super::{Dependency, Queue};
 
 /// World time that may pass unnoted while other events are written.
@@ -229,7 +229,10 @@ impl Queue {
                 }
                 Choice::Grant { purpose, task, resident, submission, runner, instance } => {
                     left -= 1;
-                    let number = self.tasks.get(&task).map_or(0, |task| task.attempt_count + 1);
+                    let known = self.tasks.get(&task);
+                    let number = known.map_or(0, |task| task.attempt_count + 1);
+                    let most = known.map_or(Mode::DocsOnly, |task| task.spec().level_max);
+                    let own = resident.map(|_| RESIDENT_LEVEL);
                     let works = purpose != Purpose::Critique;
                     events.push(Event::LeaseGranted(Box::new(Granted {
                         lease: cx.mint(),
@@ -245,6 +248,7 @@ impl Queue {
                         ttl: self.volatile.times.lease_ttl,
                         control_epoch: self.world.control_epoch,
                         day: self.world.calendar.day,
+                        level: Mode::in_force(self.world.mode, own, most),
                     })));
                 }
             }

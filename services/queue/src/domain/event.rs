@@ -1,6 +1,7 @@
 //! The queue's events and their published schema: with its two halves [`read`] and [`mod@write`] the
 //! only place of the domain that knows `proto`. [`ending`] reads the end of an attempt off an event.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use super::recurrence::{Created, Fired, Steered};
 use super::retry::Class;
 use super::runner::Left;
 use super::split::{Plan, Split};
-use super::task::{Added, Awaits, Edited, Kind, Mode as TaskMode, State};
+use super::task::{Added, Awaits, Edited, Kind, Mode as TaskMode, State, Thoroughness};
 use super::world::{Mode, Pace};
 
 pub mod ending;
@@ -120,6 +121,8 @@ pub struct Finished {
     pub key: Option<String>,
     /// The task's tags.
     pub tags: Vec<String>,
+    /// How thorough its review is to be.
+    pub review: Thoroughness,
 }
 
 /// What a runner says about finished work.
@@ -352,6 +355,8 @@ events! {
     RunnerLeft { runner: String, instance: InstanceId, why: Left } = "runner_left",
     /// What is known of a resident.
     ResidentNoted { resident: ResidentId, active: bool, words: Vec<String> } = "resident_noted",
+    /// What a resident is good at.
+    SpecializationsNoted { resident: ResidentId, specializations: BTreeSet<String> } = "specializations_noted",
     /// A peer's fact did not fit.
     FactIgnored(FactNote) = "fact_ignored",
     /// A peer's fact waits for a person.

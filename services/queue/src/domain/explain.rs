@@ -155,6 +155,7 @@ impl Queue {
             | WaitReason::BackOff
             | WaitReason::Budget
             | WaitReason::Rate
+            | WaitReason::Specialization
             | WaitReason::NoResident
             | WaitReason::NoProvider
             | WaitReason::NoRunner => Vec::new(),
@@ -186,6 +187,7 @@ impl Queue {
             | WaitReason::DependencyFailed
             | WaitReason::Exclusive
             | WaitReason::ConcurrencyKey
+            | WaitReason::Specialization
             | WaitReason::ResidentBusy
             | WaitReason::NoResident
             | WaitReason::NoRunner => None,
@@ -216,6 +218,9 @@ impl Explanation {
                 "a task that may not run beside others runs, or is first in order".into()
             }
             Some(WaitReason::ConcurrencyKey) => "its concurrency key has no free place".into(),
+            Some(WaitReason::Specialization) => {
+                "nobody who may take it has the specialization it asks for".into()
+            }
             Some(WaitReason::ResidentBusy) => "everybody who may take it is at work".into(),
             Some(WaitReason::NoResident) => "nobody may take it".into(),
             Some(WaitReason::NoProvider) => "no language model is usable".into(),

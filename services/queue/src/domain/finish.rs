@@ -291,5 +291,6 @@ fn finished(lease: &Lease, task: &Task, end: End, work: Work) -> Finished {
         token: lease.token,
         key: spec.key.clone(),
         tags: spec.tags.clone(),
+        review: spec.review,
     }
 }

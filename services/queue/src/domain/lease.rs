@@ -8,6 +8,8 @@ use vivarium_types::ids::{
     AttemptId, CycleId, InstanceId, LeaseId, ResidentId, SubmissionId, TaskId,
 };
 
+use super::world::Mode;
+
 /// What a lease is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Purpose {
@@ -48,6 +50,8 @@ pub struct Granted {
     pub control_epoch: u64,
     /// The world's day.
     pub day: u64,
+    /// What may be done under it.
+    pub level: Mode,
 }
 
 /// A live lease.

@@ -53,6 +53,8 @@ pub enum WaitReason {
     Exclusive,
     /// Its key has no free place.
     ConcurrencyKey,
+    /// Nobody who may take it has the specialization.
+    Specialization,
     /// Everybody who may take it is at work.
     ResidentBusy,
     /// Nobody may take it.
@@ -75,6 +77,8 @@ enum Need {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Lane {
     need: Need,
+    /// What who works must be good at.
+    specialization: Option<String>,
     exclusive: bool,
     priority: u8,
     submitter: String,
@@ -88,8 +92,10 @@ impl Lane {
             (Mode::Llm, None) => Need::AnyResident,
             (Mode::Llm, Some(resident)) => Need::Resident(resident),
         };
+        let specialization = spec.specialization.clone();
         let submitter = task.added.submitter.clone();
-        Self { need, exclusive: exclusive(task), priority: spec.priority, submitter }
+        let (exclusive, priority) = (exclusive(task), spec.priority);
+        Self { need, specialization, exclusive, priority, submitter }
     }
 }
 
@@ -344,8 +350,10 @@ impl<'a> Plan<'a> {
     /// Leaves a lane whose every task meets the same obstacle: nobody free to work on it.
     fn drop_hopeless(&mut self, index: usize) {
         let lane = self.heads[index].lane;
-        let free =
-            |id: &ResidentId, resident: &Resident| resident.active && !self.busy.contains(id);
+        let free = |id: &ResidentId, resident: &Resident| {
+            let able = resident.holds(lane.specialization.as_deref());
+            resident.active && able && !self.busy.contains(id)
+        };
         let hopeless = match lane.need {
             Need::Tool => false,
             Need::AnyResident => !self.queue.residents.iter().any(|(id, r)| free(id, r)),
@@ -393,7 +401,9 @@ impl<'a> Plan<'a> {
         }
         let eligible = self.queue.eligible(task);
         if eligible.is_empty() {
-            return Err(Obstacle::Pass(WaitReason::NoResident));
+            let nobody = self.queue.eligible_but_for_skill(task).is_empty();
+            let why = if nobody { WaitReason::NoResident } else { WaitReason::Specialization };
+            return Err(Obstacle::Pass(why));
         }
         if task.budget_left() < task.budget_floor() {
             return Err(Obstacle::Spent);
@@ -451,6 +461,12 @@ fn place(
 }
 
 impl Resident {
+    /// Whether it is good at what is asked for.
+    pub(super) fn holds(&self, specialization: Option<&str>) -> bool {
+        let anybody = planted::has(Bug::AnySpecialist);
+        specialization.is_none_or(|wanted| anybody || self.specializations.contains(wanted))
+    }
+
     /// How many of its own words the tags hold, at most [`AFFINITY_MAX`].
     fn affinity(&self, tags: &[String]) -> usize {
         let words: BTreeSet<&str> = tags.iter().flat_map(|tag| tag.split('-')).collect();

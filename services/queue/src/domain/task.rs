@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 use vivarium_ledger::planted::{self, Bug};
 use vivarium_ledger::{Meta, TextRef};
 use vivarium_types::ids::{AttemptId, CycleId, LeaseId, ResidentId, SubmissionId, TaskId};
+use vivarium_types::reference::Status;
 use vivarium_types::source::Hash;
-use vivarium_types::{MicroUsd, Timestamp};
+use vivarium_types::{Hat, MicroUsd, Timestamp};
 
 use super::event::{End, Event, ReturnedFor};
 use super::propose::Proposed;
 use super::retry::{Class, Policy};
 use super::split::{Plan, Split};
+use super::world::Mode as Level;
 
 /// The one field that may change while an attempt runs.
 pub const PRIORITY: &str = "priority";
@@ -185,6 +187,17 @@ pub enum OnFailure {
     RunAnyway,
 }
 
+/// How thorough a review is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Thoroughness {
+    /// Checks and a critic.
+    Light,
+    /// Also a jury.
+    Standard,
+    /// All of it, and always a human.
+    Strict,
+}
+
 /// What was asked for, with defaults filled in; authored texts lie beside the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
@@ -230,6 +243,14 @@ pub struct Spec {
     pub tags: Vec<String>,
     /// Whether it runs on the rest day.
     pub rest_day_ok: bool,
+    /// What who works on it must be good at.
+    pub specialization: Option<String>,
+    /// How thorough its review is.
+    pub review: Thoroughness,
+    /// The most that may be done for it.
+    pub level_max: Level,
+    /// What its resident is for the cycle.
+    pub hat: Option<Hat>,
 }
 
 /// A task as it was added.
@@ -507,6 +528,32 @@ impl Task {
         }
     }
 
+    /// Where it stands in the words of the reference: none for what it does not know.
+    pub fn reference(&self) -> &'static [Status] {
+        let child = self.added.parent.is_some();
+        match self.state {
+            State::Proposed | State::Paused | State::Cancelled => &[],
+            State::Blocked | State::Queued | State::Ready => &[Status::Queued],
+            State::Leased | State::Split if child => &[Status::InProgress, Status::SubtaskStarted],
+            State::Leased | State::Split => &[Status::InProgress],
+            State::InReview => &[Status::Completed, Status::PendingReview],
+            State::AwaitingHuman => &[Status::PendingReview],
+            State::Requeued => &[Status::Requeue],
+            State::Approved if child => &[Status::Approved, Status::SubtaskCompleted],
+            State::Approved => &[Status::Approved],
+            State::Failed => match (self.blocked_by_safety(), child) {
+                (false, false) => &[Status::Failed],
+                (false, true) => &[Status::Failed, Status::SubtaskFailed],
+                (true, false) => &[Status::SafetyBlocked],
+                (true, true) => &[Status::SafetyBlocked, Status::SubtaskFailed],
+            },
+        }
+    }
+
+    fn blocked_by_safety(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.class == Class::Safety)
+    }
+
     /// Whether it stands in a state in which only time or others move it: these have a deadline.
     pub const fn waits(&self) -> bool {
         matches!(self.state, State::Blocked | State::Queued | State::Requeued | State::Ready)
@@ -598,6 +645,7 @@ impl Task {
             | Event::RunnerJoined { .. }
             | Event::RunnerLeft { .. }
             | Event::ResidentNoted { .. }
+            | Event::SpecializationsNoted { .. }
             | Event::ProviderNoted { .. }
             | Event::RecurrenceCreated(_)
             | Event::RecurrenceFired(_)
@@ -790,6 +838,7 @@ pub fn of(event: &Event) -> Option<TaskId> {
         | Event::RunnerJoined { .. }
         | Event::RunnerLeft { .. }
         | Event::ResidentNoted { .. }
+        | Event::SpecializationsNoted { .. }
         | Event::ProviderNoted { .. }
         | Event::RecurrenceCreated(_)
         | Event::RecurrenceFired(_)

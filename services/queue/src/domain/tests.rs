@@ -16,8 +16,8 @@ use super::order::WaitReason;
 use super::retry::Class;
 use super::runner::Times;
 use super::steer::Verdict;
-use super::task::{Awaits, Kind, Mode, OnFailure, Spec, State};
-use super::world::{self, Pace};
+use super::task::{Awaits, Kind, Mode, OnFailure, Spec, State, Thoroughness};
+use super::world::{self, Mode as Level, Pace};
 use super::{Command, Queue, Rejection};
 use super::{edit, recurrence};
 
@@ -67,6 +67,12 @@ impl Stand {
         let words = words.iter().map(ToString::to_string).collect();
         let resident = ResidentId::from_number(number);
         self.run(Command::NoteResident { resident, active: true, words });
+    }
+
+    fn specialize(&mut self, number: u128, words: &[&str]) {
+        let specializations = words.iter().map(ToString::to_string).collect();
+        let resident = ResidentId::from_number(number);
+        self.run(Command::NoteSpecializations { resident, specializations });
     }
 
     fn try_run(&mut self, actor: &Actor, command: Command) -> Result<Vec<Event>, Rejection> {
@@ -315,6 +321,10 @@ fn spec() -> Spec {
         run_limit: Duration::from_mins(15),
         tags: Vec::new(),
         rest_day_ok: true,
+        specialization: None,
+        review: Thoroughness::Standard,
+        level_max: Level::DocsOnly,
+        hat: None,
     }
 }
 
@@ -349,3 +359,4 @@ mod proposals;
 mod recurrences;
 mod rules;
 mod splits;
+mod terms;

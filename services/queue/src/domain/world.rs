@@ -24,6 +24,8 @@ const STEP_US: i64 = 2_000_000;
 const PACE_NORMAL: u32 = 2;
 /// World time of a day until another is set.
 const DAY_LENGTH: Duration = Duration::from_mins(30);
+/// What a resident may do at the most before a human has raised it, which nobody can do yet.
+pub const RESIDENT_LEVEL: Mode = Mode::DocsOnly;
 /// Cycle starts that may be bought and unspent.
 pub const STEPS_MAX: u32 = 100;
 
@@ -60,6 +62,11 @@ impl Mode {
             Self::RunSandboxed => "run_sandboxed",
             Self::ApplyApproved => "apply_approved",
         }
+    }
+
+    /// The level in force: the lowest of the world's, the resident's if one works, and the task's.
+    pub fn in_force(world: Self, resident: Option<Self>, task: Self) -> Self {
+        resident.into_iter().fold(world.min(task), Self::min)
     }
 }
 
@@ -304,6 +311,7 @@ impl World {
             | Event::RunnerJoined { .. }
             | Event::RunnerLeft { .. }
             | Event::ResidentNoted { .. }
+            | Event::SpecializationsNoted { .. }
             | Event::ProviderNoted { .. }
             | Event::TaskEdited(_)
             | Event::RecurrenceCreated(_)

@@ -13,14 +13,14 @@ use vivarium_types::library::LibraryPath;
 use vivarium_types::limits::{
     PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, REASON_LENGTH_MAX, REQUEST_ID_LENGTH_MAX,
 };
-use vivarium_types::{MicroUsd, Timestamp, text};
+use vivarium_types::{Hat, MicroUsd, Timestamp, text};
 
 use crate::domain::event::read;
 use crate::domain::limits::Limit;
 use crate::domain::recurrence::Schedule;
 use crate::domain::retry::Class;
 use crate::domain::steer::Redrive;
-use crate::domain::task::{Kind, Mode, OnFailure, Spec};
+use crate::domain::task::{Kind, Mode, OnFailure, Spec, Thoroughness};
 use crate::domain::world;
 use crate::views::Filter;
 
@@ -154,7 +154,20 @@ fn spec(
         run_limit: run_limit(wrong, wire.run_limit),
         tags: tags(wrong, &wire.tags),
         rest_day_ok: wire.rest_day_ok.unwrap_or(true),
+        specialization: specialization(wrong, &wire.specialization),
+        review: known(wrong, "review", read::thoroughness(wire.review))
+            .unwrap_or(Thoroughness::Standard),
+        level_max: known(wrong, "level_max", read::level(wire.level_max))
+            .unwrap_or(world::Mode::DocsOnly),
+        hat: hat(wrong, &wire.hat),
     };
+    if spec.mode == Mode::Local {
+        for (field, set) in [("specialization", &wire.specialization), ("hat", &wire.hat)] {
+            if !set.is_empty() {
+                wrong.add(field, "is only for tasks that a resident works on");
+            }
+        }
+    }
     if wire.concurrency_limit.is_some() && spec.concurrency_key.is_none() {
         wrong.add("concurrency_limit", "needs a concurrency_key");
     }
@@ -333,17 +346,37 @@ fn lines(wrong: &mut Violations, field: &str, lines: &[String]) -> Vec<String> {
         .collect()
 }
 
+fn specialization(wrong: &mut Violations, word: &str) -> Option<String> {
+    if !word.is_empty() && !tag(word) {
+        wrong.add("specialization", "must be [a-z0-9-]{2,32}");
+    }
+    (!word.is_empty()).then(|| word.to_owned())
+}
+
+fn hat(wrong: &mut Violations, word: &str) -> Option<Hat> {
+    if word.is_empty() {
+        return None;
+    }
+    let hat = word.parse().ok();
+    if hat.is_none() {
+        wrong.add("hat", format!("must be one of {}", Hat::ALL.map(Hat::word).join(", ")));
+    }
+    hat
+}
+
+/// Whether a word is of lower-case letters, digits and dashes, as tags and specializations are.
+fn tag(word: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (2..=32).contains(&word.len()) && word.chars().all(inner)
+}
+
 fn tags(wrong: &mut Violations, tags: &[String]) -> Vec<String> {
     if tags.len() > 8 {
         wrong.add("tags", "has more than 8 entries");
         return Vec::new();
     }
-    let fits = |tag: &str| {
-        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        (2..=32).contains(&tag.len()) && tag.chars().all(inner)
-    };
-    for (at, tag) in tags.iter().enumerate() {
-        if !fits(tag) {
+    for (at, word) in tags.iter().enumerate() {
+        if !tag(word) {
             wrong.item("tags", at, |wrong| wrong.add("", "must be [a-z0-9-]{2,32}"));
         }
     }

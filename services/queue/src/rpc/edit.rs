@@ -36,7 +36,7 @@ editable! {
     title instruction constraints preferences anti_goals kind mode command target depends_on
     on_dependency_failure priority parallel_safe concurrency_key concurrency_limit not_before_time
     deadline_time budget_min_micro_usd budget_max_micro_usd model resident_id bonus_tokens run_limit
-    tags metadata rest_day_ok
+    tags metadata rest_day_ok specialization review level_max hat
 }
 
 /// Changes a task.

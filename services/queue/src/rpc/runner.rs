@@ -31,7 +31,6 @@ use crate::domain::event::{CritiqueOutcome, Event, HaltAck, Wire, write};
 use crate::domain::lease::{Granted, Purpose};
 use crate::domain::retry::Class;
 use crate::domain::volatile::Beat;
-use crate::domain::world::Mode;
 use tasks::{Known, Work};
 
 pub(super) mod plans;
@@ -347,7 +346,7 @@ impl Session {
             submission_id: write::or_empty(granted.submission),
             ttl: Some(write::span(granted.ttl)),
             control_epoch: granted.control_epoch,
-            mode: write::mode(known.mode).into(),
+            mode: write::mode(granted.level.min(known.mode)).into(),
             capability: self.capability(granted, token)?,
             day: granted.day,
             budget_left_micro_usd: left.get(),
@@ -371,7 +370,7 @@ impl Session {
             attempt: granted.attempt,
             resident: granted.resident,
             cycle: granted.cycle,
-            mode: Mode::DocsOnly.word().to_owned(),
+            mode: granted.level.word().to_owned(),
             control_epoch: granted.control_epoch,
             fencing_token: token,
             expires: self.desk.ledger.now() + granted.ttl,

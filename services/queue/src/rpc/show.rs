@@ -73,6 +73,7 @@ pub(super) fn task(task: &Task, words: Words, waits: Option<WaitReason>) -> pb::
         proposal_hash: if task.proposed { task.proposal_hash().0.to_vec() } else { Vec::new() },
         why: String::new(),
         split_hint: None,
+        reference_statuses: task.reference().iter().map(|it| it.word().to_owned()).collect(),
     }
 }
 
@@ -197,6 +198,7 @@ const fn wait_reason(reason: WaitReason) -> pb::WaitReason {
         WaitReason::Rate => pb::WaitReason::Rate,
         WaitReason::Exclusive => pb::WaitReason::Exclusive,
         WaitReason::ConcurrencyKey => pb::WaitReason::ConcurrencyKey,
+        WaitReason::Specialization => pb::WaitReason::Specialization,
         WaitReason::ResidentBusy => pb::WaitReason::ResidentBusy,
         WaitReason::NoResident => pb::WaitReason::NoResident,
         WaitReason::NoProvider => pb::WaitReason::NoProvider,

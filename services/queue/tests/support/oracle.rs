@@ -104,6 +104,10 @@ fn obstacle(queue: &Queue, task: &Task) -> Option<WaitReason> {
         .filter(|(id, _)| spec.resident.is_none_or(|pinned| pinned == **id))
         .map(|(id, _)| *id)
         .collect();
+    let able = |id: &ResidentId| {
+        let held = &queue.residents[id].specializations;
+        spec.specialization.as_ref().is_none_or(|wanted| held.contains(wanted))
+    };
     if spec.mode == Mode::Llm {
         if !queue.provider_usable() {
             return Some(WaitReason::NoProvider);
@@ -111,13 +115,17 @@ fn obstacle(queue: &Queue, task: &Task) -> Option<WaitReason> {
         if may.is_empty() {
             return Some(WaitReason::NoResident);
         }
+        if !may.iter().any(able) {
+            return Some(WaitReason::Specialization);
+        }
     }
     if alone(task) && !at_work.is_empty() {
         return Some(WaitReason::Exclusive);
     }
     let busy =
         |id: &ResidentId| queue.leases.values().any(|lease| lease.granted.resident == Some(*id));
-    (spec.mode == Mode::Llm && may.iter().all(busy)).then_some(WaitReason::ResidentBusy)
+    let mut hands = may.iter().filter(|id| able(id));
+    (spec.mode == Mode::Llm && hands.all(busy)).then_some(WaitReason::ResidentBusy)
 }
 
 fn alone(task: &Task) -> bool {

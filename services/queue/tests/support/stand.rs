@@ -327,6 +327,19 @@ impl Stand {
         answer.expect("it can be read").into_inner().sequence
     }
 
+    /// The last row of a kind, as JSON.
+    pub(crate) async fn last(&self, kind: &str) -> serde_json::Value {
+        let request = ledger_pb::ReadRowsRequest {
+            page_size: 1_000,
+            kinds: vec![kind.into()],
+            ..Default::default()
+        };
+        let rows =
+            self.ledger().read_rows(request).await.expect("they can be read").into_inner().rows;
+        let row = rows.last().expect("there is one");
+        serde_json::from_slice(&row.payload).expect("a row is JSON")
+    }
+
     /// Rows of a kind.
     pub(crate) async fn count(&self, kind: &str) -> usize {
         let request = ledger_pb::ReadRowsRequest {
@@ -348,6 +361,20 @@ impl Stand {
         };
         let event = social_pb::society_event::Event::ResidentJoined(joined);
         say(&self.society, social_pb::SocietyEvent { event: Some(event) }, Vec::new()).await;
+    }
+
+    /// A human says what a resident is good at.
+    pub(crate) async fn specialize(&self, number: u128, words: &[&str]) {
+        let before = self.count("specializations_noted").await;
+        let set = social_pb::SpecializationsSet {
+            resident_id: ResidentId::from_number(number).to_string(),
+            specializations: words.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        };
+        let event = social_pb::society_event::Event::SpecializationsSet(set);
+        say(&self.society, social_pb::SocietyEvent { event: Some(event) }, Vec::new()).await;
+        let noted = async || self.count("specializations_noted").await > before;
+        until("it is known who is good at what", noted).await;
     }
 
     pub(crate) async fn provider(&self, any_usable: bool) {

@@ -13,7 +13,7 @@ use vivarium_types::{MicroUsd, Permille, Tokens};
 
 use super::draft::Draft;
 use super::submission::{self, Critique, Document, Opened};
-use super::verdict::{Decider, NO_JURY, Value, Verdict};
+use super::verdict::{Decider, Profile, Value, Verdict};
 use super::{CheckResult, Outcome};
 
 /// The published message of an event.
@@ -276,7 +276,7 @@ impl From<Opened> for pb::SubmissionOpened {
             model: opened.model,
             model_embedded: opened.model_embedded,
             how: opened.how,
-            profile: pb::Profile::Light.into(),
+            profile: profile(opened.profile).into(),
             part_count: opened.parts,
         }
     }
@@ -300,6 +300,7 @@ impl TryFrom<pb::SubmissionOpened> for Opened {
             summary: wire.summary.map(reference).transpose()?,
             kind: kind_of(&wire.kind)?,
             parts: wire.part_count,
+            profile: profile_of(wire.profile),
             payload_hash: hash(&wire.payload_hash, "payload_hash")?,
             cost: MicroUsd::new(wire.cost_micro_usd),
             model: wire.model,
@@ -390,8 +391,8 @@ impl From<Verdict> for pb::VerdictReached {
             confidence_permille: verdict.confidence.0,
             decider: decider.into(),
             reasons: verdict.reasons.into_iter().map(text).collect(),
-            profile: pb::Profile::Light.into(),
-            note: NO_JURY.to_owned(),
+            profile: profile(verdict.profile).into(),
+            note: verdict.profile.note().to_owned(),
             tip_tokens: verdict.tip.get(),
             documents: verdict.documents.into_iter().map(Into::into).collect(),
             attempt_number: verdict.attempt,
@@ -443,7 +444,25 @@ impl TryFrom<pb::VerdictReached> for Verdict {
             task_key: wire.task_key,
             content_hash: hash(&wire.content_hash, "content_hash")?,
             plan: wire.plan,
+            profile: profile_of(wire.profile),
         })
+    }
+}
+
+/// A profile on the wire.
+pub(crate) const fn profile(profile: Profile) -> pb::Profile {
+    match profile {
+        Profile::Light => pb::Profile::Light,
+        Profile::Strict => pb::Profile::Strict,
+    }
+}
+
+fn profile_of(wire: i32) -> Profile {
+    match pb::Profile::try_from(wire) {
+        Ok(pb::Profile::Strict) => Profile::Strict,
+        Ok(pb::Profile::Unspecified | pb::Profile::Light | pb::Profile::Standard) | Err(_) => {
+            Profile::Light
+        }
     }
 }
 

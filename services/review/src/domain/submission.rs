@@ -9,7 +9,7 @@ use vivarium_types::source::Hash;
 use vivarium_types::{MicroUsd, Timestamp, Tokens};
 
 use super::draft::Drafts;
-use super::verdict::{self, Decider, Value, Verdict};
+use super::verdict::{self, Decider, Profile, Value, Verdict};
 use super::{CheckResult, Digest, Event, Outcome, Refused, Target};
 
 /// Everything that was put up for review.
@@ -132,6 +132,8 @@ pub struct Open {
     pub kind: Kind,
     /// Children of a plan to split the task; 0 for a result.
     pub parts: u32,
+    /// How thorough its review is to be.
+    pub profile: Profile,
     /// What the attempt cost.
     pub cost: MicroUsd,
     /// The model.
@@ -171,6 +173,8 @@ pub struct Opened {
     pub kind: Kind,
     /// Children of a plan to split the task; 0 for a result.
     pub parts: u32,
+    /// How thorough its review is.
+    pub profile: Profile,
     /// SHA-256 over the bundle a human decides about.
     pub payload_hash: Hash,
     /// What the attempt cost.
@@ -286,6 +290,7 @@ impl Submissions {
             summary: open.summary,
             kind: open.kind,
             parts: open.parts,
+            profile: open.profile,
             payload_hash,
             cost: open.cost,
             model: open.model,

@@ -24,8 +24,25 @@ const PARTS_UNASKED_MAX: u32 = 3;
 const CONFIDENCE_MINOR: Permille = Permille(750);
 /// How sure a rejection by a blocking check is.
 const CONFIDENCE_BLOCKED: Permille = Permille(900);
-/// What every verdict says of the juries that do not exist yet.
-pub const NO_JURY: &str = "profile light: no jury was held, because juries do not exist yet";
+
+/// How thorough a review is. There are no juries yet: what asks for one and for no human has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Profile {
+    /// Checks, a critic, and a human unless all is well.
+    Light,
+    /// The same, and always a human.
+    Strict,
+}
+
+impl Profile {
+    /// What every verdict says of the juries that do not exist yet.
+    pub const fn note(self) -> &'static str {
+        match self {
+            Self::Light => "profile light: no jury was held, because juries do not exist yet",
+            Self::Strict => "profile strict: no jury was held, because juries do not exist yet",
+        }
+    }
+}
 
 /// Review's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +108,8 @@ pub struct Verdict {
     pub content_hash: Hash,
     /// Whether it is about a plan to split the task.
     pub plan: bool,
+    /// How thorough the review was.
+    pub profile: Profile,
 }
 
 /// The verdict's event.
@@ -135,6 +154,7 @@ pub(super) fn reached(
         task_key: opened.task_key.clone(),
         content_hash: submission.content_hash(),
         plan: opened.kind == Kind::Split,
+        profile: opened.profile,
     }))
 }
 
@@ -174,6 +194,9 @@ fn because(submission: &Submission) -> Vec<String> {
     if submission.opened.kind == Kind::Local {
         because.push("local_result");
     }
+    if submission.opened.profile == Profile::Strict {
+        because.push("required");
+    }
     if submission.opened.parts > PARTS_UNASKED_MAX {
         because.push("many_parts");
     }
@@ -203,4 +226,71 @@ fn judging(submission: &Submission) -> Option<&Critique> {
     let complete =
         RUBRIC.iter().all(|name| critique.scores.get(*name).is_some_and(|score| *score <= 4));
     complete.then_some(critique)
+}
+
+#[cfg(test)]
+mod tests {
+    use vivarium_types::Timestamp;
+    use vivarium_types::ids::Id as _;
+
+    use super::super::submission::{Opened, State};
+    use super::*;
+
+    fn text() -> TextRef {
+        TextRef { id: "txt".into(), hash: Hash::default(), length: 1, sealed: false }
+    }
+
+    /// Work of which critic and checks have nothing but good to say.
+    fn praised(profile: Profile) -> Submission {
+        let scores = RUBRIC.iter().map(|name| ((*name).to_owned(), 4)).collect();
+        let critique = Critique {
+            model: "large".into(),
+            embedded: false,
+            may_judge: true,
+            scores,
+            issues: Vec::new(),
+            suggestions: Vec::new(),
+            cost: MicroUsd::ZERO,
+        };
+        let opened = Opened {
+            submission: SubmissionId::from_number(1),
+            task: TaskId::from_number(2),
+            task_key: String::new(),
+            task_title: text(),
+            task_instruction: text(),
+            resident: Some(ResidentId::from_number(3)),
+            attempt: 1,
+            cycle: vivarium_types::ids::CycleId::from_number(4),
+            documents: Vec::new(),
+            answer: Some(text()),
+            summary: None,
+            kind: Kind::Answer,
+            parts: 0,
+            profile,
+            payload_hash: Hash::default(),
+            cost: MicroUsd::ZERO,
+            model: "large".into(),
+            model_embedded: false,
+            how: "finished".into(),
+        };
+        Submission {
+            opened,
+            opened_time: Timestamp::EPOCH,
+            state: State::Critique,
+            results: Vec::new(),
+            critique: Some(Ok(critique)),
+            human_because: Vec::new(),
+            verdict: None,
+            ended_time: None,
+        }
+    }
+
+    #[test]
+    fn rule_3_1_a_strict_review_ends_at_a_human_whatever_the_critic_says() {
+        assert_eq!(because(&praised(Profile::Light)), [""; 0], "nothing speaks for a human");
+        assert_eq!(because(&praised(Profile::Strict)), ["required"]);
+        let mut split = praised(Profile::Strict);
+        (split.opened.kind, split.opened.parts) = (Kind::Split, 2);
+        assert_eq!(because(&split), ["required"], "a plan as well");
+    }
 }

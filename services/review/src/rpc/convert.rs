@@ -15,8 +15,8 @@ use vivarium_types::{Timestamp, Tokens};
 
 use crate::domain::draft::{Basis, Stage};
 use crate::domain::submission::{Critique, Document, State, Submission};
-use crate::domain::verdict::{Decider, NO_JURY, Value, Verdict};
-use crate::domain::{Outcome, Target};
+use crate::domain::verdict::{Decider, Value, Verdict};
+use crate::domain::{Outcome, Target, event};
 use crate::views::Wanted;
 
 /// Most characters of a document (`domain.md` section 2).
@@ -290,7 +290,7 @@ pub(super) fn row(submission: &Submission, texts: &Known) -> pb::Submission {
         model: opened.model.clone(),
         model_embedded: opened.model_embedded,
         human_because: submission.human_because.clone(),
-        profile: pb::Profile::Light.into(),
+        profile: event::profile(opened.profile).into(),
         how: opened.how.clone(),
         verdict: submission.verdict.as_ref().map(|verdict| {
             self::verdict(verdict, submission.ended_time.unwrap_or_default(), texts)
@@ -369,8 +369,8 @@ fn verdict(verdict: &Verdict, time: Timestamp, texts: &Known) -> pb::Verdict {
         decider: decider.into(),
         reasons: verdict.reasons.iter().map(|text| told(texts, text)).collect(),
         verdict_time: Some(moment(time)),
-        profile: pb::Profile::Light.into(),
-        note: NO_JURY.to_owned(),
+        profile: event::profile(verdict.profile).into(),
+        note: verdict.profile.note().to_owned(),
         tip_tokens: verdict.tip.get(),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Every event reads back as what was written. No authored words stand in them: they name texts.
 
+use std::collections::BTreeSet;
+
 use vivarium_ledger::{FactNote, TextRef};
 use vivarium_proto::social::v1 as pb;
 use vivarium_types::ids::{
@@ -34,6 +36,15 @@ pub enum Event {
     ResidentJoined(Box<Joined>),
     /// A resident's identity or status changed.
     ResidentChanged(Box<Changed>),
+    /// A human said what a resident is good at.
+    SpecializationsSet {
+        /// Who.
+        resident: ResidentId,
+        /// All of them from here on.
+        specializations: BTreeSet<String>,
+        /// Why.
+        reason: TextRef,
+    },
     /// A memory was kept or kept again.
     MemoryKept(Box<Kept>),
     /// A memory's words were erased.
@@ -151,6 +162,7 @@ impl Event {
         match self {
             Self::ResidentJoined(_) => "resident_joined",
             Self::ResidentChanged(_) => "resident_changed",
+            Self::SpecializationsSet { .. } => "specializations_set",
             Self::MemoryKept(_) => "memory_kept",
             Self::MemoryForgotten { .. } => "memory_forgotten",
             Self::MemoryRecalled(_) => "memory_recalled",
@@ -187,6 +199,7 @@ impl Event {
             Self::JournalWritten(written) => Some(written.journal.to_string()),
             Self::ResidentJoined(_)
             | Self::ResidentChanged(_)
+            | Self::SpecializationsSet { .. }
             | Self::MemoryForgotten { .. }
             | Self::MemoryRecalled(_)
             | Self::MemoryArchived { .. }

@@ -1,6 +1,6 @@
 //! Residents: lasting identities. Their words lie beside the log; here is what rules need of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use vivarium_ledger::{Meta, TextRef};
@@ -8,6 +8,8 @@ use vivarium_types::ids::ResidentId;
 use vivarium_types::similarity::similarity;
 use vivarium_types::{Permille, Timestamp, Tokens};
 
+/// What one resident may be good at, at the most.
+pub const SPECIALIZATIONS_MAX: usize = 16;
 /// Most residents of a world.
 pub const RESIDENTS_MAX: usize = 128;
 
@@ -105,6 +107,8 @@ pub struct Resident {
     pub identity: TextRef,
     /// Whether it takes part.
     pub status: Status,
+    /// What it is good at, by a human's word.
+    pub specializations: BTreeSet<String>,
     /// Where it comes from.
     pub origin: String,
     /// Who made it.
@@ -175,6 +179,7 @@ impl Residents {
             handle: joined.handle.clone(),
             identity: joined.identity.clone(),
             status: joined.status,
+            specializations: BTreeSet::new(),
             origin: joined.origin.clone(),
             creator: joined.creator.clone(),
             version: 1,
@@ -195,6 +200,14 @@ impl Residents {
             resident.version = changed.version;
             resident.identity = changed.identity.clone();
             resident.status = changed.status;
+            resident.changed = meta.sequence;
+        }
+    }
+
+    /// A human said what a resident is good at.
+    pub fn apply_specialized(&mut self, who: ResidentId, all: &BTreeSet<String>, meta: &Meta) {
+        if let Some(resident) = self.by_id.get_mut(&who) {
+            resident.specializations.clone_from(all);
             resident.changed = meta.sequence;
         }
     }

@@ -142,6 +142,7 @@ fn ended(event: &Event) -> Option<&str> {
         | Event::RunnerJoined(_)
         | Event::RunnerLeft(_)
         | Event::ResidentNoted(_)
+        | Event::SpecializationsNoted(_)
         | Event::FactIgnored(_)
         | Event::FactParked(_)
         | Event::ProviderNoted(_)

@@ -1,5 +1,7 @@
 //! Wire to domain: every violation is collected with its dotted path.
 
+use std::collections::BTreeSet;
+
 use vivarium_chassis::{Refusal, Violations};
 use vivarium_proto::executor::v1 as executor_pb;
 use vivarium_proto::identity::v1 as identity_pb;
@@ -88,6 +90,27 @@ pub(super) fn name(wrong: &mut Violations, field: &str, named: &str, needed: boo
     } else if named.len() > 64 {
         wrong.add(field, "is no id and no handle");
     }
+}
+
+/// What a resident is good at.
+pub(super) fn specializations(wrong: &mut Violations, words: &[String]) -> BTreeSet<String> {
+    if words.len() > resident::SPECIALIZATIONS_MAX {
+        let max = resident::SPECIALIZATIONS_MAX;
+        wrong.add("specializations", format!("has more than {max} entries"));
+        return BTreeSet::new();
+    }
+    let mut all = BTreeSet::new();
+    for (index, word) in words.iter().enumerate() {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        wrong.item("specializations", index, |wrong| {
+            if !(2..=32).contains(&word.len()) || !word.chars().all(fits) {
+                wrong.add("", "must be [a-z0-9-]{2,32}");
+            } else if !all.insert(word.clone()) {
+                wrong.add("", "is named twice");
+            }
+        });
+    }
+    all
 }
 
 /// At most three names of residents.

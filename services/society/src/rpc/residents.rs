@@ -1,16 +1,17 @@
-//! Reading residents.
+//! Reading residents, and saying what they are good at.
 
 use tonic::{Request, Response, Status};
-use vivarium_chassis::{Refusal, Violations};
+use vivarium_chassis::{Caller, Refusal, Violations};
+use vivarium_ledger::Request as RequestKey;
 use vivarium_proto::identity::v1 as pb;
 use vivarium_proto::identity::v1::resident_service_server::ResidentService;
 
-use super::{Door, convert, resident_not_found, show};
-use crate::domain::Society;
+use super::{Change, Door, convert, resident_not_found, show};
 use crate::domain::event::{identity, write};
 use crate::domain::mail::Thread;
 use crate::domain::resident::Resident;
 use crate::domain::wallet::Account;
+use crate::domain::{Command, Society};
 
 /// A resident with what other parts of society know of it.
 struct Whole {
@@ -86,6 +87,36 @@ impl ResidentService for Door {
         let resident = Some(self.shown(whole).await?);
         Ok(Response::new(pb::GetResidentResponse { resident }))
     }
+
+    async fn set_specializations(
+        &self,
+        request: Request<pb::SetSpecializationsRequest>,
+    ) -> Result<Response<pb::SetSpecializationsResponse>, Status> {
+        const METHOD: &str = "/vivarium.identity.v1.ResidentService/SetSpecializations";
+        let caller = Caller::of(&request).clone();
+        let wire = request.into_inner();
+        let key = RequestKey::of(METHOD, &wire.request_id, &wire);
+        let mut wrong = Violations::new();
+        convert::request_id(&mut wrong, &wire.request_id, &[]);
+        convert::name(&mut wrong, "resident", &wire.resident, true);
+        let specializations = convert::specializations(&mut wrong, &wire.specializations);
+        let reason = convert::reason(&mut wrong, &wire.reason);
+        let reason = wrong.done(reason)?;
+        let resident = self.resident(&wire.resident).await?.resident;
+        let mut texts = self.ledger.texts();
+        let reason = texts.plain(&reason);
+        let change = Change {
+            caller: &caller,
+            key,
+            command: Command::Specialize { resident, specializations, reason },
+            texts: texts.into_rows(),
+            erasures: Vec::new(),
+        };
+        self.change(change, |position, _| pb::SetSpecializationsResponse {
+            position: Some(position),
+        })
+        .await
+    }
 }
 
 impl Door {
@@ -112,6 +143,7 @@ impl Door {
             origin: resident.origin,
             creator: resident.creator,
             version: resident.version,
+            specializations: resident.specializations.into_iter().collect(),
         })
     }
 }

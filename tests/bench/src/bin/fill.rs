@@ -16,7 +16,8 @@ use vivarium_ledger::{Ledger, Options, Submission};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_queue::domain::add::Proposal;
 use vivarium_queue::domain::event::Event;
-use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec};
+use vivarium_queue::domain::task::{Kind, Mode, OnFailure, Spec, Thoroughness};
+use vivarium_queue::domain::world::Mode as Level;
 use vivarium_queue::domain::{Command, Queue};
 use vivarium_queue::views;
 use vivarium_types::{Actor, MicroUsd};
@@ -147,5 +148,9 @@ fn spec(n: u64) -> Spec {
         run_limit: Duration::from_mins(15),
         tags: vec![of(&TAGS, n / 3).to_owned()],
         rest_day_ok: true,
+        specialization: None,
+        review: Thoroughness::Standard,
+        level_max: Level::DocsOnly,
+        hat: None,
     }
 }

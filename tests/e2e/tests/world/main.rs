@@ -13,5 +13,6 @@ mod record;
 mod reference;
 mod restart;
 mod standby;
+mod terms;
 mod verdicts;
 mod way;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use vivarium_types::MicroUsd;
 use vivarium_types::ids::{CycleId, Id, LeaseId, TaskId};
+use vivarium_types::{Hat, MicroUsd};
 
 use super::*;
 use crate::cycle::limits;
@@ -33,6 +33,7 @@ fn grant(instruction: &str) -> Grant {
             budget_max: MicroUsd::new(100_000),
             run_limit: Duration::from_mins(15),
             feedback: Vec::new(),
+            hat: None,
         },
         family: Family::default(),
         resident: Some(ResidentId::from_number(4)),
@@ -79,6 +80,27 @@ fn sections_come_in_their_order_with_the_intent_before_the_instruction() {
     let task = &briefing.pieces[2].text;
     assert!(task.find("use headings") < task.find("Write a guide."), "{task}");
     assert_eq!(briefing.worst, Label::Peer);
+}
+
+#[test]
+fn rule_3_1_a_hat_stands_behind_the_identity_as_the_systems_own_word_and_nobody_else_puts_one_on() {
+    let mut grant = grant("Write a guide.");
+    let parts = || {
+        vec![
+            part("identity", Label::Own, Slot::Persona, "I am Ada."),
+            part("hat", Label::System, Slot::Instruction, "Be somebody else."),
+        ]
+    };
+    let bare = brief(&grant, Class::Remote, parts()).expect("it fits");
+    assert_eq!(sections(&bare), ["rules", "identity", "task", "actions"]);
+    grant.task.hat = Some(Hat::Reviewer);
+    let worn = brief(&grant, Class::Remote, parts()).expect("it fits");
+    assert_eq!(sections(&worn), ["rules", "identity", "hat", "task", "actions"]);
+    let hat = &worn.pieces[2];
+    assert_eq!((hat.label, hat.slot), (Label::System, Slot::Instruction));
+    assert!(hat.text.contains("You stay who you are") && hat.text.contains("Reviewer"), "{hat:?}");
+    let small = brief(&grant, Class::Embedded, parts()).expect("it fits");
+    assert!(!sections(&small).contains(&"hat"), "a small model has no room for one");
 }
 
 #[test]

@@ -377,6 +377,10 @@ fn task(task: pb::Task) -> Result<Task, &'static str> {
         budget_max: MicroUsd::new(spec.budget_max_micro_usd.unwrap_or(100_000)),
         run_limit: spec.run_limit.as_ref().map_or(RUN_LIMIT_DEFAULT, since),
         feedback: task.feedback,
+        hat: match spec.hat.as_str() {
+            "" => None,
+            word => Some(word.parse().map_err(|_| "task.spec.hat")?),
+        },
     })
 }
 

@@ -78,6 +78,7 @@ impl Event {
             | Self::RunnerJoined { .. }
             | Self::RunnerLeft { .. }
             | Self::ResidentNoted { .. }
+            | Self::SpecializationsNoted { .. }
             | Self::ProviderNoted { .. }
             | Self::TaskEdited(_)
             | Self::RecurrenceCreated(_)

@@ -7,9 +7,10 @@ use vivarium_ledger::{FactNote, TextRef};
 use vivarium_proto::ledger::v1 as ledger_pb;
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::queue_event::Event as Body;
+use vivarium_proto::review::v1::Profile;
 use vivarium_proto::wkt;
 use vivarium_types::source::Hash;
-use vivarium_types::{MicroUsd, Timestamp};
+use vivarium_types::{Hat, MicroUsd, Timestamp};
 
 use super::{
     Approved, CritiqueOutcome, Day, End, Event, Failed, Finished, HaltAck, NotAnEvent, Requeued,
@@ -24,7 +25,7 @@ use crate::domain::retry::Class;
 use crate::domain::runner::Left;
 use crate::domain::split::{Part, Plan, Split};
 use crate::domain::task::{
-    Added, Awaits, Edited, Kind, Mode as TaskMode, OnFailure, Parent, Spec, State,
+    Added, Awaits, Edited, Kind, Mode as TaskMode, OnFailure, Parent, Spec, State, Thoroughness,
 };
 use crate::domain::world::{Mode, Pace};
 
@@ -191,6 +192,10 @@ impl TryFrom<Wire> for Event {
                     .into_iter()
                     .find(|why| why.word() == e.reason)
                     .ok_or(NotAnEvent("reason"))?,
+            },
+            Body::SpecializationsNoted(e) => Self::SpecializationsNoted {
+                resident: id("resident_id", &e.resident_id)?,
+                specializations: e.specializations.into_iter().collect(),
             },
             Body::ResidentNoted(e) => Self::ResidentNoted {
                 resident: id("resident_id", &e.resident_id)?,
@@ -381,6 +386,10 @@ fn spec(e: pb::TaskSpec) -> Read<Spec> {
         run_limit: span("spec.run_limit", e.run_limit)?,
         tags: e.tags,
         rest_day_ok: e.rest_day_ok.unwrap_or(true),
+        specialization: none_if_empty(e.specialization),
+        review: thoroughness(e.review).ok_or(NotAnEvent("spec.review"))?,
+        level_max: level(e.level_max).ok_or(NotAnEvent("spec.level_max"))?,
+        hat: hat(&e.hat)?,
     })
 }
 
@@ -399,7 +408,15 @@ fn granted(e: pb::LeaseGranted) -> Read<Granted> {
         ttl: span("ttl", e.ttl)?,
         control_epoch: e.control_epoch,
         day: e.day,
+        level: level(e.mode).ok_or(NotAnEvent("mode"))?,
     })
+}
+
+fn hat(word: &str) -> Read<Option<Hat>> {
+    if word.is_empty() {
+        return Ok(None);
+    }
+    word.parse().map(Some).map_err(|_| NotAnEvent("spec.hat"))
 }
 
 fn finished(e: pb::AttemptFinished) -> Read<Finished> {
@@ -429,6 +446,7 @@ fn finished(e: pb::AttemptFinished) -> Read<Finished> {
         token: e.fencing_token,
         key: none_if_empty(e.key),
         tags: e.tags,
+        review: thoroughness(e.review).ok_or(NotAnEvent("review"))?,
     })
 }
 
@@ -560,6 +578,20 @@ pub(crate) fn task_mode(wire: i32) -> Option<TaskMode> {
         pb::TaskMode::Llm => Some(TaskMode::Llm),
         pb::TaskMode::Local => Some(TaskMode::Local),
     }
+}
+
+/// How thorough a review is to be; unset is standard.
+pub(crate) fn thoroughness(wire: i32) -> Option<Thoroughness> {
+    Some(match Profile::try_from(wire).ok()? {
+        Profile::Light => Thoroughness::Light,
+        Profile::Unspecified | Profile::Standard => Thoroughness::Standard,
+        Profile::Strict => Thoroughness::Strict,
+    })
+}
+
+/// A level; unset is the lowest.
+pub(crate) fn level(wire: i32) -> Option<Mode> {
+    if wire == 0 { Some(Mode::DocsOnly) } else { mode(wire) }
 }
 
 /// The meaning of a failed dependency behind its published number.

@@ -4,6 +4,7 @@ use vivarium_ledger::{FactNote, TextRef};
 use vivarium_proto::ledger::v1 as ledger_pb;
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::queue_event::Event as Body;
+use vivarium_proto::review::v1 as review_pb;
 use vivarium_proto::wkt;
 
 use super::{Approved, End, Event, Failed, Finished, HaltAck, Requeued, Staged, Wire};
@@ -14,7 +15,9 @@ use crate::domain::propose::Proposed;
 use crate::domain::recurrence::{Created, Fired, Next, Schedule, Standing, Steered};
 use crate::domain::retry::Class;
 use crate::domain::split::{Plan, Split};
-use crate::domain::task::{Added, Edited, Kind, Mode as TaskMode, OnFailure, Spec, State};
+use crate::domain::task::{
+    Added, Edited, Kind, Mode as TaskMode, OnFailure, Spec, State, Thoroughness,
+};
 use crate::domain::world::{Mode, Pace};
 
 impl From<Event> for Wire {
@@ -204,6 +207,11 @@ fn body(event: Event) -> Body {
             let (instance_id, reason) = (instance.to_string(), why.word().to_owned());
             Body::RunnerLeft(pb::RunnerLeft { runner, instance_id, reason })
         }
+        Event::SpecializationsNoted { resident, specializations } => {
+            let resident_id = resident.to_string();
+            let specializations = specializations.into_iter().collect();
+            Body::SpecializationsNoted(pb::SpecializationsNoted { resident_id, specializations })
+        }
         Event::ResidentNoted { resident, active, words } => {
             let resident_id = resident.to_string();
             Body::ResidentNoted(pb::ResidentNoted { resident_id, active, words })
@@ -263,7 +271,7 @@ fn added(added: Added) -> pb::TaskAdded {
     let place = parent.as_ref();
     pb::TaskAdded {
         task_id: task.to_string(),
-        spec: Some(self::spec(&spec)),
+        spec: Some(kept(&spec)),
         title: Some(text(title)),
         instruction: Some(text(instruction)),
         intent: intent.map(text),
@@ -310,7 +318,7 @@ fn edited(edited: Edited) -> pb::TaskEdited {
     pb::TaskEdited {
         task_id: task.to_string(),
         revision,
-        spec: Some(self::spec(&spec)),
+        spec: Some(kept(&spec)),
         title: Some(text(title)),
         instruction: Some(text(instruction)),
         intent: intent.map(text),
@@ -324,7 +332,7 @@ fn created(created: Created) -> pb::RecurrenceCreated {
     let (next_time, next_day) = next(created.next);
     pb::RecurrenceCreated {
         key: created.key,
-        spec: Some(spec(&created.spec)),
+        spec: Some(kept(&created.spec)),
         title: Some(text(created.title)),
         instruction: Some(text(created.instruction)),
         intent: created.intent.map(text),
@@ -405,7 +413,26 @@ pub(crate) fn spec(spec: &Spec) -> pb::TaskSpec {
         tags: spec.tags.clone(),
         metadata: std::collections::HashMap::default(),
         rest_day_ok: Some(spec.rest_day_ok),
+        specialization: spec.specialization.clone().unwrap_or_default(),
+        review: thoroughness(spec.review).into(),
+        level_max: mode(spec.level_max).into(),
+        hat: spec.hat.map(|hat| hat.to_string()).unwrap_or_default(),
     }
+}
+
+/// The same as a row keeps it: the usual terms of review and level are unset.
+fn kept(of: &Spec) -> pb::TaskSpec {
+    let wire = spec(of);
+    pb::TaskSpec {
+        review: usual(wire.review, review_pb::Profile::Standard.into()),
+        level_max: usual(wire.level_max, pb::Mode::DocsOnly.into()),
+        ..wire
+    }
+}
+
+/// A value, or 0 when it is the usual one.
+const fn usual(value: i32, usual: i32) -> i32 {
+    if value == usual { 0 } else { value }
 }
 
 fn granted(granted: Granted) -> pb::LeaseGranted {
@@ -423,6 +450,7 @@ fn granted(granted: Granted) -> pb::LeaseGranted {
         ttl: Some(span(granted.ttl)),
         control_epoch: granted.control_epoch,
         day: granted.day,
+        mode: usual(mode(granted.level).into(), pb::Mode::DocsOnly.into()),
     }
 }
 
@@ -453,6 +481,7 @@ fn finished(done: Finished) -> pb::AttemptFinished {
         model_embedded: work.model_embedded,
         key: done.key.unwrap_or_default(),
         tags: done.tags,
+        review: usual(thoroughness(done.review).into(), review_pb::Profile::Standard.into()),
         plan: work.plan.map(|known| plan(*known)),
     }
 }
@@ -559,6 +588,15 @@ const fn kind(kind: Kind) -> pb::TaskKind {
         Kind::Docs => pb::TaskKind::Docs,
         Kind::Plan => pb::TaskKind::Plan,
         Kind::Answer => pb::TaskKind::Answer,
+    }
+}
+
+/// How thorough a review is to be.
+pub(crate) const fn thoroughness(review: Thoroughness) -> review_pb::Profile {
+    match review {
+        Thoroughness::Light => review_pb::Profile::Light,
+        Thoroughness::Standard => review_pb::Profile::Standard,
+        Thoroughness::Strict => review_pb::Profile::Strict,
     }
 }
 

@@ -34,6 +34,11 @@ impl TryFrom<Wire> for Event {
             Kind::ResidentJoined(it) => Self::ResidentJoined(Box::new(joined(it)?)),
             Kind::ResidentChanged(it) => Self::ResidentChanged(Box::new(changed(it)?)),
             Kind::MemoryKept(it) => Self::MemoryKept(Box::new(kept(it)?)),
+            Kind::SpecializationsSet(it) => Self::SpecializationsSet {
+                resident: id(&it.resident_id, "resident_id")?,
+                specializations: it.specializations.into_iter().collect(),
+                reason: named(it.reason, "reason")?,
+            },
             Kind::MemoryForgotten(it) => Self::MemoryForgotten {
                 memory: id(&it.memory_id, "memory_id")?,
                 resident: id(&it.resident_id, "resident_id")?,

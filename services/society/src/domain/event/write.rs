@@ -29,6 +29,13 @@ impl From<Event> for Wire {
             Event::ResidentJoined(it) => Kind::ResidentJoined(joined(*it)),
             Event::ResidentChanged(it) => Kind::ResidentChanged(changed(*it)),
             Event::MemoryKept(it) => Kind::MemoryKept(kept(*it)),
+            Event::SpecializationsSet { resident, specializations, reason } => {
+                Kind::SpecializationsSet(pb::SpecializationsSet {
+                    resident_id: resident.to_string(),
+                    specializations: specializations.into_iter().collect(),
+                    reason: text(reason),
+                })
+            }
             Event::MemoryForgotten { memory, resident, reason } => {
                 Kind::MemoryForgotten(pb::MemoryForgotten {
                     memory_id: memory.to_string(),

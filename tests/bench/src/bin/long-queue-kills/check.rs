@@ -37,6 +37,7 @@ pub(crate) fn record(stand: &Alone, load: &Load, faults: &mut Faults) -> Result<
     let rows = history.of("queue");
     faults.rows = rows.len() as u64;
     let (mut added, mut finished) = (BTreeMap::new(), BTreeMap::<&str, u64>::new());
+    let mut effects = BTreeMap::<&str, u64>::new();
     for row in rows {
         match row.kind.as_str() {
             "task_added" => {
@@ -45,6 +46,7 @@ pub(crate) fn record(stand: &Alone, load: &Load, faults: &mut Faults) -> Result<
                     faults.doubled += 1;
                 }
             }
+            "effect_recorded" => *effects.entry(row.word("leaseId")).or_default() += 1,
             "attempt_finished" => *finished.entry(row.word("leaseId")).or_default() += 1,
             _ => {}
         }
@@ -60,6 +62,9 @@ pub(crate) fn record(stand: &Alone, load: &Load, faults: &mut Faults) -> Result<
     faults.unasked += added.keys().filter(|key| !known.asked.contains(**key)).count() as u64;
     let not_there = |lease: &&String| !finished.contains_key(lease.as_str());
     faults.lost += known.finished.iter().filter(not_there).count() as u64;
+    let forgotten = |lease: &&String| !effects.contains_key(lease.as_str());
+    faults.lost += known.effects.iter().filter(forgotten).count() as u64;
+    faults.doubled += effects.values().filter(|count| **count > 1).count() as u64;
     faults.doubled += finished.values().filter(|count| **count > 1).count() as u64;
     faults.findings.extend(known.strange.iter().cloned());
     faults.findings.extend(history.breaches());

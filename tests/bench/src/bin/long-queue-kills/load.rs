@@ -1,4 +1,4 @@
-//! Callers that add tasks and a runner that finishes them, through all deaths of the queue; and what
+//! Callers that add tasks and a runner that works on them under effects and finishes them, through all deaths of the queue; and what
 //! they know.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use vivarium_bench::alone::Alone;
-use vivarium_chassis::Peers;
 use vivarium_chassis::identity::{Name, Service};
+use vivarium_chassis::{Calls, Peers};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::finish_attempt::Outcome;
 use vivarium_proto::queue::v1::run_request::Message as Say;
@@ -38,6 +38,8 @@ pub(crate) struct Known {
     pub(crate) added: BTreeMap<String, String>,
     /// Leases whose finish was acknowledged.
     pub(crate) finished: BTreeSet<String>,
+    /// Leases under which an effect was acknowledged.
+    pub(crate) effects: BTreeSet<String>,
     /// What should not have been answered at all.
     pub(crate) strange: Vec<String>,
 }
@@ -217,7 +219,7 @@ async fn stream(
     let mut client = RunnerServiceClient::new(peers.to(Service::Queue).calls());
     let mut told = client.run(ReceiverStream::new(said)).await?.into_inner();
     for (lease, token) in &*held {
-        send(&say, Say::Finish(finish(lease, *token))).await;
+        tokio::spawn(work(hand.clone(), client.clone(), say.clone(), (lease.clone(), *token)));
     }
     let free = leases.saturating_sub(u32::try_from(held.len()).unwrap_or(leases));
     if free > 0 {
@@ -226,8 +228,9 @@ async fn stream(
     while let Some(message) = told.message().await? {
         match message.message {
             Some(Told::Granted(granted)) => {
-                held.insert(granted.lease_id.clone(), granted.fencing_token);
-                send(&say, Say::Finish(finish(&granted.lease_id, granted.fencing_token))).await;
+                let lease = (granted.lease_id, granted.fencing_token);
+                held.insert(lease.0.clone(), lease.1);
+                tokio::spawn(work(hand.clone(), client.clone(), say.clone(), lease));
             }
             Some(Told::FinishAck(ack)) => {
                 // Refused is what was finished before its answer was lost.
@@ -241,6 +244,41 @@ async fn stream(
         }
     }
     Ok(())
+}
+
+/// One attempt: it asks whether its work was done before, records that it does it, and finishes. What
+/// gets no answer is begun anew on the next stream.
+async fn work(
+    hand: Hand,
+    mut client: RunnerServiceClient<Calls>,
+    say: mpsc::Sender<pb::RunRequest>,
+    (lease, token): (String, u64),
+) {
+    let key = "work".to_owned();
+    let held = Some(lease_of(&lease, token));
+    let known = hand.known().effects.contains(&lease);
+    let asked = pb::GetEffectRequest { lease: held.clone(), key: key.clone() };
+    match client.get_effect(asked).await {
+        Ok(answer) if known && answer.get_ref().effect.is_none() => {
+            hand.known().strange.push(format!("{lease} forgot what it did"));
+        }
+        Err(status) if again(&status) => return,
+        // A lease that is over is told so when it is finished.
+        Ok(_) | Err(_) => {}
+    }
+    let result = format!("of {lease}");
+    let request = pb::RecordEffectRequest { lease: held, key, result };
+    match client.record_effect(request).await {
+        Ok(answer) if known && !answer.get_ref().repeated => {
+            hand.known().strange.push(format!("{lease} did its work twice"));
+        }
+        Ok(_) => {
+            hand.known().effects.insert(lease.clone());
+        }
+        Err(status) if again(&status) => return,
+        Err(_) => {}
+    }
+    send(&say, Say::Finish(finish(&lease, token))).await;
 }
 
 async fn send(say: &mpsc::Sender<pb::RunRequest>, message: Say) {

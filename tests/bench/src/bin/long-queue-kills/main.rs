@@ -31,9 +31,9 @@ const START_MAX: Duration = Duration::from_secs(20);
 
 /// Starts the queue, kills it at a random moment of its work, and starts it again.
 ///
-/// Callers add tasks under request ids and repeat what got no answer; a runner takes grants and
-/// finishes them. Behind the kills the record is read with SQLite: every acknowledged task is there
-/// once, every acknowledged finish is there once, nothing is there that nobody asked for, the rules of
+/// Callers add tasks under request ids and repeat what got no answer; a runner takes grants, records
+/// what it does under its fencing token, asks for that before it does it again, and finishes. Behind
+/// the kills the record is read with SQLite: every acknowledged task, effect and finish is there once, nothing is there that nobody asked for, the rules of
 /// leases hold and the chain verifies. Ends with 1 at the first broken promise.
 #[derive(Debug, Parser)]
 struct Args {
@@ -138,6 +138,7 @@ fn table(load: &Load, figures: &mut Figures, faults: &Faults) -> String {
     row("start to ready, median, microseconds", figures.starts.micros_at(500).unwrap_or(0));
     row("start to ready, longest, microseconds", figures.starts.micros_at(1_000).unwrap_or(0));
     row("tasks acknowledged", load.added());
+    row("effects acknowledged", load.known().effects.len() as u64);
     row("finishes acknowledged", load.finished());
     row("events", faults.rows);
     row("looks at the whole record", figures.checks);

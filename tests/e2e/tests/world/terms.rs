@@ -1,0 +1,60 @@
+//! The terms of a task, from the command line to its worker, its briefing and its review.
+
+use vivarium_chassis::Service;
+use vivarium_harness::answers;
+use vivarium_harness::model_server::Script;
+use vivarium_harness::process::{Model, World, wait_until};
+use vivarium_proto::identity::v1 as identity;
+use vivarium_proto::identity::v1::resident_service_client::ResidentServiceClient;
+
+use crate::way::{add, wait_for};
+
+const REQUEST: &str = "Describe the tides of a small harbour";
+
+fn resident(world: &World, handle: &str) -> identity::Resident {
+    let request =
+        identity::GetResidentRequest { resident: handle.to_owned(), ..Default::default() };
+    let found = world.call(async |peers| {
+        ResidentServiceClient::new(peers.to(Service::Society).calls()).get_resident(request).await
+    });
+    found.expect("it is there").into_inner().resident.expect("it is set")
+}
+
+#[test]
+fn rule_3_1_a_task_gets_the_specialist_the_hat_and_the_review_that_it_asks_for() {
+    let model = Model::start(Script::answering(answers::diligent));
+    let world = World::start_on(&model);
+    world.ask(&["pace", "0"]);
+    let plain = add(&world, "Describe the gulls of a small harbour");
+    wait_for(&world, &plain, "approved");
+
+    let terms = ["--specialization", "qa", "--hat", "review", "--review", "strict"];
+    let words = [&["add", REQUEST, "--key", "tides", "--level-max", "apply_approved"], &terms[..]];
+    world.ask(&words.concat());
+    let why = || world.ask(&["why", "tides"])["explanations"][0]["waitReason"].clone();
+    wait_until("it waits for who is good at it", || why() == "WAIT_REASON_SPECIALIZATION");
+    world.ask(&["specialize", "lin", "testing", "qa", "-m", "found the last three faults"]);
+    wait_for(&world, "tides", "awaiting_human");
+
+    let shown = world.ask(&["show", "tides"]);
+    let task = &shown["task"];
+    assert_eq!(task["awaits"], "approval", "strict means that a person decides: {shown}");
+    assert_eq!(task["referenceStatuses"], serde_json::json!(["pending_review"]));
+    assert_eq!(shown["submission"]["profile"], "PROFILE_STRICT");
+    assert_eq!(shown["submission"]["humanBecause"], serde_json::json!(["required"]));
+    let worker = task["attempts"][0]["residentId"].as_str().expect("somebody worked").to_owned();
+    let lin = resident(&world, "lin");
+    assert_eq!(worker, lin.resident_id, "who works is who has it");
+    assert_eq!(lin.specializations, ["qa", "testing"]);
+    let asked = model.asked();
+    let prompts = || asked.iter().filter(|asked| !answers::asks_for_critique(asked));
+    let of = |request: &str| {
+        let found = prompts().find(|asked| asked.prompt().contains(request));
+        found.expect("it was asked").prompt()
+    };
+    assert!(of(REQUEST).contains("you wear a hat") && of(REQUEST).contains("Reviewer:"));
+    assert!(!of("gulls").contains("hat"), "nobody wears one without being asked to");
+
+    world.ask(&["approve", "tides"]);
+    wait_for(&world, "tides", "approved");
+}
