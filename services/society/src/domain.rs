@@ -5,7 +5,7 @@
 //! Price and effect are one commit. What other services tell happens exactly once.
 
 use serde::{Deserialize, Serialize};
-use vivarium_ledger::{Aggregate, Context, FactNote, Meta, TextRef};
+use vivarium_ledger::{Aggregate, Context, FactNote, Meta, SegmentNote, TextRef};
 use vivarium_types::ids::{CycleId, JournalId, LeaseId, LetterId, MemoryId, MessageId, ResidentId};
 
 pub mod act;
@@ -359,7 +359,8 @@ impl Aggregate for Society {
             | Event::JournalErased { .. }
             | Event::DocumentSuperseded { .. }
             | Event::ItemImported(_)
-            | Event::FactIgnored(_) => {}
+            | Event::FactIgnored(_)
+            | Event::SegmentClosed(_) => {}
         }
     }
 
@@ -398,7 +399,8 @@ impl Aggregate for Society {
             | Event::SessionCounted { .. }
             | Event::BriefingShown(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => Vec::new(),
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => Vec::new(),
         }
     }
 
@@ -408,6 +410,10 @@ impl Aggregate for Society {
 
     fn fact_parked(note: FactNote) -> Event {
         Event::FactParked(note)
+    }
+
+    fn segment_closed(note: SegmentNote) -> Event {
+        Event::SegmentClosed(Box::new(note))
     }
 
     fn reason(refused: &Refused) -> String {
@@ -568,7 +574,8 @@ impl Society {
             | Event::WorkValued(_)
             | Event::ItemImported(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => None,
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => None,
         };
         // Without a token it is the runtime's own, such as the lesson of a verdict.
         if let Some((who, what, token)) = used.filter(|(.., token)| *token > 0) {

@@ -603,7 +603,8 @@ impl Task {
             | Event::RecurrenceFired(_)
             | Event::RecurrenceSteered(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => {}
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => {}
         }
     }
 
@@ -795,6 +796,7 @@ pub fn of(event: &Event) -> Option<TaskId> {
         | Event::RecurrenceFired(_)
         | Event::RecurrenceSteered(_)
         | Event::FactIgnored(_)
-        | Event::FactParked(_) => None,
+        | Event::FactParked(_)
+        | Event::SegmentClosed(_) => None,
     }
 }

@@ -311,7 +311,8 @@ impl World {
             | Event::RecurrenceSteered(_)
             | Event::EffectRecorded(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => {}
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => {}
         }
     }
 

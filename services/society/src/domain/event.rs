@@ -2,7 +2,7 @@
 //!
 //! Every event reads back as what was written. No authored words stand in them: they name texts.
 
-use vivarium_ledger::{FactNote, TextRef};
+use vivarium_ledger::{FactNote, SegmentNote, TextRef};
 use vivarium_proto::social::v1 as pb;
 use vivarium_types::ids::{
     CycleId, DocumentId, JournalId, LetterId, MemoryId, MessageId, ResidentId,
@@ -143,6 +143,8 @@ pub enum Event {
     FactIgnored(FactNote),
     /// A peer's fact waits for a person.
     FactParked(FactNote),
+    /// Older rows have left the hot file.
+    SegmentClosed(Box<SegmentNote>),
 }
 
 impl Event {
@@ -175,6 +177,7 @@ impl Event {
             Self::ItemImported(_) => "item_imported",
             Self::FactIgnored(_) => "fact_ignored",
             Self::FactParked(_) => "fact_parked",
+            Self::SegmentClosed(_) => "segment_closed",
         }
     }
 
@@ -206,7 +209,8 @@ impl Event {
             | Self::WorkValued(_)
             | Self::ItemImported(_)
             | Self::FactIgnored(_)
-            | Self::FactParked(_) => None,
+            | Self::FactParked(_)
+            | Self::SegmentClosed(_) => None,
         }
     }
 }

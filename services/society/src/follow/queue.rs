@@ -144,6 +144,7 @@ fn ended(event: &Event) -> Option<&str> {
         | Event::ResidentNoted(_)
         | Event::FactIgnored(_)
         | Event::FactParked(_)
+        | Event::SegmentClosed(_)
         | Event::ProviderNoted(_)
         | Event::TaskEdited(_)
         | Event::RecurrenceCreated(_)
