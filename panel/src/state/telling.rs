@@ -135,6 +135,14 @@ fn of_anything(event: &Event, tell: Telling<'_>) -> Told {
             .words(" had no effect: ")
             .code(event.text("reason"))
             .weighs(Weight::Quiet),
+        "segment_closed" => tell
+            .words("Rows ")
+            .code(event.text("firstSequence"))
+            .words(" to ")
+            .code(event.text("lastSequence"))
+            .words(" were put away into the file ")
+            .code(event.text("fileName"))
+            .weighs(Weight::Quiet),
         kind => tell.words(&format::capital(&format::words(kind))).weighs(Weight::Quiet),
     }
 }

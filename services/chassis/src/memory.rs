@@ -140,6 +140,7 @@ impl World {
             listeners: Listeners::none(),
             shared,
             ledger,
+            retention: None,
         }
     }
 

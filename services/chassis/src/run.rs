@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use tokio_util::sync::CancellationToken;
 use vivarium_types::place::{self, Place, Standing};
-use vivarium_types::{Clock, IdSource, Reason};
+use vivarium_types::{Clock, IdSource, Reason, Retention};
 
 use crate::client::{Connect, Peers, TlsConnect};
 use crate::clock::{self, SystemClock};
@@ -85,6 +85,8 @@ pub struct Deps {
     pub shared: Shared,
     /// Where this service's ledger lies.
     pub ledger: Place,
+    /// Which rows stay in its hot file; `None`: all of them.
+    pub retention: Option<Retention>,
 }
 
 /// Tells the supervisor how this process stands to its ledger, and ends one that was replaced.
@@ -250,12 +252,14 @@ where
         opened.map_err(|source| Failure::World { path: arguments.world.clone(), source })?;
     let id = world.id();
     let id = id.map_err(|source| Failure::World { path: arguments.world.clone(), source })?;
-    let place = ledger.place(&world, id, service);
+    let (place, retention) = (ledger.place(&world, id, service), ledger.retention());
     telemetry::start(&shared.log, &world, service.name()).map_err(Failure::Start)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(Failure::Start)?;
-    let result = runtime
-        .block_on(serve(service, arguments, (shared, place), world, |deps| build(config, deps)));
+    let result =
+        runtime.block_on(serve(service, arguments, (shared, place, retention), world, |deps| {
+            build(config, deps)
+        }));
     // What a handler still blocks on must not hold up the exit.
     runtime.shutdown_background();
     result
@@ -264,7 +268,7 @@ where
 async fn serve<Build, Built, E>(
     service: Service,
     arguments: &Arguments,
-    (shared, ledger): (Shared, Place),
+    (shared, ledger, retention): (Shared, Place, Option<Retention>),
     world: World,
     build: Build,
 ) -> Result<(), Failure>
@@ -307,6 +311,7 @@ where
         listeners,
         shared,
         ledger,
+        retention,
     };
     // A process that stands by may be told to stop before it is built.
     let services = tokio::select! {

@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod console;
+mod disk;
 mod failure;
 mod model;
 mod reference;

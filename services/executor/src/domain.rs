@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vivarium_ledger::{Aggregate, Context, FactNote, Meta, TextRef};
+use vivarium_ledger::{Aggregate, Context, FactNote, Meta, SegmentNote, TextRef};
 use vivarium_types::amount::MicroUsd;
 use vivarium_types::ids::{CycleId, InstanceId, LeaseId, ReservationId};
 
@@ -252,7 +252,8 @@ impl Aggregate for State {
             | Event::CritiqueFailed(_)
             | Event::HaltObeyed(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => {}
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => {}
         }
     }
 
@@ -278,7 +279,8 @@ impl Aggregate for State {
             | Event::ProviderConsented { .. }
             | Event::HaltObeyed(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => Vec::new(),
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => Vec::new(),
         }
     }
 
@@ -288,6 +290,10 @@ impl Aggregate for State {
 
     fn fact_parked(note: FactNote) -> Event {
         Event::FactParked(note)
+    }
+
+    fn segment_closed(note: SegmentNote) -> Event {
+        Event::SegmentClosed(Box::new(note))
     }
 
     fn reason(rejection: &Rejection) -> String {

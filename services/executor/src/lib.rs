@@ -114,8 +114,8 @@ pub async fn build_on(
         keys: Some(Arc::new(sealing)),
     };
     let signer: Arc<dyn Signer> = Arc::new(HeadSigner(deps.signer.clone()));
-    let (ledger, running) =
-        Ledger::open(store, parts, Some(signer), Options::default(), abort_on_fault())?;
+    let options = Options { retention: deps.retention, ..Options::default() };
+    let (ledger, running) = Ledger::open(store, parts, Some(signer), options, abort_on_fault())?;
     let engine = engine(&ledger, providers, config, &mut deps)?;
     let floor = Floor { ledger: ledger.clone(), clock: Arc::clone(&deps.clock) };
     recover(&engine, &floor, &keys).await?;

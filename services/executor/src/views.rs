@@ -106,7 +106,8 @@ impl View<State> for Cycles {
             | Event::ProviderConsented { .. }
             | Event::HaltObeyed(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => Ok(()),
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => Ok(()),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use vivarium_types::ids::Id;
+use vivarium_types::source::Hash;
 use vivarium_types::{Actor, IdSource, Timestamp};
 
 /// The domain of one service.
@@ -82,6 +83,9 @@ pub trait Aggregate: Default + Serialize + DeserializeOwned + Send + Sync + 'sta
     /// The event that records that a fact of a peer could not be worked on and waits for a person.
     fn fact_parked(note: FactNote) -> Self::Event;
 
+    /// The event that records that older rows lie in a segment file from now on. It changes no state.
+    fn segment_closed(note: SegmentNote) -> Self::Event;
+
     /// The machine-readable word of a refusal, for [`FactNote::reason`].
     fn reason(rejection: &Self::Rejection) -> String;
 }
@@ -110,12 +114,38 @@ pub struct FactNote {
     pub reason: String,
 }
 
+/// A run of whole rows that has left the hot file for a file of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentNote {
+    /// The first row in it.
+    pub first: u64,
+    /// The last row in it.
+    pub last: u64,
+    /// The first row's hash.
+    pub first_hash: Hash,
+    /// The last row's hash.
+    pub last_hash: Hash,
+    /// The file's name.
+    pub file: String,
+    /// SHA-256 of the file as it lies on the disk.
+    pub file_hash: Hash,
+    /// Length of the file.
+    pub bytes: u64,
+}
+
+impl SegmentNote {
+    /// Rows in it.
+    pub const fn rows(&self) -> u64 {
+        self.last + 1 - self.first
+    }
+}
+
 /// An earlier use of a business key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
     /// The row that used it.
     pub sequence: u64,
-    /// That row's kind.
+    /// That row's kind; empty when the row has left the hot file.
     pub kind: String,
 }
 

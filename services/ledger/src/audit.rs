@@ -2,15 +2,18 @@
 //!
 //! The chain alone finds every edit; a cut tail or a log rewritten from scratch is found by the
 //! signed checkpoints that the other services keep.
+//!
+//! Closed segments and the hot file are walked as one chain. Segment files may be taken away from the
+//! oldest on: the walk then begins behind the last one that is away, at the hash that its event names,
+//! and the report says from which row it vouches.
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 use vivarium_types::source::{Checkpoint, Hash};
 
+use crate::aggregate::SegmentNote;
 use crate::chain::{self, Verifier};
+use crate::segment::{self, Segment, named_texts};
 use crate::store::{Error, Reader};
 
 /// Rows read at a time.
@@ -21,14 +24,23 @@ const CHUNK: usize = 2_000;
 pub struct Report {
     /// Which ledger.
     pub ledger: vivarium_types::ids::LedgerId,
-    /// Rows that were checked and fit.
+    /// The last row that was checked and fits.
     pub rows: u64,
+    /// The first row that the walk vouches for: above 1 when the files of all segments before it are
+    /// away.
+    pub vouched_from: u64,
+    /// Closed segments whose files were checked.
+    pub segments: u64,
+    /// Files of the oldest segments that are not in their place.
+    pub away: Vec<String>,
     /// The hash behind them.
     pub hash: Hash,
     /// Texts that were checked.
     pub texts: u64,
     /// Texts that events name and that were erased.
     pub texts_erased: u64,
+    /// Texts that lie in a file that is not in its place.
+    pub texts_away: u64,
     /// Everything that does not fit, in the order it was found; empty when all is well.
     pub findings: Vec<Finding>,
 }
@@ -46,6 +58,34 @@ pub enum Finding {
         sequence: u64,
         /// What the store said.
         what: String,
+    },
+    /// A segment's file is not in its place, though an older one is.
+    #[error("the segment file {file} with rows {first} to {last} is missing")]
+    SegmentMissing {
+        /// The file.
+        file: String,
+        /// The first row of the segment.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// A segment's file is not the one that was closed.
+    #[error("the segment file {file} with rows {first} to {last} was changed or is another one")]
+    SegmentChanged {
+        /// The file.
+        file: String,
+        /// The first row of the segment.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// What the ledger keeps about a segment is not what its event says.
+    #[error("what the ledger keeps about rows {first} to {last} is not what their event says")]
+    SegmentForged {
+        /// The first row of the segment.
+        first: u64,
+        /// The last one.
+        last: u64,
     },
     /// A text is not the one its event names.
     #[error("the text {id} of row {sequence} was changed")]
@@ -109,23 +149,41 @@ pub fn verify(
         reader,
         verifier: Verifier::from_genesis(head.ledger),
         wanted: witnesses.iter().map(|w| (w.checkpoint.sequence, None)).collect(),
+        vouched_from: 1,
+        segments: 0,
+        away: Vec::new(),
+        told: BTreeMap::new(),
         texts: 0,
         texts_erased: 0,
+        texts_away: 0,
         findings: Vec::new(),
     };
-    walk.rows(progress);
+    let segments = reader.segments()?;
+    walk.closed(&segments, progress)?;
+    walk.rows(u64::MAX, progress);
+    walk.compare(&segments, &reader.segments()?);
     let last = walk.verifier.sequence();
     let intact = walk.findings.is_empty();
     for witness in witnesses {
+        if witness.checkpoint.sequence + 1 < walk.vouched_from {
+            // What it remembers was taken away: nothing can be compared, and nothing is wrong.
+            let other = Finding::Replaced { peer: witness.peer.clone() };
+            walk.findings.extend((witness.checkpoint.ledger != head.ledger).then_some(other));
+            continue;
+        }
         let finding = judge(witness, head.ledger, &walk.wanted, last, intact, signed);
         walk.findings.extend(finding);
     }
     Ok(Report {
         ledger: head.ledger,
         rows: last,
+        vouched_from: walk.vouched_from,
+        segments: walk.segments,
+        away: walk.away,
         hash: walk.verifier.hash(),
         texts: walk.texts,
         texts_erased: walk.texts_erased,
+        texts_away: walk.texts_away,
         findings: walk.findings,
     })
 }
@@ -135,16 +193,111 @@ struct Walk<'a> {
     verifier: Verifier,
     /// Hashes of the rows that witnesses name.
     wanted: BTreeMap<u64, Option<Hash>>,
+    vouched_from: u64,
+    segments: u64,
+    away: Vec<String>,
+    /// What the walked events say about segments, by their first rows.
+    told: BTreeMap<u64, SegmentNote>,
     texts: u64,
     texts_erased: u64,
+    texts_away: u64,
     findings: Vec<Finding>,
 }
 
 impl Walk<'_> {
-    fn rows(&mut self, progress: &mut dyn FnMut(u64)) {
-        loop {
+    /// Walks the rows that lie in closed segments.
+    fn closed(&mut self, segments: &[Segment], progress: &mut dyn FnMut(u64)) -> Result<(), Error> {
+        let hot_from = self.reader.hot_from()?;
+        for segment in segments {
+            let (file, first, last) = (segment.note.file.clone(), segment.first(), segment.last());
+            let state = self.reader.shelf().rows(segment).map(drop);
+            let sound = state.is_ok();
+            match state {
+                Ok(()) => {
+                    self.segments += 1;
+                    self.beside(segment)?;
+                }
+                Err(Error::Away { .. }) if first == self.vouched_from && last < hot_from => {
+                    self.vouched_from = last + 1;
+                    self.away.push(file);
+                }
+                Err(Error::Away { .. }) => {
+                    self.findings.push(Finding::SegmentMissing { file, first, last });
+                }
+                Err(Error::Corrupt { .. }) => {
+                    self.findings.push(Finding::SegmentChanged { file, first, last });
+                }
+                Err(error) => return Err(error),
+            }
+            if sound || first >= hot_from {
+                self.rows(last, progress);
+            } else {
+                // Its event names the hash behind which the chain goes on.
+                let (ledger, hash) = (self.reader.head()?.ledger, segment.note.last_hash);
+                self.verifier = Verifier::after(ledger, last, hash);
+                self.wanted.entry(last).and_modify(|kept| *kept = Some(hash));
+            }
+        }
+        Ok(())
+    }
+
+    /// The file with the texts beside a segment that is in its place.
+    fn beside(&mut self, segment: &Segment) -> Result<(), Error> {
+        let (first, last) = (segment.first(), segment.last());
+        if segment.texts.is_none() {
+            return Ok(());
+        }
+        let file = segment.texts_file();
+        match self.reader.shelf().texts(segment) {
+            Ok(_) => {}
+            Err(Error::Away { .. }) => {
+                self.findings.push(Finding::SegmentMissing { file, first, last });
+            }
+            Err(Error::Corrupt { .. }) => {
+                self.findings.push(Finding::SegmentChanged { file, first, last });
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Compares what the ledger kept about its segments with what the walked events say. One that was
+    /// closed meanwhile stands among those that it keeps `now`.
+    fn compare(&mut self, segments: &[Segment], now: &[Segment]) {
+        let mut next = 1;
+        for segment in segments {
+            let note = &segment.note;
+            let told = self.told.remove(&note.first);
+            // The event of a segment whose rows and whose followers' rows are away was not walked.
+            let unheard = told.is_none() && note.last + 1 < self.vouched_from;
+            let fits = unheard || told.as_ref() == Some(note);
+            if (!fits || note.first != next) && !self.is_broken() {
+                let (first, last) = (note.first, note.last);
+                self.findings.push(Finding::SegmentForged { first, last });
+            }
+            next = note.last + 1;
+        }
+        for note in std::mem::take(&mut self.told).into_values() {
+            if now.iter().any(|segment| segment.note == note) {
+                continue;
+            }
+            self.findings.push(Finding::SegmentForged { first: note.first, last: note.last });
+        }
+    }
+
+    /// Whether the walk broke off, so that later rows were not heard.
+    fn is_broken(&self) -> bool {
+        let broken =
+            |finding: &Finding| matches!(finding, Finding::Chain(_) | Finding::Unreadable { .. });
+        self.findings.iter().any(broken)
+    }
+
+    /// Walks the rows up to one of them.
+    fn rows(&mut self, until: u64, progress: &mut dyn FnMut(u64)) {
+        while self.verifier.sequence() < until && !self.is_broken() {
             let after = self.verifier.sequence();
-            let rows = match self.reader.rows(after, CHUNK) {
+            let limit = usize::try_from(until - after).map_or(CHUNK, |left| left.min(CHUNK));
+            let rows = match self.reader.rows(after, limit) {
                 Ok(rows) => rows,
                 Err(error) => {
                     let sequence = self.first_unreadable(after);
@@ -163,6 +316,10 @@ impl Walk<'_> {
                 }
                 if let Some(hash) = self.wanted.get_mut(&row.sequence) {
                     *hash = Some(row.hash);
+                }
+                if row.kind == segment::KIND {
+                    let note = segment::named_segment(&row.payload);
+                    self.told.extend(note.map(|note| (note.first, note)));
                 }
                 self.texts_of(row.sequence, &row.payload);
             }
@@ -184,13 +341,11 @@ impl Walk<'_> {
     }
 
     fn texts_of(&mut self, sequence: u64, payload: &[u8]) {
-        let Ok(event) = serde_json::from_slice::<Value>(payload) else { return };
-        let mut named = Vec::new();
-        collect(&event, &mut named);
-        for (id, hash) in named {
+        for (id, hash) in named_texts(payload) {
             match self.reader.text(&id) {
                 Ok(Some(text)) if chain::digest(&text.bytes) == hash => self.texts += 1,
                 Ok(None) => self.texts_erased += 1,
+                Err(Error::Away { .. }) => self.texts_away += 1,
                 Ok(Some(_)) | Err(_) => self.findings.push(Finding::Text { id, sequence }),
             }
         }
@@ -219,25 +374,4 @@ fn judge(
         // Behind a broken row nothing was read, so its absence says nothing new.
         None => intact.then_some(Finding::TailCut { peer, sequence, last }),
     }
-}
-
-/// Every object in an event that has the shape of a text reference.
-fn collect(value: &Value, named: &mut Vec<(String, Hash)>) {
-    match value {
-        Value::Object(fields) => {
-            let id = fields.get("id").and_then(Value::as_str);
-            let hash = fields.get("hash").and_then(Value::as_str).and_then(decode_hash);
-            if let (Some(id), Some(hash)) = (id.filter(|id| id.starts_with("txt_")), hash) {
-                named.push((id.to_owned(), hash));
-            }
-            fields.values().for_each(|field| collect(field, named));
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, named)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-/// The hash behind the base 64 of proto3 JSON.
-fn decode_hash(text: &str) -> Option<Hash> {
-    STANDARD.decode(text).ok().and_then(|bytes| Hash::try_from(bytes.as_slice()).ok())
 }

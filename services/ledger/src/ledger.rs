@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::oneshot;
 use vivarium_types::ids::{LedgerId, TextId};
 use vivarium_types::source::{Checkpoint, Cursor, Hash};
-use vivarium_types::{Actor, Clock, IdSource, Reason, Timestamp};
+use vivarium_types::{Actor, Clock, IdSource, Reason, Retention, Timestamp};
 
 use crate::aggregate::{Aggregate, Meta};
 use crate::chain;
@@ -33,6 +33,8 @@ pub struct Options {
     pub snapshot_every: u64,
     /// How long answers are remembered for repeated requests.
     pub answers_kept: Duration,
+    /// Which rows stay in the hot file; `None`: all of them.
+    pub retention: Option<Retention>,
 }
 
 impl Default for Options {
@@ -42,6 +44,7 @@ impl Default for Options {
             turn_jobs: 2_048,
             snapshot_every: 50_000,
             answers_kept: Duration::from_hours(7 * 24),
+            retention: None,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! domain, no network identity and no clock but the one it is handed.
 //!
 //! Reading order: [`aggregate`] (what a service writes) → [`writer`] (one turn) → [`store`] →
-//! [`chain`] → [`watch`] → [`cursor`] → [`view`] → [`seal`] → [`audit`].
+//! [`chain`] → [`watch`] → [`cursor`] → [`view`] → [`seal`] → [`segment`] → [`audit`].
 
 pub mod chain;
 
@@ -23,10 +23,14 @@ pub mod ledger;
 pub mod planted;
 #[cfg(feature = "kernel")]
 mod projector;
+#[cfg(feature = "kernel")]
+mod retain;
 #[cfg(feature = "rpc")]
 pub mod rpc;
 #[cfg(feature = "kernel")]
 pub mod seal;
+#[cfg(feature = "kernel")]
+pub mod segment;
 #[cfg(feature = "kernel")]
 pub mod snapshot;
 #[cfg(feature = "kernel")]
@@ -39,7 +43,7 @@ pub mod watch;
 pub mod writer;
 
 #[cfg(feature = "kernel")]
-pub use aggregate::{Aggregate, Context, FactNote, Meta};
+pub use aggregate::{Aggregate, Context, FactNote, Meta, SegmentNote};
 #[cfg(feature = "kernel")]
 pub use cursor::{Handler, Reaction, Trouble};
 #[cfg(feature = "kernel")]
@@ -48,5 +52,7 @@ pub use ledger::{Answer, Decided, Error, Ledger, Options, Request, Signer, Submi
 pub use store::{Store, TextRef, TextRow};
 #[cfg(feature = "kernel")]
 pub use view::View;
+#[cfg(feature = "kernel")]
+pub use vivarium_types::Retention;
 #[cfg(feature = "kernel")]
 pub use vivarium_types::source::{Checkpoint, Cursor, Hash, Row};

@@ -15,6 +15,13 @@ pub const DECIDED_NOT_COMMITTED: &str = "decided-not-committed";
 /// On disk, and no caller knows.
 pub const COMMITTED_NOT_ANSWERED: &str = "committed-not-answered";
 
+/// A segment's texts are in their place, and its rows are not.
+pub const TEXTS_WRITTEN: &str = "texts-written";
+/// A segment's files are in their place, and no event names them.
+pub const SEGMENT_WRITTEN: &str = "segment-written";
+/// Some of a segment has left the hot file.
+pub const PARTLY_LEFT: &str = "partly-left";
+
 /// Ends the process here when the environment asks for it.
 #[cfg(feature = "planted")]
 pub fn point(name: &str, rows: &[Row]) {

@@ -213,6 +213,7 @@ impl<A: Aggregate> Projector<A> {
                 for turn in turns {
                     let texts = BatchTexts::new(&turn.texts, &**reader);
                     view::project(views, stands_at, db, &turn.events, &texts)?;
+                    texts.all_found()?;
                 }
                 view::settle(views, db, sequence)
             })?;

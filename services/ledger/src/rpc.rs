@@ -13,7 +13,7 @@ use vivarium_proto::ledger::v1::ledger_service_server::LedgerService;
 use vivarium_types::source::{Checkpoint, Cursor, Fault, Hash, Row};
 use vivarium_types::{Reason, limits};
 
-use crate::aggregate::Aggregate;
+use crate::aggregate::{Aggregate, SegmentNote};
 use crate::audit;
 use crate::ledger::Ledger;
 use crate::store;
@@ -41,12 +41,8 @@ impl<A: Aggregate> Service<A> {
     }
 
     fn failed(&self, error: &store::Error) -> Status {
-        let reason = match error {
-            store::Error::Corrupt { .. } => Reason::StoreCorrupt,
-            store::Error::Conflict | store::Error::Unavailable(_) => Reason::StoreBusy,
-        };
         tracing::warn!(error = error as &dyn std::error::Error, "a read of the log failed");
-        (self.refuse)(reason, &[])
+        (self.refuse)(reason(error), &[])
     }
 
     async fn reached(&self, position: Option<pb::Position>) -> Result<(), Status> {
@@ -132,7 +128,11 @@ impl<A: Aggregate> LedgerService for Service<A> {
             match ledger.watch_behind(cursor).await {
                 Ok(watch) => watch,
                 Err(Fault::Diverged) => return Err(diverged()),
-                Err(Fault::Unavailable(_)) => return Err(refuse(Reason::StoreBusy, &[])),
+                Err(Fault::Unavailable(error)) => {
+                    tracing::warn!(error = &*error as &dyn std::error::Error, "a watch is refused");
+                    let away = Reason::of(&*error).filter(|of| *of == Reason::LedgerSegmentAway);
+                    return Err(refuse(away.unwrap_or(Reason::StoreBusy), &[]));
+                }
             }
         };
         let until = request.until_head.then(|| ledger.committed());
@@ -142,7 +142,7 @@ impl<A: Aggregate> LedgerService for Service<A> {
                     Some(Ok(rows)) => yield Ok(response(&ledger, &rows)),
                     Some(Err(error)) => {
                         tracing::warn!(error = &error as &dyn std::error::Error, "a watch ended");
-                        yield Err(refuse(Reason::StoreBusy, &[]));
+                        yield Err(refuse(reason(&error), &[]));
                         return;
                     }
                     None => return,
@@ -158,7 +158,11 @@ impl<A: Aggregate> LedgerService for Service<A> {
     ) -> Result<Response<pb::GetHeadResponse>, Status> {
         self.reached(request.into_inner().min_position).await?;
         let head = self.ledger.head().await.map_err(|error| self.failed(&error))?;
+        let reader = self.ledger.reader();
+        let hot_from = tokio::task::spawn_blocking(move || reader.hot_from()).await;
+        let hot_from = hot_from.unwrap_or_else(|e| Err(store::Error::Unavailable(Box::new(e))));
         Ok(Response::new(pb::GetHeadResponse {
+            hot_from_sequence: hot_from.map_err(|error| self.failed(&error))?,
             ledger_id: head.ledger.to_string(),
             sequence: head.sequence,
             hash: head.hash.0.to_vec(),
@@ -216,12 +220,18 @@ impl<A: Aggregate> LedgerService for Service<A> {
         let refuse = self.refuse;
         let stream = async_stream::stream! {
             while let Some(rows) = told_rows.recv().await {
-                yield Ok(pb::VerifyResponse { rows, head, done: false, findings: Vec::new() });
+                yield Ok(pb::VerifyResponse { rows, head, ..pb::VerifyResponse::default() });
             }
             match walk.await {
                 Ok(Ok(report)) => {
                     let findings = report.findings.iter().map(ToString::to_string).collect();
-                    yield Ok(pb::VerifyResponse { rows: report.rows, head, done: true, findings });
+                    yield Ok(pb::VerifyResponse {
+                        rows: report.rows,
+                        head,
+                        done: true,
+                        findings,
+                        vouched_from_sequence: report.vouched_from,
+                    });
                 }
                 Ok(Err(_)) | Err(_) => yield Err(refuse(Reason::StoreCorrupt, &[])),
             }
@@ -241,6 +251,15 @@ impl<A: Aggregate> LedgerService for Service<A> {
             .into_iter()
             .map(|(peer, kept)| pb::PeerCheckpoint { peer, checkpoint: Some(checkpoint(&kept)) });
         Ok(Response::new(pb::ListPeerCheckpointsResponse { checkpoints: checkpoints.collect() }))
+    }
+}
+
+/// What a caller can do about a store that did not answer.
+fn reason(error: &store::Error) -> Reason {
+    match error {
+        store::Error::Corrupt { .. } => Reason::StoreCorrupt,
+        store::Error::Away { .. } => Reason::LedgerSegmentAway,
+        store::Error::Conflict | store::Error::Unavailable(_) => Reason::StoreBusy,
     }
 }
 
@@ -273,6 +292,46 @@ fn checkpoint(checkpoint: &Checkpoint) -> pb::Checkpoint {
         time_us: checkpoint.time.as_micros(),
         key_id: checkpoint.key_id.clone(),
         signature: checkpoint.signature.clone(),
+    }
+}
+
+impl From<SegmentNote> for pb::SegmentClosed {
+    fn from(note: SegmentNote) -> Self {
+        Self {
+            first_sequence: note.first,
+            last_sequence: note.last,
+            first_hash: note.first_hash.0.to_vec(),
+            last_hash: note.last_hash.0.to_vec(),
+            rows: note.rows(),
+            file_name: note.file,
+            file_hash: note.file_hash.0.to_vec(),
+            bytes: note.bytes,
+        }
+    }
+}
+
+/// A stored message that names no segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a segment without its rows or its hashes")]
+pub struct NotASegment;
+
+impl TryFrom<pb::SegmentClosed> for SegmentNote {
+    type Error = NotASegment;
+
+    fn try_from(closed: pb::SegmentClosed) -> Result<Self, NotASegment> {
+        let hash = |bytes: &[u8]| Hash::try_from(bytes).map_err(|_| NotASegment);
+        if closed.first_sequence == 0 || closed.last_sequence < closed.first_sequence {
+            return Err(NotASegment);
+        }
+        Ok(Self {
+            first: closed.first_sequence,
+            last: closed.last_sequence,
+            first_hash: hash(&closed.first_hash)?,
+            last_hash: hash(&closed.last_hash)?,
+            file: closed.file_name,
+            file_hash: hash(&closed.file_hash)?,
+            bytes: closed.bytes,
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use vivarium_types::source::{Checkpoint, Cursor, Hash, Row};
 use vivarium_types::{Reason, Timestamp};
 
 use crate::aggregate::Claimed;
+use crate::segment::{self, Segment, Shelf};
 use view_file::ViewFile;
 
 #[cfg(feature = "postgres")]
@@ -49,12 +50,30 @@ pub enum Error {
         /// Says so to whoever knows no store.
         source: Coded,
     },
+    /// What is wanted lies in a segment file that is not in its place.
+    #[error("the file {file} with rows {first} to {last} is not in its place")]
+    Away {
+        /// The file.
+        file: String,
+        /// The first row of its segment.
+        first: u64,
+        /// The last one: what is behind it can be had.
+        last: u64,
+        /// Says so to whoever knows no store.
+        source: Coded,
+    },
 }
 
 impl Error {
     /// Something stored that does not read back.
     pub fn corrupt(what: impl fmt::Display) -> Self {
         Self::Corrupt { what: what.to_string(), source: Coded::new(Reason::StoreCorrupt) }
+    }
+
+    /// A file of a segment that is not in its place.
+    pub(crate) fn away(file: &str, segment: &Segment) -> Self {
+        let source = Coded::new(Reason::LedgerSegmentAway);
+        Self::Away { file: file.to_owned(), first: segment.first(), last: segment.last(), source }
     }
 }
 
@@ -171,6 +190,19 @@ pub struct Batch<'a> {
     /// Texts whose bytes are to be erased: gone from reading with the commit, from the disk when
     /// [`Store::finish_erasures`] has run.
     pub erasures: &'a [String],
+    /// Segments that its rows say are closed; their files are there.
+    pub segments: &'a [Segment],
+    /// What closed segments hold and the hot file need not keep.
+    pub leaving: Leaving<'a>,
+}
+
+/// Rows and texts that leave the hot file, because closed segments hold them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Leaving<'a> {
+    /// All rows up to this one; 0 for none.
+    pub rows_to: u64,
+    /// Texts by their ids.
+    pub texts: &'a [String],
 }
 
 impl fmt::Debug for Batch<'_> {
@@ -266,10 +298,26 @@ impl<S: Store + ?Sized> Store for Box<S> {
 pub trait Reader: Send + Sync + 'static {
     /// The ledger's last row.
     fn head(&self) -> Result<Head, Error>;
-    /// At most `limit` rows behind `after`, in order.
-    fn rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error>;
-    /// A text, or `None` when there is none or it was erased.
-    fn text(&self, id: &str) -> Result<Option<TextRow>, Error>;
+    /// At most `limit` rows behind `after`, in order, of those that lie in the hot file.
+    fn hot_rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error>;
+    /// A text of the hot file, or `None`.
+    fn hot_text(&self, id: &str) -> Result<Option<TextRow>, Error>;
+    /// Whether the erasure of a text was committed and is not finished.
+    fn is_erasing(&self, id: &str) -> Result<bool, Error>;
+    /// The first row of the hot file; 0 when there is none.
+    fn hot_from(&self) -> Result<u64, Error>;
+    /// The closed segments, in order.
+    fn segments(&self) -> Result<Vec<Segment>, Error>;
+    /// Where the segments' files lie.
+    fn shelf(&self) -> &Shelf;
+    /// At most `limit` rows behind `after`, in order, wherever they lie.
+    fn rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error> {
+        segment::rows(self, after, limit)
+    }
+    /// A text, wherever it lies, or `None` when there is none or it was erased.
+    fn text(&self, id: &str) -> Result<Option<TextRow>, Error> {
+        segment::text(self, id)
+    }
     /// The latest checkpoint of each peer, by service name.
     fn checkpoints(&self) -> Result<Vec<(String, Checkpoint)>, Error>;
     /// Runs `query` on the read models.
@@ -279,6 +327,18 @@ pub trait Reader: Send + Sync + 'static {
 /// Hears how this process stands to a ledger that several could own. Told that it is fenced, it must
 /// not let the process go on.
 pub type Tell = Arc<dyn Fn(Standing) + Send + Sync>;
+
+/// A place for segment files. What lies there is written once and read seldom.
+pub trait Segments: fmt::Debug + Send + Sync + 'static {
+    /// Keeps a file, whole or not at all, in place of what had this name.
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error>;
+    /// A file by its name; `None` when it is not there.
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error>;
+    /// Removes a file, if it is there.
+    fn remove(&self, name: &str) -> Result<(), Error>;
+    /// The names of all files, in any order.
+    fn names(&self) -> Result<Vec<String>, Error>;
+}
 
 /// A place for snapshots of a ledger's state. A snapshot is a cache: losing one costs time only.
 pub trait Snapshots: Send + Sync + 'static {

@@ -3,12 +3,13 @@
 //! They lie in a file of their own and are brought up right behind each commit ([`crate::projector`]);
 //! a query waits for what was committed before it. Sealed text never comes into a view.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::aggregate::{Aggregate, Meta};
-use crate::store::{Reader, TextRow};
+use crate::store::{Error, Reader, TextRow};
 
 /// One read model.
 pub trait View<A: Aggregate>: Send + Sync + 'static {
@@ -45,11 +46,30 @@ pub(crate) type Views<A> = Vec<Box<dyn View<A>>>;
 pub(crate) struct BatchTexts<'a> {
     fresh: BTreeMap<&'a str, &'a TextRow>,
     stored: &'a dyn Reader,
+    /// Why a text could not be looked up, the first time that happened.
+    trouble: RefCell<Option<Error>>,
 }
 
 impl<'a> BatchTexts<'a> {
     pub(crate) fn new(fresh: &'a [TextRow], stored: &'a dyn Reader) -> Self {
-        Self { fresh: fresh.iter().map(|row| (row.id.as_str(), row)).collect(), stored }
+        let fresh = fresh.iter().map(|row| (row.id.as_str(), row)).collect();
+        Self { fresh, stored, trouble: RefCell::default() }
+    }
+
+    /// Refuses to go on where a text is there and could not be read: a view must not lose it.
+    pub(crate) fn all_found(self) -> rusqlite::Result<()> {
+        match self.trouble.into_inner() {
+            Some(error) => Err(rusqlite::Error::ToSqlConversionFailure(Box::new(error))),
+            None => Ok(()),
+        }
+    }
+
+    fn stored(&self, id: &str) -> Option<TextRow> {
+        let found = self.stored.text(id);
+        found.unwrap_or_else(|error| {
+            self.trouble.borrow_mut().get_or_insert(error);
+            None
+        })
     }
 }
 
@@ -58,7 +78,7 @@ impl TextLookup for BatchTexts<'_> {
         let bytes = match self.fresh.get(id) {
             Some(row) if row.sealed => return None,
             Some(row) => row.bytes.clone(),
-            None => self.stored.text(id).ok()?.filter(|row| !row.sealed)?.bytes,
+            None => self.stored(id).filter(|row| !row.sealed)?.bytes,
         };
         String::from_utf8(bytes).ok()
     }

@@ -22,9 +22,11 @@ use crate::codec;
 use crate::ledger::{Answer, Decided, Error, OnFault, Options, Submission};
 use crate::planted::{self, Bug};
 use crate::projector::{Committed, Projecting, Projector};
+use crate::retain::Retaining;
 use crate::seal::KeyFile;
+use crate::segment::Segment;
 use crate::snapshot;
-use crate::store::{self, Answered, Batch, Head, RequestKey, Store, TextRow};
+use crate::store::{self, Answered, Batch, Head, Leaving, RequestKey, Store, TextRow};
 use crate::view;
 use crate::watch::Hub;
 
@@ -106,6 +108,7 @@ pub struct Writer<A: Aggregate> {
     snapshot_bytes: Arc<AtomicU64>,
     snapshot_running: Option<std::thread::JoinHandle<()>>,
     forgot_at: Timestamp,
+    retaining: Retaining,
 }
 
 impl<A: Aggregate> std::fmt::Debug for Writer<A> {
@@ -129,6 +132,7 @@ struct Turn<A: Aggregate> {
     earlier: BTreeMap<RequestKey, Answered>,
     answers: BTreeMap<RequestKey, Answered>,
     erasures: Vec<String>,
+    segments: Vec<Segment>,
     replies: Vec<(Reply<A::Rejection>, Answer)>,
     taken: Vec<oneshot::Sender<()>>,
     asks: Vec<Ask<A>>,
@@ -167,6 +171,7 @@ impl<A: Aggregate> Writer<A> {
         let replayed = snapshot::replay::<A>(&*reader, Some(&*snapshots), u64::MAX)?;
         let projector = Projector::open(views, store.views()?, Arc::clone(&reader), &head)?;
         let cursors = store.cursors()?;
+        let retaining = Retaining::open(options.retention, &*reader)?;
         let mut writer = Self {
             state: replayed.state,
             head,
@@ -184,6 +189,7 @@ impl<A: Aggregate> Writer<A> {
             snapshot_bytes: Arc::new(AtomicU64::new(replayed.snapshot_bytes)),
             snapshot_running: None,
             forgot_at: Timestamp::EPOCH,
+            retaining,
             store,
             options,
         };
@@ -227,6 +233,7 @@ impl<A: Aggregate> Writer<A> {
                 Job::Tick | Job::Stop => {}
             }
         }
+        self.close_segment(&mut turn)?;
         self.after_batch(&mut turn)?;
         if planted::has(Bug::AnswerBeforeCommit) {
             turn.answer();
@@ -260,7 +267,8 @@ impl<A: Aggregate> Writer<A> {
     /// The next moment at which something can happen without a job.
     pub(crate) fn next_wake(&self) -> Option<Timestamp> {
         let keep = self.unkept_since.map(|since| since + CURSOR_DELAY);
-        [self.state.next_wake(), keep].into_iter().flatten().min()
+        let leave = self.retaining.is_leaving().then_some(self.head.time);
+        [self.state.next_wake(), keep, leave].into_iter().flatten().min()
     }
 
     pub(crate) const fn state(&self) -> &A {
@@ -276,6 +284,7 @@ impl<A: Aggregate> Writer<A> {
         {
             tracing::error!("the snapshot thread panicked");
         }
+        self.retaining.close();
         let viewed = self.projecting.close();
         self.hub.close();
         viewed
@@ -345,6 +354,7 @@ impl<A: Aggregate> Writer<A> {
             asked: wanted.into_iter().collect(),
             answers: BTreeMap::new(),
             erasures: Vec::new(),
+            segments: Vec::new(),
             replies: Vec::new(),
             taken: Vec::new(),
             asks: Vec::new(),
@@ -576,7 +586,7 @@ impl<A: Aggregate> Writer<A> {
             && turn.answers.is_empty()
             && turn.texts.is_empty()
             && turn.erasures.is_empty();
-        if nothing && !due {
+        if nothing && !due && !self.retaining.is_leaving() {
             return Ok(());
         }
         planted::point(planted::DECIDED_NOT_COMMITTED, &turn.rows);
@@ -587,6 +597,12 @@ impl<A: Aggregate> Writer<A> {
         let checkpoints: Vec<_> =
             std::mem::take(&mut self.unkept_checkpoints).into_iter().collect();
         let answers: Vec<_> = std::mem::take(&mut turn.answers).into_iter().collect();
+        // What this very turn closes leaves with later ones: its event must be on disk first.
+        let leaving = if turn.segments.is_empty() {
+            self.retaining.next(turn.rows.len())
+        } else {
+            Leaving::default()
+        };
         let batch = Batch {
             expected_sequence: self.head.sequence - turn.rows.len() as u64,
             writer_epoch: self.head.writer_epoch,
@@ -598,11 +614,31 @@ impl<A: Aggregate> Writer<A> {
             cursors: &cursors,
             checkpoints: &checkpoints,
             erasures: &turn.erasures,
+            segments: &turn.segments,
+            leaving,
         };
         self.store.append(&batch)?;
+        let (rows_to, texts) = (leaving.rows_to, leaving.texts.len());
+        if rows_to > 0 || texts > 0 {
+            planted::point(planted::PARTLY_LEFT, &turn.rows);
+        }
+        self.retaining.has_left(rows_to, texts);
         self.unkept_since = None;
         planted::point(planted::COMMITTED_NOT_ANSWERED, &turn.rows);
         self.house_keeping(turn.now);
+        Ok(())
+    }
+
+    /// Logs that a segment is closed, once its files are in their place.
+    fn close_segment(&mut self, turn: &mut Turn<A>) -> Result<(), store::Error> {
+        let reader = self.store.reader();
+        let Some(built) = self.retaining.built(turn.now, &turn.erasures, &*reader) else {
+            return Ok(());
+        };
+        let (own, segment) = (turn.actor.clone(), self.retaining.closing(built));
+        let event = A::segment_closed(segment.note.clone());
+        self.accept(turn, &own, vec![event]).map_err(Failure::into_store)?;
+        turn.segments.push(segment);
         Ok(())
     }
 
@@ -625,11 +661,12 @@ impl<A: Aggregate> Writer<A> {
         if let Some(keys) = &self.keys {
             keys.erase(ids)?;
         }
+        self.retaining.erased(ids);
         self.projecting.tidy()?;
         self.store.finish_erasures(ids)
     }
 
-    /// Work that may be late or lost: old answers, a snapshot.
+    /// Work that may be late or lost: old answers, a snapshot, a segment.
     fn house_keeping(&mut self, now: Timestamp) {
         if now >= self.forgot_at + FORGET_EVERY {
             self.forgot_at = now;
@@ -657,6 +694,9 @@ impl<A: Aggregate> Writer<A> {
             });
             self.snapshot_running = spawned.ok();
         }
+        let store = &self.store;
+        let places = || (store.reader(), store.snapshots());
+        self.retaining.begin::<A>(now, self.head.sequence, places);
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use vivarium_ledger::planted::{self, Bug};
-use vivarium_ledger::{Aggregate, Context, FactNote, Meta, TextRef};
+use vivarium_ledger::{Aggregate, Context, FactNote, Meta, SegmentNote, TextRef};
 use vivarium_types::ids::{InstanceId, LeaseId, ResidentId, SubmissionId, TaskId};
 use vivarium_types::source::Hash;
 use vivarium_types::{MicroUsd, Reason, Timestamp};
@@ -546,6 +546,10 @@ impl Aggregate for Queue {
         Event::FactParked(note)
     }
 
+    fn segment_closed(note: SegmentNote) -> Event {
+        Event::SegmentClosed(Box::new(note))
+    }
+
     fn reason(rejection: &Rejection) -> String {
         rejection.reason().name().to_owned()
     }
@@ -980,7 +984,8 @@ impl Queue {
             | Event::RecurrenceFired(_)
             | Event::RecurrenceSteered(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => {}
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => {}
         }
     }
 }

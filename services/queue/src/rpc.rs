@@ -196,6 +196,7 @@ pub(crate) fn refusal(error: Error<Rejection>) -> Refusal {
 fn broken(error: store::Error) -> Refusal {
     let reason = match &error {
         store::Error::Corrupt { .. } => Reason::StoreCorrupt,
+        store::Error::Away { .. } => Reason::LedgerSegmentAway,
         store::Error::Conflict | store::Error::Unavailable(_) => Reason::StoreBusy,
     };
     Refusal::new(reason).retry_after(BUSY_WAIT).because(error)

@@ -5,7 +5,7 @@
 //! may judge leads to an approval.
 
 use serde::{Deserialize, Serialize};
-use vivarium_ledger::{Aggregate, Context, FactNote, Meta};
+use vivarium_ledger::{Aggregate, Context, FactNote, Meta, SegmentNote};
 use vivarium_types::ids::{DocumentId, SubmissionId, TaskId};
 use vivarium_types::source::Hash;
 use vivarium_types::{Permille, Tokens};
@@ -193,7 +193,7 @@ impl Aggregate for Review {
             Event::SubmissionWithdrawn { submission } => {
                 self.submissions.apply_withdrawn(*submission, meta.time);
             }
-            Event::FactIgnored(_) => {}
+            Event::FactIgnored(_) | Event::SegmentClosed(_) => {}
             Event::FactParked(note) => {
                 self.parked.push(format!("{}#{}", note.source, note.sequence));
             }
@@ -215,7 +215,8 @@ impl Aggregate for Review {
             | Event::HumanAsked { .. }
             | Event::SubmissionWithdrawn { .. }
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => Vec::new(),
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => Vec::new(),
         }
     }
 
@@ -225,6 +226,10 @@ impl Aggregate for Review {
 
     fn fact_parked(note: FactNote) -> Event {
         Event::FactParked(note)
+    }
+
+    fn segment_closed(note: SegmentNote) -> Event {
+        Event::SegmentClosed(Box::new(note))
     }
 
     fn reason(refused: &Refused) -> String {

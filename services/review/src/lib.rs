@@ -48,8 +48,8 @@ pub async fn build_on(
         keys: None,
     };
     let signer: Arc<dyn Signer> = Arc::new(HeadSigner(deps.signer.clone()));
-    let (ledger, running) =
-        Ledger::open(store, parts, Some(signer), Options::default(), abort_on_fault())?;
+    let options = Options { retention: deps.retention, ..Options::default() };
+    let (ledger, running) = Ledger::open(store, parts, Some(signer), options, abort_on_fault())?;
     let counters = Counters::register(&deps.metrics);
     follow::start(&ledger, config, counters, &deps);
     deps.tasks.spawn("hold the ledger", Guard::new(ledger.clone(), running).hold());

@@ -67,7 +67,8 @@ impl View<Review> for Submissions {
             | Event::ChecksEnded { .. }
             | Event::CritiqueReceived { .. }
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => return Ok(()),
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => return Ok(()),
         };
         db.prepare_cached("UPDATE submissions SET state = ?2 WHERE id = ?1")?
             .execute((id.to_string(), column(state)))?;

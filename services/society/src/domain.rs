@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use vivarium_ledger::{Aggregate, Context, FactNote, Meta, TextRef};
+use vivarium_ledger::{Aggregate, Context, FactNote, Meta, SegmentNote, TextRef};
 use vivarium_types::ids::{CycleId, JournalId, LeaseId, LetterId, MemoryId, MessageId, ResidentId};
 
 pub mod act;
@@ -377,7 +377,8 @@ impl Aggregate for Society {
             | Event::JournalErased { .. }
             | Event::DocumentSuperseded { .. }
             | Event::ItemImported(_)
-            | Event::FactIgnored(_) => {}
+            | Event::FactIgnored(_)
+            | Event::SegmentClosed(_) => {}
         }
     }
 
@@ -417,7 +418,8 @@ impl Aggregate for Society {
             | Event::SessionCounted { .. }
             | Event::BriefingShown(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => Vec::new(),
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => Vec::new(),
         }
     }
 
@@ -427,6 +429,10 @@ impl Aggregate for Society {
 
     fn fact_parked(note: FactNote) -> Event {
         Event::FactParked(note)
+    }
+
+    fn segment_closed(note: SegmentNote) -> Event {
+        Event::SegmentClosed(Box::new(note))
     }
 
     fn reason(refused: &Refused) -> String {
@@ -603,7 +609,8 @@ impl Society {
             | Event::WorkValued(_)
             | Event::ItemImported(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => None,
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => None,
         };
         // Without a token it is the runtime's own, such as the lesson of a verdict.
         if let Some((who, what, token)) = used.filter(|(.., token)| *token > 0) {

@@ -85,8 +85,8 @@ pub async fn build_on(
         keys: Some(Arc::new(keys)),
     };
     let signer: Arc<dyn Signer> = Arc::new(HeadSigner(deps.signer.clone()));
-    let (ledger, running) =
-        Ledger::open(store, parts, Some(signer), Options::default(), abort_on_fault())?;
+    let options = Options { retention: deps.retention, ..Options::default() };
+    let (ledger, running) = Ledger::open(store, parts, Some(signer), options, abort_on_fault())?;
     let guard = Guard::new(ledger.clone(), running);
     let rules = config.rules();
     set_rules(&ledger, rules)?;

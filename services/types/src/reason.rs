@@ -154,6 +154,8 @@ reasons! {
         "the wanted sequence is not visible yet" "send the same request again";
     LedgerTextNotFound "LEDGER_TEXT_NOT_FOUND" NotFound
         "there is no text {text}, or it was erased" "nothing to do";
+    LedgerSegmentAway "LEDGER_SEGMENT_AWAY" Precondition
+        "a segment file that holds older rows of the log is not in its place" "put the file back that `vivarium audit verify` names";
 
     // Configuration.
     ConfigInvalid "CONFIG_INVALID" Invalid
@@ -344,8 +346,12 @@ impl Reason {
 }
 
 /// Reasons with which a process ends, by exit code: a full disk takes no log line, but it takes this.
-const EXITS: [(u8, Reason); 3] =
-    [(65, Reason::StoreCorrupt), (73, Reason::StoreFull), (74, Reason::StoreReadOnly)];
+const EXITS: [(u8, Reason); 4] = [
+    (65, Reason::StoreCorrupt),
+    (66, Reason::LedgerSegmentAway),
+    (73, Reason::StoreFull),
+    (74, Reason::StoreReadOnly),
+];
 
 impl Reason {
     /// The reason that stands in a chain of errors, if one does.

@@ -12,7 +12,7 @@ use vivarium_chassis::clock::{self, SystemClock};
 use vivarium_ledger::ledger::{Running, abort_on_fault};
 use vivarium_ledger::store::sqlite::Sqlite;
 use vivarium_ledger::writer::Parts;
-use vivarium_ledger::{Ledger, Options, Row, Submission};
+use vivarium_ledger::{Ledger, Options, Retention, Row, Submission};
 use vivarium_queue::domain::add::Proposal;
 use vivarium_queue::domain::control::Hello;
 use vivarium_queue::domain::event::{Event, Wire, Work};
@@ -55,13 +55,18 @@ impl std::fmt::Debug for Course {
 impl Course {
     /// Opens or makes the ledger file, with pace `wait 0`.
     pub async fn open(file: &Path) -> Result<Self> {
+        Self::open_keeping(file, None).await
+    }
+
+    /// As [`Self::open`]; older rows leave the hot file.
+    pub async fn open_keeping(file: &Path, retention: Option<Retention>) -> Result<Self> {
         let parts = Parts {
             clock: Arc::new(SystemClock),
             ids: clock::ids(),
             views: vec![Box::new(views::Tasks::default())],
             keys: None,
         };
-        let options = Options::default();
+        let options = Options { retention, ..Options::default() };
         let (ledger, running) =
             Ledger::open(Sqlite::at(file)?, parts, None, options, abort_on_fault())?;
         let instance = InstanceId::from_number(1);
@@ -85,6 +90,16 @@ impl Course {
     /// Rows so far.
     pub fn events(&self) -> u64 {
         self.ledger.committed()
+    }
+
+    /// Waits until the hot file begins with this row or a later one.
+    pub async fn begins_at(&self, row: u64) -> Result<()> {
+        let reader = self.ledger.reader();
+        while reader.hot_from()? < row {
+            self.ledger.ask(|_| ()).await.ok().context("it is open")?;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
     }
 
     /// Adds tasks in batches of [`BATCH`], several at once; `spec` makes the task of a number.

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
-use vivarium_ledger::{Aggregate, Context, FactNote, Meta, Request};
+use vivarium_ledger::{Aggregate, Context, FactNote, Meta, Request, SegmentNote};
+use vivarium_proto::ledger::v1 as pb;
 
 /// How often each caller's numbers were written down.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,10 +43,12 @@ pub enum Event {
     Noted(Note),
     /// A peer's fact had no effect.
     Fact(FactNote),
+    /// Older rows have left the hot file.
+    Closed(Box<SegmentNote>),
 }
 
 /// An event as it is stored.
-#[derive(Clone, PartialEq, Eq, prost::Message, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 pub struct Wire {
     /// Who asked.
     #[prost(uint32, tag = "1")]
@@ -57,7 +60,15 @@ pub struct Wire {
     #[prost(message, optional, tag = "3")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fact: Option<WireFact>,
+    /// A closed segment; the first two fields say nothing then.
+    #[prost(message, optional, tag = "4")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<pb::SegmentClosed>,
 }
+
+/// A stored message that is no event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAnEvent;
 
 /// A peer's fact as it is stored.
 #[derive(Clone, PartialEq, Eq, prost::Message, Serialize, Deserialize)]
@@ -94,6 +105,7 @@ impl Aggregate for Numbers {
         match event {
             Event::Noted(note) => *self.noted.entry(note.caller).or_default() += 1,
             Event::Fact(_) => self.facts += 1,
+            Event::Closed(_) => {}
         }
     }
 
@@ -101,6 +113,7 @@ impl Aggregate for Numbers {
         match event {
             Event::Noted(_) => "noted",
             Event::Fact(_) => "fact",
+            Event::Closed(_) => "segment_closed",
         }
     }
 
@@ -112,6 +125,10 @@ impl Aggregate for Numbers {
         Event::Fact(note)
     }
 
+    fn segment_closed(note: SegmentNote) -> Event {
+        Event::Closed(Box::new(note))
+    }
+
     fn reason(rejection: &Infallible) -> String {
         match *rejection {}
     }
@@ -120,23 +137,29 @@ impl Aggregate for Numbers {
 impl From<Event> for Wire {
     fn from(event: Event) -> Self {
         match event {
-            Event::Noted(Note { caller, number }) => Self { caller, number, fact: None },
+            Event::Noted(Note { caller, number }) => Self { caller, number, ..Self::default() },
             Event::Fact(FactNote { source, sequence, kind, reason }) => {
                 let fact = Some(WireFact { source, sequence, kind, reason });
                 Self { fact, ..Self::default() }
             }
+            Event::Closed(note) => Self { closed: Some((*note).into()), ..Self::default() },
         }
     }
 }
 
-impl From<Wire> for Event {
-    fn from(Wire { caller, number, fact }: Wire) -> Self {
-        match fact {
+impl TryFrom<Wire> for Event {
+    type Error = NotAnEvent;
+
+    fn try_from(Wire { caller, number, fact, closed }: Wire) -> Result<Self, NotAnEvent> {
+        if let Some(closed) = closed {
+            return Ok(Self::Closed(Box::new(closed.try_into().map_err(|_| NotAnEvent)?)));
+        }
+        Ok(match fact {
             None => Self::Noted(Note { caller, number }),
             Some(WireFact { source, sequence, kind, reason }) => {
                 Self::Fact(FactNote { source, sequence, kind, reason })
             }
-        }
+        })
     }
 }
 
@@ -153,7 +176,7 @@ mod tests {
             reason: "none".into(),
         };
         for event in [Event::Noted(Note { caller: 4, number: 9 }), Event::Fact(fact)] {
-            assert_eq!(Event::from(Wire::from(event.clone())), event);
+            assert_eq!(Event::try_from(Wire::from(event.clone())), Ok(event));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What must be true of every world's record, whatever was killed on the way.
 //!
-//! The record is read as anybody can read it: with SQLite, from the files. The checks know the
-//! contract's events and nothing of the code that made them.
+//! The record is read as anybody can read it: with SQLite and zstd, from the files. The checks know
+//! the contract's events and nothing of the code that made them.
 
 mod order;
 mod terms;
@@ -306,6 +306,14 @@ fn work(row: &Row) -> &str {
 /// How often each kind of event stands in a ledger: what costs little while a world is at work.
 pub fn tally(root: &Path, ledger: &str) -> BTreeMap<String, u64> {
     let db = open(root, ledger);
+    let first = "SELECT coalesce(min(sequence), 1) FROM events";
+    if db.query_row(first, [], |row| row.get::<_, u64>(0)) != Ok(1) {
+        let mut counts = BTreeMap::new();
+        for row in rows(root, ledger) {
+            *counts.entry(row.kind).or_default() += 1;
+        }
+        return counts;
+    }
     let mut read =
         db.prepare("SELECT kind, count(*) FROM events GROUP BY kind").expect("a ledger has events");
     let counted = read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
@@ -329,6 +337,44 @@ fn open(root: &Path, ledger: &str) -> Connection {
 }
 
 fn rows(root: &Path, ledger: &str) -> Vec<Row> {
+    let mut rows = hot_rows(root, ledger);
+    let hot_from = rows.first().map_or(1, |row| row.sequence);
+    if hot_from > 1 {
+        let mut closed = closed_rows(root, ledger);
+        // What is leaving the hot file lies in both.
+        closed.retain(|row| row.sequence < hot_from);
+        closed.append(&mut rows);
+        rows = closed;
+    }
+    rows
+}
+
+/// The rows that have left the hot file, from the segments beside it.
+fn closed_rows(root: &Path, ledger: &str) -> Vec<Row> {
+    let folder = root.join("mutable").join("ledgers").join(format!("{ledger}.segments"));
+    let files = std::fs::read_dir(folder).expect("segments lie beside a hot file that was cut");
+    let mut rows = Vec::new();
+    for file in files {
+        let path = file.expect("the folder can be read").path();
+        if !path.to_string_lossy().ends_with(".jsonl.zst") {
+            continue;
+        }
+        let packed = std::fs::read(&path).expect("a segment can be read");
+        let lines = zstd::decode_all(&*packed).expect("a segment unpacks");
+        for line in String::from_utf8(lines).expect("a segment is text").lines() {
+            let line: Value = serde_json::from_str(line).expect("a line is JSON");
+            let number = |field: &str| line[field].as_i64().expect("a number");
+            let word = |field: &str| line[field].as_str().expect("a text");
+            let sequence = u64::try_from(number("sequence")).expect("from 1");
+            let payload = word("payload").as_bytes();
+            rows.push(Row::parse(sequence, number("time_us"), word("kind"), payload));
+        }
+    }
+    rows.sort_by_key(|row| row.sequence);
+    rows
+}
+
+fn hot_rows(root: &Path, ledger: &str) -> Vec<Row> {
     let db = open(root, ledger);
     let mut read = db
         .prepare("SELECT sequence, time_us, kind, payload FROM events ORDER BY sequence")

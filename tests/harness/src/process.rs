@@ -117,6 +117,14 @@ impl World {
         Self::start_in(root, &[("executor", &model.settings("remote"))])
     }
 
+    /// As [`Self::start_with`], in a world in which the first process that comes to this planted point
+    /// ends there, once.
+    pub fn start_crashing_with(settings: &[(&str, &str)], point: &str) -> Self {
+        let root = tempfile::tempdir().expect("a temporary folder can be made").keep();
+        std::fs::write(root.join(CRASH_AT), point).expect("a file can be written");
+        Self::start_in(root, settings)
+    }
+
     /// Whether the planted point was reached.
     pub fn has_crashed(&self) -> bool {
         !self.root.join(CRASH_AT).exists()

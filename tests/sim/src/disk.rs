@@ -96,6 +96,8 @@ impl Store for Disk {
             cursors: if self.lies(Lie::ForgetsCursors) { &[] } else { batch.cursors },
             checkpoints: batch.checkpoints,
             erasures: batch.erasures,
+            segments: batch.segments,
+            leaving: batch.leaving,
         };
         self.memory.append(&batch)?;
         if failing == Failing::Behind as u8 { Err(pulled()) } else { Ok(()) }

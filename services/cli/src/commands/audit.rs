@@ -44,7 +44,9 @@ pub(super) fn verify(console: &Console) -> Result<(), Failure> {
             let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
             told.push(json!({
                 "ledger": service.name(), "ledgerId": report.ledger.to_string(), "rows": report.rows,
-                "texts": report.texts, "textsErased": report.texts_erased,
+                "vouchedFrom": report.vouched_from, "segments": report.segments,
+                "segmentsAway": report.away, "texts": report.texts,
+                "textsErased": report.texts_erased, "textsAway": report.texts_away,
                 "checkpoints": witnesses.len(), "findings": findings,
             }));
         } else {
@@ -103,6 +105,17 @@ fn tell(service: Service, report: &Report, witnesses: usize) -> Result<(), Failu
         "{name:<9} {state}  {rows} rows, {texts} texts ({} erased), {witnesses} checkpoints of peers",
         report.texts_erased
     ))?;
+    if report.segments > 0 {
+        render::line(&format!("  of them in {} segment files checked", report.segments))?;
+    }
+    if let (Some(first), Some(last)) = (report.away.first(), report.away.last()) {
+        let from = report.vouched_from;
+        let which = if first == last { first.clone() } else { format!("{first} to {last}") };
+        render::line(&format!(
+            "  it vouches from row {from}: of the {} before it the segment files are away ({which})",
+            from - 1
+        ))?;
+    }
     for finding in &report.findings {
         render::line(&format!("  {finding}"))?;
     }

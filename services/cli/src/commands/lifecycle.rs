@@ -10,6 +10,7 @@ use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
 use vivarium_types::Place;
 
 use crate::console::{Console, service};
+use crate::disk;
 use crate::failure::Failure;
 use crate::render;
 use crate::supervisor::socket::{self, Answer, Question};
@@ -54,6 +55,7 @@ pub(super) async fn status(console: &Console, link: bool) -> Result<(), Failure>
         let controls = controls.ok();
         return render::json(&json!({
             "services": answer.services, "world": controls, "ledgers": kept(console)?,
+            "disk": disk::used(&console.ledgers()?),
         }));
     }
     let rows: Vec<Vec<String>> = answer
@@ -67,6 +69,7 @@ pub(super) async fn status(console: &Console, link: bool) -> Result<(), Failure>
         .collect();
     render::table(&["SERVICE", "STATE", "PID", "RESTARTS", "LAST EXIT"], &rows)?;
     render::line(&format!("\nledgers in {}", kept(console)?))?;
+    disk::show(&disk::used(&console.ledgers()?))?;
     match controls {
         Ok(world) => render::line(&told(&world)),
         Err(_) => render::line("the queue does not answer yet"),

@@ -251,7 +251,7 @@ fn tell(
             let head = &carried.head;
             json!({"ledger": service.name(), "ledgerId": head.ledger.to_string(),
                 "rows": head.sequence, "hash": head.hash.to_string(), "records": counts,
-                "snapshots": carried.snapshots})
+                "snapshots": carried.snapshots, "segmentFiles": carried.segment_files})
         });
         let ledgers: Vec<_> = ledgers.collect();
         return render::json(

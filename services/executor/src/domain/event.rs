@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use vivarium_ledger::{FactNote, Hash, TextRef};
+use vivarium_ledger::{FactNote, Hash, SegmentNote, TextRef};
 use vivarium_proto::executor::v1 as pb;
 use vivarium_proto::executor::v1::executor_event::Event as Body;
 use vivarium_proto::ledger::v1 as ledger_pb;
@@ -98,6 +98,8 @@ pub enum Event {
     FactIgnored(FactNote),
     /// A peer's fact could not be worked on.
     FactParked(FactNote),
+    /// Older rows have left the hot file.
+    SegmentClosed(Box<SegmentNote>),
 }
 
 impl Event {
@@ -121,6 +123,7 @@ impl Event {
             Self::HaltObeyed(_) => "halt_obeyed",
             Self::FactIgnored(_) => "fact_ignored",
             Self::FactParked(_) => "fact_parked",
+            Self::SegmentClosed(_) => "segment_closed",
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct Carried {
     pub counts: Vec<(&'static str, u64)>,
     /// How many snapshots went along.
     pub snapshots: u32,
+    /// How many files of closed segments went along: those that were in their place.
+    pub segment_files: u32,
 }
 
 /// Hears what is being done and how many records of it are done.
@@ -63,9 +65,10 @@ pub fn carry(from: &Place, to: &Place, progress: Progress<'_>) -> Result<Option<
     let mut copy = whole(&draft)?;
     let counts = copy_tables(&mut *source, &mut *copy, progress)?;
     let snapshots = copy_snapshots(&*source.snapshots(), &*copy.snapshots())?;
+    let segment_files = copy_segments(&*source.reader(), &*copy.reader())?;
     copy.found(&head)?;
     verify(&*copy.reader(), &head, progress)?;
-    Ok(Some(Carried { head, counts, snapshots }))
+    Ok(Some(Carried { head, counts, snapshots, segment_files }))
 }
 
 /// Puts a verified draft in its place. What lay there before is put aside under `tag`.
@@ -175,6 +178,19 @@ fn copy_snapshots(from: &dyn Snapshots, to: &dyn Snapshots) -> Result<u32, Error
     Ok(count)
 }
 
+/// The files of the closed segments that are in their place, as they lie there.
+fn copy_segments(from: &dyn Reader, to: &dyn Reader) -> Result<u32, Error> {
+    let mut count = 0;
+    for segment in from.segments()? {
+        for name in [segment.note.file.clone(), segment.texts_file()] {
+            let Some(bytes) = from.shelf().files().get(&name)? else { continue };
+            to.shelf().files().put(&name, &bytes)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
 /// Walks the copy's chain and texts, and compares its end with where the ledger stood.
 fn verify(copy: &dyn Reader, head: &Head, progress: Progress<'_>) -> Result<(), Error> {
     let report = audit::verify(copy, &[], &|_| true, &mut |rows| progress("chain", rows))?;
@@ -226,15 +242,16 @@ fn beside(path: &Path, name: &str) -> PathBuf {
     path.parent().unwrap_or_else(|| Path::new(".")).join(name)
 }
 
-/// What SQLite keeps beside a database's own file, and the folder of snapshots.
-fn parts(file: &Path) -> [PathBuf; 4] {
+/// What SQLite keeps beside a database's own file, and the folders of segments and snapshots.
+fn parts(file: &Path) -> [PathBuf; 5] {
     let with = |suffix: &str| {
         let mut name = file.as_os_str().to_owned();
         name.push(suffix);
         PathBuf::from(name)
     };
     // The file itself last: while it is in its old place, all of it counts as being there.
-    [with("-wal"), with("-shm"), file.with_extension("snapshots"), file.to_owned()]
+    let folder = |name: &str| file.with_extension(name);
+    [with("-wal"), with("-shm"), folder("snapshots"), folder("segments"), file.to_owned()]
 }
 
 /// Renames a ledger's files.

@@ -1,8 +1,8 @@
 //! All that a ledger holds, table by table, in the form in which it goes from one store to another.
 //!
 //! The read models are not among it: they are made anew from the log. Neither are the keys of sealed
-//! texts, which lie on the owner's machine whatever the store is, nor the snapshots, which have a
-//! place of their own ([`super::Snapshots`]).
+//! texts, which lie on the owner's machine whatever the store is, nor the snapshots and the files of
+//! closed segments, which have places of their own ([`super::Snapshots`], [`super::Segments`]).
 
 use super::{Error, Head};
 use crate::chain;
@@ -49,7 +49,7 @@ pub(super) struct Table {
 }
 
 /// The tables, in an order in which none names what is not there yet.
-pub(super) const TABLES: [Table; 7] = [
+pub(super) const TABLES: [Table; 8] = [
     Table {
         name: "events",
         columns: &[
@@ -99,6 +99,20 @@ pub(super) const TABLES: [Table; 7] = [
             ("time_us", Kind::Int),
             ("key_id", Kind::Text),
             ("signature", Kind::Bytes),
+        ],
+    },
+    Table {
+        name: "segments",
+        columns: &[
+            ("first", Kind::Int),
+            ("last", Kind::Int),
+            ("first_hash", Kind::Bytes),
+            ("last_hash", Kind::Bytes),
+            ("file", Kind::Text),
+            ("file_hash", Kind::Bytes),
+            ("bytes", Kind::Int),
+            ("text_first", Kind::Text),
+            ("text_last", Kind::Text),
         ],
     },
 ];

@@ -2,6 +2,7 @@
 //! one about power cuts; [`Memory::handle`] opens the same content again, as a restart would.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vivarium_types::Timestamp;
@@ -9,9 +10,12 @@ use vivarium_types::ids::LedgerId;
 use vivarium_types::source::{Checkpoint, Cursor, Row};
 
 use super::view_file::{ViewFile, Work};
-use super::{Answered, Batch, Error, Head, Reader, RequestKey, Snapshots, Store, TextRow};
+use super::{
+    Answered, Batch, Error, Head, Reader, RequestKey, Segments, Snapshots, Store, TextRow,
+};
 use crate::aggregate::Claimed;
 use crate::chain;
+use crate::segment::{Segment, Shelf};
 
 /// A ledger in memory.
 #[derive(Debug, Clone, Default)]
@@ -25,13 +29,52 @@ struct Shared {
     content: Mutex<Content>,
     /// The read models; made on first use.
     views: Mutex<Option<ViewFile>>,
+    shelf: Shelf,
+}
+
+/// Segment files by their names.
+#[derive(Debug, Default)]
+struct Files(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl Default for Shelf {
+    fn default() -> Self {
+        Self::new(Box::new(Files::default()))
+    }
+}
+
+impl Files {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Segments for Files {
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.all().insert(name.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.all().get(name).cloned())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), Error> {
+        self.all().remove(name);
+        Ok(())
+    }
+
+    fn names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.all().keys().cloned().collect())
+    }
 }
 
 #[derive(Debug, Default)]
 struct Content {
     ledger: Option<LedgerId>,
     epoch: u64,
-    rows: Vec<Row>,
+    /// The hot file: all rows but those that have left it.
+    rows: BTreeMap<u64, Row>,
+    segments: Vec<Segment>,
     texts: BTreeMap<String, TextRow>,
     claims: BTreeMap<String, u64>,
     answers: BTreeMap<RequestKey, (Answered, Timestamp)>,
@@ -64,14 +107,19 @@ impl Memory {
 impl Content {
     fn head(&self) -> Result<Head, Error> {
         let ledger = self.ledger.ok_or_else(|| Error::corrupt("a ledger that was never opened"))?;
-        let last = self.rows.last();
+        let last = self.rows.last_key_value().map(|(_, row)| row);
         Ok(Head {
             ledger,
             writer_epoch: self.epoch,
-            sequence: self.rows.len() as u64,
+            sequence: self.last(),
             hash: last.map_or_else(|| chain::genesis(ledger), |row| row.hash),
             time: last.map_or(Timestamp::EPOCH, |row| row.time),
         })
+    }
+
+    /// The last row.
+    fn last(&self) -> u64 {
+        self.rows.last_key_value().map_or(0, |(sequence, _)| *sequence)
     }
 
     /// Whether the batch claims, writes or answers what was claimed, written or answered before, or
@@ -98,14 +146,14 @@ impl Store for Memory {
 
     fn append(&mut self, batch: &Batch<'_>) -> Result<(), Error> {
         let mut content = self.content();
-        let stands_at = content.rows.len() as u64;
+        let stands_at = content.last();
         if content.epoch != batch.writer_epoch
             || stands_at != batch.expected_sequence
             || content.holds_some_of(batch)
         {
             return Err(Error::Conflict);
         }
-        content.rows.extend_from_slice(batch.rows);
+        content.rows.extend(batch.rows.iter().map(|row| (row.sequence, row.clone())));
         content.texts.extend(batch.texts.iter().map(|text| (text.id.clone(), text.clone())));
         for id in batch.erasures {
             content.texts.remove(id);
@@ -117,6 +165,11 @@ impl Store for Memory {
         let cursors = batch.cursors.iter().filter(|(_, cursor)| cursor.ledger.is_some());
         content.cursors.extend(cursors.cloned());
         content.checkpoints.extend(batch.checkpoints.iter().cloned());
+        content.segments.extend_from_slice(batch.segments);
+        content.rows.retain(|sequence, _| *sequence > batch.leaving.rows_to);
+        for id in batch.leaving.texts {
+            content.texts.remove(id);
+        }
         Ok(())
     }
 
@@ -124,8 +177,9 @@ impl Store for Memory {
         let content = self.content();
         let found = keys.iter().filter_map(|key| {
             let sequence = *content.claims.get(key)?;
-            let row = content.rows.get(usize::try_from(sequence).ok()?.checked_sub(1)?)?;
-            Some((key.clone(), Claimed { sequence, kind: row.kind.clone() }))
+            let row = content.rows.get(&sequence);
+            let kind = row.map(|row| row.kind.clone()).unwrap_or_default();
+            Some((key.clone(), Claimed { sequence, kind }))
         });
         Ok(found.collect())
     }
@@ -158,6 +212,7 @@ impl Store for Memory {
     }
 
     fn finish_erasures(&mut self, ids: &[String]) -> Result<(), Error> {
+        self.shared.shelf.erase(&self.segments()?, ids)?;
         let mut content = self.content();
         for id in ids {
             content.erasures.remove(id);
@@ -183,13 +238,29 @@ impl Reader for Memory {
         self.content().head()
     }
 
-    fn rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error> {
-        let start = usize::try_from(after).unwrap_or(usize::MAX);
-        Ok(self.content().rows.iter().skip(start).take(limit).cloned().collect())
+    fn hot_rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error> {
+        let behind = (Bound::Excluded(after), Bound::Unbounded);
+        Ok(self.content().rows.range(behind).take(limit).map(|(_, row)| row.clone()).collect())
     }
 
-    fn text(&self, id: &str) -> Result<Option<TextRow>, Error> {
+    fn hot_text(&self, id: &str) -> Result<Option<TextRow>, Error> {
         Ok(self.content().texts.get(id).cloned())
+    }
+
+    fn is_erasing(&self, id: &str) -> Result<bool, Error> {
+        Ok(self.content().erasures.contains(id))
+    }
+
+    fn hot_from(&self) -> Result<u64, Error> {
+        Ok(self.content().rows.first_key_value().map_or(0, |(sequence, _)| *sequence))
+    }
+
+    fn segments(&self) -> Result<Vec<Segment>, Error> {
+        Ok(self.content().segments.clone())
+    }
+
+    fn shelf(&self) -> &Shelf {
+        &self.shared.shelf
     }
 
     fn checkpoints(&self) -> Result<Vec<(String, Checkpoint)>, Error> {

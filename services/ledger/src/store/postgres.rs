@@ -29,6 +29,7 @@ mod bulk;
 pub(super) mod contents;
 mod escape;
 mod read;
+mod segments;
 mod server;
 mod tables;
 mod trouble;
@@ -50,7 +51,7 @@ use crate::aggregate::Claimed;
 use escape::escaped;
 use read::{Pool, hash, id, text, unsigned, value};
 use server::{EXCHANGE_LIMIT, Link, REWRITE_LIMIT, Server, Session};
-use tables::{REWRITE_TEXTS, Schema, TABLES_VERSION};
+use tables::{REWRITE_SEGMENT_FILES, REWRITE_TEXTS, Schema, TABLES_VERSION};
 use trouble::Trouble;
 use turn::Turn;
 
@@ -60,10 +61,11 @@ pub use tokio_postgres::Config;
 
 const OWN: &str = "
 INSERT INTO owner VALUES (1, $1, $2, 1, 0, 0)
-ON CONFLICT (one) DO UPDATE SET writer_epoch = owner.writer_epoch + 1";
+ON CONFLICT (one) DO UPDATE SET
+  writer_epoch = owner.writer_epoch + 1, tables_version = greatest(owner.tables_version, $1)";
 const CLAIMED: &str = "
-SELECT key, events.sequence, kind FROM claims
-JOIN events ON events.sequence = claims.sequence WHERE key = ANY($1)";
+SELECT key, claims.sequence, coalesce(kind, '') FROM claims
+LEFT JOIN events ON events.sequence = claims.sequence WHERE key = ANY($1)";
 const ANSWERED: &str = "
 SELECT digest, bytes, sequence FROM answers
 WHERE request_id = $1 AND method = $2 AND actor = $3";
@@ -243,12 +245,18 @@ impl Store for Postgres {
         if ids.is_empty() {
             return Ok(());
         }
+        self.pool.shelf.erase(&self.pool.segments()?, ids)?;
+        // A crash may have come between writing a segment's texts anew and this: so both, always.
+        let segmented = !self.pool.shelf.files().names()?.is_empty();
         let ids: Vec<_> = ids.iter().map(|id| escaped(id)).collect();
         let finish = async |session: &Session| {
             let client = session.client();
             client.batch_execute("BEGIN").await?;
             let finished: Result<(), Trouble> = async {
                 client.batch_execute(REWRITE_TEXTS).await?;
+                if segmented {
+                    client.batch_execute(REWRITE_SEGMENT_FILES).await?;
+                }
                 client.execute("DELETE FROM erasures WHERE id = ANY($1)", &[&ids]).await?;
                 Ok(client.batch_execute("COMMIT").await?)
             }

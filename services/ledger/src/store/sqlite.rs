@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,9 +20,11 @@ use super::view_file::{ViewFile, Work, has_table};
 use super::{Answered, Batch, Error, Head, Reader, RequestKey, Snapshots, Store, TextRow};
 use crate::aggregate::Claimed;
 use crate::chain;
+use crate::segment::{Segment, Shelf};
 
 #[cfg(feature = "postgres")]
 mod contents;
+mod segments;
 
 /// Readers that may work at once; the rest make a connection of their own for one query.
 const READERS_KEPT: usize = 4;
@@ -31,7 +34,7 @@ const READERS_KEPT: usize = 4;
 pub(super) const WAL_PAGES: u32 = 4_000;
 
 /// Version of the tables below, in `PRAGMA user_version`. Tables are only ever added to.
-const TABLES_VERSION: i64 = 2;
+const TABLES_VERSION: i64 = 3;
 /// The last version that had the read models in the same file.
 const WITH_VIEWS: i64 = 1;
 
@@ -87,6 +90,7 @@ impl Sqlite {
             drop_views(&connection)?;
         }
         connection.execute_batch(TABLES)?;
+        connection.execute_batch(segments::TABLE)?;
         connection.pragma_update(None, "user_version", TABLES_VERSION)?;
         Ok(Self {
             connection,
@@ -117,8 +121,17 @@ fn view_path(path: &Path) -> PathBuf {
 
 /// Drops the read models that a ledger file held in earlier versions: they are made anew beside it.
 fn drop_views(connection: &Connection) -> Result<(), Error> {
-    const OURS: [&str; 8] =
-        ["owner", "events", "texts", "erasures", "claims", "answers", "cursors", "checkpoints"];
+    const OURS: [&str; 9] = [
+        "owner",
+        "events",
+        "texts",
+        "erasures",
+        "claims",
+        "answers",
+        "cursors",
+        "checkpoints",
+        "segments",
+    ];
     let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
                  ORDER BY sql LIKE 'CREATE VIRTUAL%' DESC";
     let mut query = connection.prepare(names)?;
@@ -157,14 +170,15 @@ impl Store for Sqlite {
         }
         insert_rows(&transaction, batch).map_err(refused)?;
         insert_side_rows(&transaction, batch).map_err(refused)?;
+        segments::close(&transaction, batch).map_err(refused)?;
         transaction.commit()?;
         Ok(())
     }
 
     fn claimed(&mut self, keys: &[String]) -> Result<BTreeMap<String, Claimed>, Error> {
         let mut query = self.connection.prepare_cached(
-            "SELECT claims.sequence, kind FROM claims
-             JOIN events ON events.sequence = claims.sequence WHERE key = ?1",
+            "SELECT claims.sequence, coalesce(kind, '') FROM claims
+             LEFT JOIN events ON events.sequence = claims.sequence WHERE key = ?1",
         )?;
         let mut found = BTreeMap::new();
         for key in keys {
@@ -214,6 +228,7 @@ impl Store for Sqlite {
     }
 
     fn finish_erasures(&mut self, ids: &[String]) -> Result<(), Error> {
+        self.reader.shelf.erase(&self.reader.segments()?, ids)?;
         // The WAL still holds the pages as they were written first: empty it before saying so.
         truncate_wal(&self.connection)?;
         let mut forget = self.connection.prepare_cached("DELETE FROM erasures WHERE id = ?1")?;
@@ -360,11 +375,13 @@ fn id(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<LedgerId> {
 struct LedgerReader {
     log: FileReader,
     views: FileReader,
+    shelf: Shelf,
 }
 
 impl LedgerReader {
     fn at(path: &Path) -> Self {
-        Self { log: FileReader::at(path), views: FileReader::at(&view_path(path)) }
+        let shelf = segments::shelf(path);
+        Self { log: FileReader::at(path), views: FileReader::at(&view_path(path)), shelf }
     }
 }
 
@@ -421,7 +438,7 @@ impl Reader for LedgerReader {
         self.log.with(head)
     }
 
-    fn rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error> {
+    fn hot_rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error> {
         // Whatever is beyond every number that SQLite has bounds nothing.
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -445,7 +462,7 @@ impl Reader for LedgerReader {
         })
     }
 
-    fn text(&self, id: &str) -> Result<Option<TextRow>, Error> {
+    fn hot_text(&self, id: &str) -> Result<Option<TextRow>, Error> {
         self.log.with(|connection| {
             let mut query =
                 connection.prepare_cached("SELECT id, bytes, sealed FROM texts WHERE id = ?1")?;
@@ -454,6 +471,22 @@ impl Reader for LedgerReader {
             });
             Ok(found.optional()?)
         })
+    }
+
+    fn is_erasing(&self, id: &str) -> Result<bool, Error> {
+        self.log.with(|connection| segments::is_erasing(connection, id))
+    }
+
+    fn hot_from(&self) -> Result<u64, Error> {
+        self.log.with(segments::hot_from)
+    }
+
+    fn segments(&self) -> Result<Vec<Segment>, Error> {
+        self.log.with(segments::all)
+    }
+
+    fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     fn checkpoints(&self) -> Result<Vec<(String, Checkpoint)>, Error> {
@@ -511,8 +544,11 @@ impl SnapshotFolder {
     }
 
     fn write(&self, sequence: u64, bytes: &[u8]) -> std::io::Result<()> {
+        /// Two threads may write a snapshot of one row at once.
+        static WRITTEN: AtomicU64 = AtomicU64::new(0);
         fs::create_dir_all(&self.folder)?;
-        let partial = self.folder.join(format!("{sequence}.partial"));
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let partial = self.folder.join(format!("{sequence}.{number}.partial"));
         let mut file = fs::File::create(&partial)?;
         file.write_all(bytes)?;
         file.sync_all()?;

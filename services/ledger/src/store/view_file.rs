@@ -148,7 +148,7 @@ fn is_in_log(stand: Stand, head: &Head, reader: &dyn Reader) -> Result<bool, Err
 }
 
 /// Whether a database has a table of this name.
-pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+pub(in crate::store) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     let known = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1)";
     connection.query_row(known, [name], |row| row.get(0))
 }

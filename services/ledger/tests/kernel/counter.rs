@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use vivarium_ledger::aggregate::{Aggregate, Context, FactNote, Meta};
+use vivarium_ledger::aggregate::{Aggregate, Context, FactNote, Meta, SegmentNote};
 use vivarium_ledger::store::TextRef;
+use vivarium_proto::ledger::v1::SegmentClosed;
 use vivarium_types::Timestamp;
 use vivarium_types::ids::TaskId;
 
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Note { text: TextRef },
     RingAt { due: Timestamp },
     Mint,
+    Forget,
     Panic,
 }
 
@@ -39,6 +41,8 @@ pub(crate) enum Event {
     Minted { id: TaskId },
     Ignored(FactNote),
     Parked(FactNote),
+    Closed(SegmentNote),
+    Forgot,
 }
 
 /// The wire form: one flat message with serde, as pbjson would give.
@@ -55,6 +59,9 @@ pub(crate) struct Wire {
     pub text: Option<WireText>,
     #[prost(message, optional, tag = "5")]
     pub note: Option<WireNote>,
+    #[prost(message, optional, tag = "6")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<SegmentClosed>,
 }
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
@@ -104,6 +111,7 @@ impl Aggregate for Counters {
             | Command::Note { .. }
             | Command::RingAt { .. }
             | Command::Mint
+            | Command::Forget
             | Command::Panic => Vec::new(),
         }
     }
@@ -119,6 +127,7 @@ impl Aggregate for Counters {
             Command::Note { text } => Ok(vec![Event::Noted { text }]),
             Command::RingAt { due } => Ok(vec![Event::AlarmSet { due }]),
             Command::Mint => Ok(vec![Event::Minted { id: cx.mint() }]),
+            Command::Forget => Ok(vec![Event::Forgot]),
             Command::Panic => unreachable!("planted: a decision that panics"),
         }
     }
@@ -148,6 +157,8 @@ impl Aggregate for Counters {
             Event::Minted { id } => self.notes.push(id.to_string()),
             Event::Ignored(note) => self.ignored.push(note.reason.clone()),
             Event::Parked(note) => self.parked.push(note.reason.clone()),
+            Event::Closed(_) => {}
+            Event::Forgot => self.notes.clear(),
         }
     }
 
@@ -161,6 +172,8 @@ impl Aggregate for Counters {
             Event::Minted { .. } => "minted",
             Event::Ignored(_) => "fact_ignored",
             Event::Parked(_) => "fact_parked",
+            Event::Closed(_) => "segment_closed",
+            Event::Forgot => "forgot",
         }
     }
 
@@ -173,7 +186,9 @@ impl Aggregate for Counters {
             | Event::Rang
             | Event::Minted { .. }
             | Event::Ignored(_)
-            | Event::Parked(_) => Vec::new(),
+            | Event::Parked(_)
+            | Event::Closed(_)
+            | Event::Forgot => Vec::new(),
         }
     }
 
@@ -183,6 +198,10 @@ impl Aggregate for Counters {
 
     fn fact_parked(note: FactNote) -> Event {
         Event::Parked(note)
+    }
+
+    fn segment_closed(note: SegmentNote) -> Event {
+        Event::Closed(note)
     }
 
     fn reason(rejection: &Refused) -> String {
@@ -210,8 +229,9 @@ impl From<Event> for Wire {
                 ..wire
             },
             Event::AlarmSet { due } => Self { by: due.as_micros(), ..wire },
-            Event::Rang => wire,
+            Event::Rang | Event::Forgot => wire,
             Event::Minted { id } => Self { name: id.to_string(), ..wire },
+            Event::Closed(note) => Self { closed: Some(note.into()), ..wire },
             Event::Ignored(note) | Event::Parked(note) => Self {
                 note: Some(WireNote {
                     source: note.source,
@@ -246,9 +266,14 @@ impl TryFrom<Wire> for Event {
             }
             "alarm_set" => Self::AlarmSet { due: Timestamp::from_micros(wire.by) },
             "rang" => Self::Rang,
+            "forgot" => Self::Forgot,
             "minted" => Self::Minted { id: wire.name.parse().map_err(|_| "no id")? },
             "fact_ignored" => Self::Ignored(note.ok_or("no note")?),
             "fact_parked" => Self::Parked(note.ok_or("no note")?),
+            "segment_closed" => {
+                let closed = wire.closed.ok_or("no segment")?;
+                Self::Closed(closed.try_into().map_err(|_| "no segment")?)
+            }
             other => return Err(format!("unknown kind {other}")),
         })
     }

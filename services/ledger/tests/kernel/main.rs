@@ -14,6 +14,8 @@ mod histories;
 mod lost_commit;
 mod other_log;
 mod places;
+mod retention;
+mod segments;
 mod stores;
 mod tampering;
 mod watching;

@@ -9,6 +9,7 @@ mod followers;
 mod open;
 mod reading;
 mod refusal;
+mod segments;
 mod snapshots;
 mod texts;
 mod views;

@@ -97,6 +97,9 @@ fn named(finding: &Finding) -> Option<u64> {
         Finding::Chain(Broken::Hash { sequence } | Broken::Time { sequence })
         | Finding::Unreadable { sequence, .. } => Some(*sequence),
         Finding::Text { .. }
+        | Finding::SegmentMissing { .. }
+        | Finding::SegmentChanged { .. }
+        | Finding::SegmentForged { .. }
         | Finding::TailCut { .. }
         | Finding::Rewritten { .. }
         | Finding::Replaced { .. }

@@ -133,6 +133,21 @@ impl World {
         opened.expect("a ledger opens")
     }
 
+    /// Opens the ledger with a hand on its turns: dropping both is a crash between two of them.
+    pub(crate) fn open_by_hand(
+        &mut self,
+        options: Options,
+    ) -> (Ledger<Counters>, vivarium_ledger::ledger::ByHand<Counters>) {
+        self.seed += 1;
+        let parts = Parts {
+            clock: Arc::<ManualClock>::clone(&self.clock),
+            ids: IdSource::seeded(self.seed),
+            views: vec![Box::new(Totals)],
+            keys: Some(Arc::clone(&self.keys)),
+        };
+        Ledger::open_by_hand(self.place.store(), parts, None, options).expect("a ledger opens")
+    }
+
     /// The snapshots of a world whose ledger is closed.
     pub(crate) fn snapshots(&self) -> Arc<dyn Snapshots> {
         self.place.store().snapshots()

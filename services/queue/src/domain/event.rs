@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vivarium_ledger::{FactNote, TextRef};
+use vivarium_ledger::{FactNote, SegmentNote, TextRef};
 use vivarium_types::ids::{AttemptId, InstanceId, LeaseId, ResidentId, SubmissionId, TaskId};
 use vivarium_types::source::Hash;
 use vivarium_types::{MicroUsd, Timestamp};
@@ -361,6 +361,8 @@ events! {
     FactIgnored(FactNote) = "fact_ignored",
     /// A peer's fact waits for a person.
     FactParked(FactNote) = "fact_parked",
+    /// Older rows have left the hot file.
+    SegmentClosed(Box<SegmentNote>) = "segment_closed",
     /// Whether any language model is usable.
     ProviderNoted { usable: bool } = "provider_noted",
     /// A task was changed.

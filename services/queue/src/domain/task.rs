@@ -651,7 +651,8 @@ impl Task {
             | Event::RecurrenceFired(_)
             | Event::RecurrenceSteered(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => {}
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => {}
         }
     }
 
@@ -844,6 +845,7 @@ pub fn of(event: &Event) -> Option<TaskId> {
         | Event::RecurrenceFired(_)
         | Event::RecurrenceSteered(_)
         | Event::FactIgnored(_)
-        | Event::FactParked(_) => None,
+        | Event::FactParked(_)
+        | Event::SegmentClosed(_) => None,
     }
 }

@@ -319,7 +319,8 @@ impl World {
             | Event::RecurrenceSteered(_)
             | Event::EffectRecorded(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => {}
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => {}
         }
     }
 

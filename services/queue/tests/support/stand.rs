@@ -13,7 +13,7 @@ use tonic::{Status, Streaming};
 use vivarium_chassis::identity::{Name, Service};
 use vivarium_chassis::memory::{Running, World};
 use vivarium_chassis::{Calls, Problem, Refusal, Services};
-use vivarium_ledger::aggregate::{Aggregate, Context, FactNote, Meta};
+use vivarium_ledger::aggregate::{Aggregate, Context, FactNote, Meta, SegmentNote};
 use vivarium_ledger::ledger::Guard;
 use vivarium_ledger::store::memory::Memory;
 use vivarium_ledger::writer::Parts;
@@ -83,6 +83,9 @@ macro_rules! peers {
                 $field(<$wire>::default())
             }
             fn fact_parked(_: FactNote) -> $field {
+                $field(<$wire>::default())
+            }
+            fn segment_closed(_: SegmentNote) -> $field {
                 $field(<$wire>::default())
             }
             fn reason((): &()) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use vivarium_ledger::{FactNote, TextRef};
+use vivarium_ledger::{FactNote, SegmentNote, TextRef};
 use vivarium_proto::ledger::v1 as ledger_pb;
 use vivarium_proto::review::v1 as pb;
 use vivarium_proto::review::v1::review_event::Event as Kind;
@@ -67,6 +67,8 @@ pub enum Event {
     FactIgnored(FactNote),
     /// A peer's fact waits for a person.
     FactParked(FactNote),
+    /// Older rows have left the hot file.
+    SegmentClosed(Box<SegmentNote>),
 }
 
 impl Event {
@@ -93,6 +95,7 @@ impl Event {
             Self::SubmissionWithdrawn { .. } => "submission_withdrawn",
             Self::FactIgnored(_) => "fact_ignored",
             Self::FactParked(_) => "fact_parked",
+            Self::SegmentClosed(_) => "segment_closed",
         }
     }
 }
@@ -135,6 +138,7 @@ impl From<Event> for Wire {
                 kind: note.kind,
                 reason: note.reason,
             }),
+            Event::SegmentClosed(note) => Kind::SegmentClosed((*note).into()),
             Event::FactParked(note) => Kind::FactParked(ledger_pb::FactParked {
                 source: note.source,
                 sequence: note.sequence,
@@ -180,6 +184,10 @@ impl TryFrom<Wire> for Event {
                 kind: fact.kind,
                 reason: fact.reason,
             }),
+            Kind::SegmentClosed(closed) => {
+                let note = closed.try_into().map_err(|_| NotAnEvent("segment_closed"))?;
+                Self::SegmentClosed(Box::new(note))
+            }
             Kind::FactParked(fact) => Self::FactParked(FactNote {
                 source: fact.source,
                 sequence: fact.sequence,

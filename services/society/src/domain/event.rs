@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use vivarium_ledger::{FactNote, TextRef};
+use vivarium_ledger::{FactNote, SegmentNote, TextRef};
 use vivarium_proto::social::v1 as pb;
 use vivarium_types::ids::{
     CycleId, DocumentId, JournalId, LetterId, MemoryId, MessageId, ResidentId,
@@ -154,6 +154,8 @@ pub enum Event {
     FactIgnored(FactNote),
     /// A peer's fact waits for a person.
     FactParked(FactNote),
+    /// Older rows have left the hot file.
+    SegmentClosed(Box<SegmentNote>),
 }
 
 impl Event {
@@ -187,6 +189,7 @@ impl Event {
             Self::ItemImported(_) => "item_imported",
             Self::FactIgnored(_) => "fact_ignored",
             Self::FactParked(_) => "fact_parked",
+            Self::SegmentClosed(_) => "segment_closed",
         }
     }
 
@@ -219,7 +222,8 @@ impl Event {
             | Self::WorkValued(_)
             | Self::ItemImported(_)
             | Self::FactIgnored(_)
-            | Self::FactParked(_) => None,
+            | Self::FactParked(_)
+            | Self::SegmentClosed(_) => None,
         }
     }
 }

@@ -145,6 +145,7 @@ fn ended(event: &Event) -> Option<&str> {
         | Event::SpecializationsNoted(_)
         | Event::FactIgnored(_)
         | Event::FactParked(_)
+        | Event::SegmentClosed(_)
         | Event::ProviderNoted(_)
         | Event::TaskEdited(_)
         | Event::RecurrenceCreated(_)

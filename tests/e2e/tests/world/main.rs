@@ -12,6 +12,7 @@ mod papers;
 mod record;
 mod reference;
 mod restart;
+mod retention;
 mod standby;
 mod terms;
 mod verdicts;

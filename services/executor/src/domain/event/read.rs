@@ -48,6 +48,10 @@ impl TryFrom<Wire> for Event {
                 kind: e.kind,
                 reason: e.reason,
             })),
+            Body::SegmentClosed(e) => {
+                let note = e.try_into().map_err(|_| NotAnEvent("segment_closed"))?;
+                Ok(Self::SegmentClosed(Box::new(note)))
+            }
             Body::FactParked(e) => Ok(Self::FactParked(FactNote {
                 source: e.source,
                 sequence: e.sequence,

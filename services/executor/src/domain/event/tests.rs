@@ -121,6 +121,15 @@ fn all() -> Vec<Event> {
         }),
         Event::FactIgnored(note()),
         Event::FactParked(note()),
+        Event::SegmentClosed(Box::new(SegmentNote {
+            first: 1,
+            last: 20,
+            first_hash: Hash([1; 32]),
+            last_hash: Hash([2; 32]),
+            file: "1-20.jsonl.zst".into(),
+            file_hash: Hash([3; 32]),
+            bytes: 4_096,
+        })),
     ]
 }
 

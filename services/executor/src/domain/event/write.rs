@@ -57,6 +57,7 @@ fn body(event: Event) -> Body {
             kind: note.kind,
             reason: note.reason,
         }),
+        Event::SegmentClosed(note) => Body::SegmentClosed((*note).into()),
         Event::FactParked(note) => Body::FactParked(ledger_pb::FactParked {
             source: note.source,
             sequence: note.sequence,

@@ -7,6 +7,7 @@ use vivarium_types::source::{Checkpoint, Cursor, Row};
 
 use super::escape::escaped;
 use super::read::signed;
+use crate::segment::Segment;
 use crate::store::{Answered, Batch, Error, RequestKey, TextRow};
 
 /// Bytes of values in one statement: far below the gigabyte that a server takes in a message.
@@ -34,6 +35,12 @@ INSERT INTO checkpoints SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[
 ON CONFLICT (peer) DO UPDATE SET
   ledger = excluded.ledger, sequence = excluded.sequence, hash = excluded.hash,
   time_us = excluded.time_us, key_id = excluded.key_id, signature = excluded.signature";
+
+const SEGMENTS: &str = "
+INSERT INTO segments SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[],
+  $5::text[], $6::bytea[], $7::bigint[], $8::text[], $9::text[])";
+const ROWS_LEAVE: &str = "DELETE FROM events WHERE sequence <= ALL($1::bigint[])";
+const TEXTS_LEAVE: &str = "DELETE FROM texts WHERE id = ANY($1::text[])";
 
 type Column<'a> = Box<dyn ToSql + Sync + 'a>;
 
@@ -77,6 +84,17 @@ pub(super) fn of<'a>(batch: &Batch<'a>) -> Result<Vec<Bulk<'a>>, Error> {
     let latest: BTreeMap<_, _> =
         batch.checkpoints.iter().map(|(name, word)| (name, word)).collect();
     bulks.extend(checkpoints(&latest)?);
+    if !batch.segments.is_empty() {
+        bulks.push(segments(batch.segments)?);
+    }
+    if batch.leaving.rows_to > 0 {
+        let columns = vec![column([batch.leaving.rows_to], signed)?];
+        bulks.push(Bulk { sql: ROWS_LEAVE, columns });
+    }
+    for ids in chunks(batch.leaving.texts, String::len) {
+        let columns = vec![column(ids, |id| Ok(escaped(id)))?];
+        bulks.push(Bulk { sql: TEXTS_LEAVE, columns });
+    }
     Ok(bulks)
 }
 
@@ -153,6 +171,25 @@ fn checkpoints<'a>(
         column(words(), |(_, word)| Ok(word.signature.as_slice()))?,
     ];
     Ok((!latest.is_empty()).then_some(Bulk { sql: CHECKPOINTS, columns }))
+}
+
+fn segments(segments: &[Segment]) -> Result<Bulk<'_>, Error> {
+    let (least, most) = (
+        |segment: &Segment| segment.texts.as_ref().map(|(least, _)| escaped(least).into_owned()),
+        |segment: &Segment| segment.texts.as_ref().map(|(_, most)| escaped(most).into_owned()),
+    );
+    let columns = vec![
+        column(segments, |segment| signed(segment.first()))?,
+        column(segments, |segment| signed(segment.last()))?,
+        column(segments, |segment| Ok(segment.note.first_hash.0.as_slice()))?,
+        column(segments, |segment| Ok(segment.note.last_hash.0.as_slice()))?,
+        column(segments, |segment| Ok(escaped(&segment.note.file)))?,
+        column(segments, |segment| Ok(segment.note.file_hash.0.as_slice()))?,
+        column(segments, |segment| signed(segment.note.bytes))?,
+        column(segments, |segment| Ok(least(segment).unwrap_or_default()))?,
+        column(segments, |segment| Ok(most(segment).unwrap_or_default()))?,
+    ];
+    Ok(Bulk { sql: SEGMENTS, columns })
 }
 
 fn column<'a, T, V: ToSql + Sync + 'a>(

@@ -8,10 +8,12 @@ use vivarium_types::ids::LedgerId;
 use vivarium_types::source::{Checkpoint, Hash, Row};
 
 use super::escape::{escaped, unescaped};
+use super::segments::{self, SegmentFiles};
 use super::server::{EXCHANGE_LIMIT, Link, Server, Session};
 use super::tables;
 use super::trouble::Trouble;
 use crate::chain;
+use crate::segment::{Segment, Shelf};
 use crate::store::sqlite::FileReader;
 use crate::store::view_file::Work;
 use crate::store::{Error, Head, Reader, Snapshots, TextRow};
@@ -45,13 +47,15 @@ DELETE FROM snapshots WHERE sequence NOT IN (
 pub(super) struct Pool {
     pub(super) server: Arc<Server>,
     pub(super) views: FileReader,
+    pub(super) shelf: Shelf,
     /// Idle connections; taken for one query and put back behind it.
     idle: Mutex<Vec<Link>>,
 }
 
 impl Pool {
     pub(super) fn new(server: Arc<Server>, views: FileReader) -> Self {
-        Self { server, views, idle: Mutex::default() }
+        let shelf = Shelf::new(Box::new(SegmentFiles::on(Arc::clone(&server))));
+        Self { server, views, shelf, idle: Mutex::default() }
     }
 
     pub(super) fn with<T>(
@@ -74,7 +78,7 @@ impl Reader for Pool {
         self.with(head)
     }
 
-    fn rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error> {
+    fn hot_rows(&self, after: u64, limit: usize) -> Result<Vec<Row>, Error> {
         let (after, limit) = (clamped(after), i64::try_from(limit).unwrap_or(i64::MAX));
         self.with(async |session| {
             let query = session.prepared(ROWS).await?;
@@ -83,7 +87,7 @@ impl Reader for Pool {
         })
     }
 
-    fn text(&self, id: &str) -> Result<Option<TextRow>, Error> {
+    fn hot_text(&self, id: &str) -> Result<Option<TextRow>, Error> {
         let key = escaped(id);
         self.with(async |session| {
             let query = session.prepared(TEXT).await?;
@@ -95,6 +99,30 @@ impl Reader for Pool {
                 })
                 .transpose()
         })
+    }
+
+    fn is_erasing(&self, id: &str) -> Result<bool, Error> {
+        let key = escaped(id);
+        self.with(async |session| {
+            let pending = "SELECT 1 FROM erasures WHERE id = $1";
+            Ok(session.client().query_opt(pending, &[&&*key]).await?.is_some())
+        })
+    }
+
+    fn hot_from(&self) -> Result<u64, Error> {
+        self.with(async |session| {
+            let first = "SELECT coalesce(min(sequence), 0) FROM events";
+            Ok(unsigned(value(&session.client().query_one(first, &[]).await?, 0)?)?)
+        })
+    }
+
+    fn segments(&self) -> Result<Vec<Segment>, Error> {
+        let schema = self.server.schema();
+        self.with(async |session| segments::all(session, schema).await)
+    }
+
+    fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     fn checkpoints(&self) -> Result<Vec<(String, Checkpoint)>, Error> {

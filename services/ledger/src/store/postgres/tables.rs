@@ -12,7 +12,7 @@ use super::trouble::Trouble;
 use crate::store::Error;
 
 /// Version of the tables below, in the owner row. Tables are only ever added to.
-pub(super) const TABLES_VERSION: i32 = 1;
+pub(super) const TABLES_VERSION: i32 = 2;
 
 /// PostgreSQL cuts longer names.
 const SCHEMA_LENGTH_MAX: usize = 63;
@@ -42,6 +42,12 @@ CREATE TABLE IF NOT EXISTS belonging (
   one INT PRIMARY KEY CHECK (one = 1), world TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS snapshots (
   sequence BIGINT NOT NULL, part INT NOT NULL, bytes BYTEA NOT NULL, PRIMARY KEY (sequence, part));
+CREATE TABLE IF NOT EXISTS segments (
+  first BIGINT PRIMARY KEY, last BIGINT NOT NULL, first_hash BYTEA NOT NULL,
+  last_hash BYTEA NOT NULL, file TEXT NOT NULL, file_hash BYTEA NOT NULL, bytes BIGINT NOT NULL,
+  text_first TEXT NOT NULL, text_last TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS segment_files (
+  file TEXT NOT NULL, part INT NOT NULL, bytes BYTEA NOT NULL, PRIMARY KEY (file, part));
 ";
 
 /// Every text that was not erased, in files that never held another one.
@@ -54,6 +60,14 @@ ALTER TABLE texts RENAME TO texts_before;
 CREATE TABLE texts (id TEXT PRIMARY KEY, sealed BOOLEAN NOT NULL, bytes BYTEA NOT NULL);
 INSERT INTO texts SELECT id, sealed, bytes FROM texts_before;
 DROP TABLE texts_before";
+
+/// Every segment file as it is now, in files that never held what was erased from one, likewise.
+pub(super) const REWRITE_SEGMENT_FILES: &str = "
+ALTER TABLE segment_files RENAME TO segment_files_before;
+CREATE TABLE segment_files (
+  file TEXT NOT NULL, part INT NOT NULL, bytes BYTEA NOT NULL, PRIMARY KEY (file, part));
+INSERT INTO segment_files SELECT file, part, bytes FROM segment_files_before;
+DROP TABLE segment_files_before";
 
 /// The name of the schema that holds one ledger: a small letter, then small letters, digits, `_`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,9 +118,9 @@ pub(super) fn check(version: i32) -> Result<(), Error> {
 }
 
 /// Whether the last of the tables is there.
-async fn there(client: &Client, schema: &Schema) -> Result<bool, Trouble> {
+pub(super) async fn there(client: &Client, schema: &Schema) -> Result<bool, Trouble> {
     let last = "SELECT 1 FROM information_schema.tables
-                WHERE table_schema = $1 AND table_name = 'snapshots'";
+                WHERE table_schema = $1 AND table_name = 'segment_files'";
     Ok(client.query_opt(last, &[&schema.to_string()]).await?.is_some())
 }
 

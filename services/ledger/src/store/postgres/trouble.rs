@@ -41,7 +41,7 @@ impl From<Error> for Trouble {
         let remedy = match error {
             Error::Conflict => Remedy::Stop,
             Error::Corrupt { .. } => Remedy::Distrust,
-            Error::Unavailable(_) => Remedy::GiveUp,
+            Error::Unavailable(_) | Error::Away { .. } => Remedy::GiveUp,
         };
         Self { remedy, error }
     }

@@ -216,5 +216,5 @@ async fn a_ledger_file_of_an_earlier_version_loses_the_models_it_held_and_nothin
     let count: u64 = db
         .query_row("SELECT count(*) FROM sqlite_master WHERE type = 'table'", [], |row| row.get(0))
         .expect("readable");
-    assert_eq!(count, 8);
+    assert_eq!(count, 9);
 }

@@ -88,7 +88,8 @@ impl Event {
             | Self::TaskAdmitted { .. }
             | Self::TaskSplit(_)
             | Self::FactIgnored(_)
-            | Self::FactParked(_) => return None,
+            | Self::FactParked(_)
+            | Self::SegmentClosed(_) => return None,
         };
         Some(ending)
     }

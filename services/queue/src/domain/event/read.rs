@@ -214,6 +214,10 @@ impl TryFrom<Wire> for Event {
                 kind: e.kind,
                 reason: e.reason,
             }),
+            Body::SegmentClosed(e) => {
+                let note = e.try_into().map_err(|_| NotAnEvent("segment_closed"))?;
+                Self::SegmentClosed(Box::new(note))
+            }
             Body::ProviderNoted(e) => Self::ProviderNoted { usable: e.usable },
             Body::TaskEdited(e) => Self::TaskEdited(Box::new(edited(e)?)),
             Body::RecurrenceCreated(e) => Self::RecurrenceCreated(Box::new(created(e)?)),

@@ -224,6 +224,7 @@ fn body(event: Event) -> Body {
             let FactNote { source, sequence, kind, reason } = note;
             Body::FactParked(ledger_pb::FactParked { source, sequence, kind, reason })
         }
+        Event::SegmentClosed(note) => Body::SegmentClosed((*note).into()),
         Event::ProviderNoted { usable } => Body::ProviderNoted(pb::ProviderNoted { usable }),
         Event::TaskEdited(edited) => Body::TaskEdited(self::edited(*edited)),
         Event::RecurrenceCreated(created) => Body::RecurrenceCreated(self::created(*created)),

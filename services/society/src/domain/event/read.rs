@@ -104,6 +104,10 @@ impl TryFrom<Wire> for Event {
             Kind::FactParked(ledger_pb::FactParked { source, sequence, kind, reason }) => {
                 Self::FactParked(FactNote { source, sequence, kind, reason })
             }
+            Kind::SegmentClosed(it) => {
+                let note = it.try_into().map_err(|_| NotAnEvent("segment_closed"))?;
+                Self::SegmentClosed(Box::new(note))
+            }
         })
     }
 }

@@ -107,6 +107,7 @@ impl From<Event> for Wire {
             Event::FactParked(FactNote { source, sequence, kind, reason }) => {
                 Kind::FactParked(ledger_pb::FactParked { source, sequence, kind, reason })
             }
+            Event::SegmentClosed(note) => Kind::SegmentClosed((*note).into()),
         };
         Self { event: Some(kind) }
     }

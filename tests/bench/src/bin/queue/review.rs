@@ -21,7 +21,7 @@ use vivarium_ledger::ledger::abort_on_fault;
 use vivarium_ledger::store::memory::Memory;
 use vivarium_ledger::writer::Parts;
 use vivarium_ledger::{
-    Aggregate, Context, FactNote, Ledger, Meta, Options, Submission, rpc as ledger_rpc,
+    Aggregate, Context, FactNote, Ledger, Meta, Options, SegmentNote, Submission, rpc as ledger_rpc,
 };
 use vivarium_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use vivarium_proto::queue::v1 as queue_pb;
@@ -74,6 +74,10 @@ impl Aggregate for Verdicts {
     }
 
     fn fact_parked(_: FactNote) -> Said {
+        Said(pb::ReviewEvent::default())
+    }
+
+    fn segment_closed(_: SegmentNote) -> Said {
         Said(pb::ReviewEvent::default())
     }
 
