@@ -95,6 +95,7 @@ pub(super) const TABLE: &[Group] = &[
             operate("RequeueTask"),
             operate("EditTask"),
             operate("RedriveTasks"),
+            operate("ProposeTasks"),
             operate("AdmitTask"),
             operate("RefuseTask"),
             read("ExplainTasks"),

@@ -49,6 +49,7 @@ queue    queue.v1.TaskService/ResumeTask                 Go
 queue    queue.v1.TaskService/RequeueTask                Go
 queue    queue.v1.TaskService/EditTask                   Go
 queue    queue.v1.TaskService/RedriveTasks               Go
+queue    queue.v1.TaskService/ProposeTasks               Go
 queue    queue.v1.TaskService/AdmitTask                  Go
 queue    queue.v1.TaskService/RefuseTask                 Go
 queue    queue.v1.TaskService/ExplainTasks               gGo
