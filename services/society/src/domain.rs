@@ -6,11 +6,15 @@
 
 use serde::{Deserialize, Serialize};
 use vivarium_ledger::{Aggregate, Context, FactNote, Meta, TextRef};
-use vivarium_types::ids::{CycleId, JournalId, LeaseId, LetterId, MemoryId, MessageId, ResidentId};
+use vivarium_types::ids::{
+    BountyId, CycleId, JournalId, LeaseId, LetterId, MemoryId, MessageId, ResidentId,
+};
 
 pub mod act;
+pub mod bounty;
 pub mod day;
 pub mod event;
+pub mod history;
 pub mod identity;
 pub mod import;
 pub mod income;
@@ -27,6 +31,7 @@ pub mod verdict;
 pub mod wallet;
 
 use act::Act;
+use bounty::Bounties;
 use day::{Day, Quotas, Use};
 pub use event::Event;
 use income::{Approved, Booking, Measure, Share};
@@ -56,6 +61,8 @@ pub struct Society {
     pub rooms: Rooms,
     /// The mailbox.
     pub mail: Mail,
+    /// The bounties.
+    pub bounties: Bounties,
     /// The human's standing request.
     pub collaboration: Option<TextRef>,
     /// What is public.
@@ -180,6 +187,13 @@ pub enum Command {
         /// Why.
         reason: TextRef,
     },
+    /// The human takes a bounty back.
+    CancelBounty {
+        /// Which.
+        bounty: BountyId,
+        /// Why.
+        reason: TextRef,
+    },
 }
 
 /// Why a command was refused.
@@ -237,6 +251,16 @@ pub enum Refused {
         /// As it was named.
         memory: String,
     },
+    /// There is no such bounty.
+    BountyNotFound {
+        /// As it was named.
+        bounty: BountyId,
+    },
+    /// The bounty is over.
+    BountyNotOpen {
+        /// Which.
+        bounty: BountyId,
+    },
     /// A peer's fact that is known already, or lies behind what is known.
     Known,
 }
@@ -244,7 +268,7 @@ pub enum Refused {
 impl Aggregate for Society {
     const NAME: &'static str = "society";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
 
     type Command = Command;
     type Event = Event;
@@ -270,7 +294,8 @@ impl Aggregate for Society {
             | Command::Post(_)
             | Command::Send { .. }
             | Command::OpenLetter { .. }
-            | Command::Answer(_) => Vec::new(),
+            | Command::Answer(_)
+            | Command::CancelBounty { .. } => Vec::new(),
         }
     }
 
@@ -301,6 +326,7 @@ impl Aggregate for Society {
                 let event = Event::JournalErased { journal, resident, reason };
                 Ok(once(cx, "erase", journal, event))
             }
+            Command::CancelBounty { bounty, reason } => self.cancel_bounty(bounty, reason),
         }
     }
 
@@ -351,6 +377,10 @@ impl Aggregate for Society {
                 self.unpaid.apply_valued(valued);
                 self.measure.apply_valued(valued);
             }
+            Event::BountyOpened(opened) => self.bounties.apply_opened(opened, meta),
+            Event::BountyCancelled { bounty, reason } => {
+                self.bounties.apply_cancelled(*bounty, reason, meta);
+            }
             Event::FactParked(note) => {
                 self.parked.push(format!("{}#{}", note.source, note.sequence));
             }
@@ -359,6 +389,7 @@ impl Aggregate for Society {
             | Event::JournalErased { .. }
             | Event::DocumentSuperseded { .. }
             | Event::ItemImported(_)
+            | Event::HistoryKept(_)
             | Event::FactIgnored(_) => {}
         }
     }
@@ -397,6 +428,9 @@ impl Aggregate for Society {
             | Event::CollaborationSet(_)
             | Event::SessionCounted { .. }
             | Event::BriefingShown(_)
+            | Event::HistoryKept(_)
+            | Event::BountyOpened(_)
+            | Event::BountyCancelled { .. }
             | Event::FactIgnored(_)
             | Event::FactParked(_) => Vec::new(),
         }
@@ -422,6 +456,8 @@ impl Aggregate for Society {
             Refused::MessageNotFound { message } => format!("message_not_found:{message}"),
             Refused::MemoryDuplicate { memory } => format!("memory_duplicate:{memory}"),
             Refused::MemoryNotFound { memory } => format!("memory_not_found:{memory}"),
+            Refused::BountyNotFound { bounty } => format!("bounty_not_found:{bounty}"),
+            Refused::BountyNotOpen { bounty } => format!("bounty_not_open:{bounty}"),
             Refused::Known => "known".into(),
         }
     }
@@ -567,6 +603,9 @@ impl Society {
             | Event::BriefingShown(_)
             | Event::WorkValued(_)
             | Event::ItemImported(_)
+            | Event::HistoryKept(_)
+            | Event::BountyOpened(_)
+            | Event::BountyCancelled { .. }
             | Event::FactIgnored(_)
             | Event::FactParked(_) => None,
         };

@@ -207,6 +207,16 @@ pub(super) const TABLE: &[Group] = &[
         methods: &[read("ListJournals"), operate("EraseJournal")],
     },
     Group {
+        service: "vivarium.social.v1.BountyService",
+        home: Home::At(Service::Society),
+        methods: &[read("ListBounties"), read("GetBounty"), operate("CancelBounty")],
+    },
+    Group {
+        service: "vivarium.social.v1.HistoryService",
+        home: Home::At(Service::Society),
+        methods: &[read("ListHistory")],
+    },
+    Group {
         service: "vivarium.social.v1.ImportService",
         home: Home::At(Service::Society),
         methods: &[operate("ImportItems")],

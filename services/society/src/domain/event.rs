@@ -5,11 +5,13 @@
 use vivarium_ledger::{FactNote, TextRef};
 use vivarium_proto::social::v1 as pb;
 use vivarium_types::ids::{
-    CycleId, DocumentId, JournalId, LetterId, MemoryId, MessageId, ResidentId,
+    BountyId, CycleId, DocumentId, JournalId, LetterId, MemoryId, MessageId, ResidentId,
 };
 
 use super::Collaboration;
+use super::bounty::Opened;
 use super::day::Day;
+use super::history;
 use super::import::Imported;
 use super::income::Valued;
 use super::journal::Written;
@@ -139,6 +141,17 @@ pub enum Event {
     WorkValued(Box<Valued>),
     /// Something of another world was taken over.
     ItemImported(Imported),
+    /// Something that happened in another world was kept to be read.
+    HistoryKept(Box<history::Kept>),
+    /// A bounty was opened.
+    BountyOpened(Box<Opened>),
+    /// A bounty was taken back.
+    BountyCancelled {
+        /// Which.
+        bounty: BountyId,
+        /// Why.
+        reason: TextRef,
+    },
     /// A peer's fact did not fit.
     FactIgnored(FactNote),
     /// A peer's fact waits for a person.
@@ -173,6 +186,9 @@ impl Event {
             Self::BriefingShown(_) => "briefing_shown",
             Self::WorkValued(_) => "work_valued",
             Self::ItemImported(_) => "item_imported",
+            Self::HistoryKept(_) => "history_kept",
+            Self::BountyOpened(_) => "bounty_opened",
+            Self::BountyCancelled { .. } => "bounty_cancelled",
             Self::FactIgnored(_) => "fact_ignored",
             Self::FactParked(_) => "fact_parked",
         }
@@ -205,6 +221,9 @@ impl Event {
             | Self::BriefingShown(_)
             | Self::WorkValued(_)
             | Self::ItemImported(_)
+            | Self::HistoryKept(_)
+            | Self::BountyOpened(_)
+            | Self::BountyCancelled { .. }
             | Self::FactIgnored(_)
             | Self::FactParked(_) => None,
         }
