@@ -86,7 +86,7 @@ fn stuck(task: &Task) -> Option<Need> {
     let why = match (task.state, task.awaits.as_str()) {
         (State::AwaitingHuman, "approval" | "question") => return None,
         (State::AwaitingHuman, word) => task::awaits_sentence(word),
-        (State::Proposed, _) => "A resident proposed it: admit or refuse it",
+        (State::Proposed, _) => "It was proposed: admit or refuse it",
         _ if task.wait_is_for_you => task.wait,
         _ => return None,
     };

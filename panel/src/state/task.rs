@@ -277,7 +277,7 @@ pub(crate) struct Task {
     pub(crate) etag: String,
     /// What is admitted of a proposal, as a digest. Empty: it is none.
     pub(crate) proposal_hash: Vec<u8>,
-    /// Why a resident proposed it. Empty: nobody did.
+    /// Why it was proposed. Empty: it was not.
     pub(crate) why: String,
 }
 

@@ -101,12 +101,18 @@ pub(crate) enum Command {
         #[arg(short = 'm', long)]
         feedback: String,
     },
-    /// Admits a task that a resident proposed, as it is now: it runs like any other.
+    /// Admits tasks that were proposed, as they are now: they run like any other.
+    #[command(after_help = "Examples:\n  vivarium admit tides\n  \
+vivarium tasks --state proposed && vivarium admit --imported   all that an import brought, once read")]
     Admit {
-        /// The task's id or key.
-        task: String,
+        /// Ids or keys.
+        #[arg(value_name = "TASK", required_unless_present = "imported")]
+        tasks: Vec<String>,
+        /// Every task that `vivarium import reference` brought and nobody has decided about.
+        #[arg(long, conflicts_with = "tasks")]
+        imported: bool,
     },
-    /// Refuses a task that a resident proposed: it is cancelled.
+    /// Refuses a task that was proposed: it is cancelled.
     Refuse {
         /// The task's id or key.
         task: String,
@@ -202,6 +208,14 @@ vivarium limits open_tasks=default\n\nA limit that is set holds for what is made
         #[arg(short = 'm', long, default_value = "set from the command line")]
         reason: String,
     },
+    /// Lists the bounties, shows one, or takes one back.
+    Bounties {
+        /// What to do; without it, those that are open are listed.
+        #[command(subcommand)]
+        what: Option<Bounties>,
+    },
+    /// Searches what happened in worlds that were imported.
+    History(History),
     /// Sets, clears or shows the key of the model provider.
     Key {
         /// What to do.
@@ -414,6 +428,67 @@ pub(crate) struct Tasks {
     pub(crate) as_of: AsOf,
 }
 
+/// About bounties.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bounties {
+    /// Lists bounties, newest first.
+    List {
+        /// Also those that are over.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Shows one bounty.
+    Show {
+        /// Its id.
+        bounty: String,
+    },
+    /// Takes an open bounty back: its whole escrow returns.
+    Cancel {
+        /// Its id.
+        bounty: String,
+        /// Why: it is on the record.
+        #[arg(short = 'm', long, default_value = "cancelled from the command line")]
+        reason: String,
+    },
+}
+
+/// Which history to show.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  vivarium history harbour fog\n  \
+vivarium history --kind task --failed      the tasks that had failed over there")]
+pub(crate) struct History {
+    /// Only what holds all of these words.
+    pub(crate) words: Vec<String>,
+    /// Only of this kind; may be given several times.
+    #[arg(long, value_enum)]
+    pub(crate) kind: Vec<HistoryKind>,
+    /// Only what failed.
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Only what was done.
+    #[arg(long, conflicts_with = "failed")]
+    pub(crate) done: bool,
+    /// Only about this resident, by id or handle.
+    #[arg(long)]
+    pub(crate) resident: Option<String>,
+    /// At most this many, 1 to 1,000.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: u32,
+}
+
+/// What an entry of history tells of.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum HistoryKind {
+    /// A task that was over.
+    Task,
+    /// A line of the log about a task.
+    Status,
+    /// A bounty that was over.
+    Bounty,
+    /// Something that somebody did.
+    Action,
+}
+
 /// About recurrences.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Recurrence {
@@ -470,7 +545,8 @@ pub(crate) struct AddRecurrence {
 #[command(
     after_help = "The folder is only read. Files are found by their names, anywhere below it. What is \
 taken is known by the id it has there: the same command again takes nothing twice. Whatever is left is \
-told with file, line and reason.\n\nExamples:\n  vivarium import reference ../swarm --dry-run\n  \
+told with file, line and reason. Tasks are proposed: `vivarium admit --imported` lets them run. What was \
+over there is history: `vivarium history`.\n\nExamples:\n  vivarium import reference ../swarm --dry-run\n  \
 vivarium import reference ../swarm --utc-offset +02:00 -m \"moving house\""
 )]
 pub(crate) struct Reference {
@@ -503,7 +579,8 @@ pub(crate) enum Import {
         /// The file; `-` reads standard input.
         file: PathBuf,
     },
-    /// Takes over a world of the Python reference: residents, memories, wallets, rooms, letters, tasks.
+    /// Takes over a world of the Python reference: residents, memories, wallets, rooms, letters, bounties,
+    /// tasks, history.
     Reference(Reference),
 }
 

@@ -2,12 +2,14 @@
 
 mod add;
 mod audit;
+mod bounties;
 mod controls;
 mod decide;
 mod doctor;
 mod edit;
 mod explain;
 mod grpcurl_args;
+mod history;
 mod key;
 mod lifecycle;
 mod limits;
@@ -47,7 +49,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             decide::approve(&console, &task, tip, comment).await
         }
         Command::Reject { task, feedback } => decide::reject(&console, &task, feedback).await,
-        Command::Admit { task } => decide::admit(&console, task).await,
+        Command::Admit { tasks, imported: false } => decide::admit(&console, tasks).await,
+        Command::Admit { imported: true, .. } => decide::admit_imported(&console).await,
         Command::Refuse { task, reason } => decide::refuse(&console, task, reason).await,
         Command::Cancel { task, reason } => decide::cancel(&console, task, reason).await,
         Command::Pause { task } => steer::pause(&console, task).await,
@@ -67,6 +70,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Resume { task: Some(task), .. } => steer::resume(&console, task).await,
         Command::Limits { changes, reason } => limits::limits(&console, &changes, reason).await,
         Command::Pace { pace, count } => controls::pace(&console, &pace, count).await,
+        Command::Bounties { what } => bounties::run(&console, what).await,
+        Command::History(wanted) => history::run(&console, wanted).await,
         Command::Key { what } => key::run(&console, &what).await,
         Command::Model { what } => model::run(&console, what).await,
         Command::Audit { what: Audit::Verify } => audit::verify(&console),

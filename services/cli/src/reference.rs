@@ -1,13 +1,14 @@
 //! A world of the Python reference, read from its files: what can be taken over from it, and what not.
 //!
 //! Nothing here talks to a world or writes a file. The order in which it is read: [`files`] finds the
-//! files, [`entries`] reads their lines, and [`people`], [`talk`] and [`work`] make of them what this
-//! world knows. Whatever is left out stands in the [`report`] with file, line and reason.
+//! files, [`entries`] reads their lines, and [`people`], [`talk`], [`work`], [`prizes`] and [`past`] make
+//! of them what this world knows. Whatever is left out stands in the [`report`] with file, line and reason.
 
 pub(crate) mod entries;
 pub(crate) mod files;
 pub(crate) mod past;
 pub(crate) mod people;
+pub(crate) mod prizes;
 pub(crate) mod report;
 pub(crate) mod talk;
 pub(crate) mod work;

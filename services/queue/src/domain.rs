@@ -46,7 +46,7 @@ use finish::Outcome;
 use lease::{Held, Lease, Purpose, Taken};
 use limits::Limit;
 use order::Ready;
-use propose::Wish;
+use propose::{Offer, Wish};
 use recurrence::{Created, Recurrence, Standing};
 use retry::Class;
 use runner::{Runner, Volatile};
@@ -170,6 +170,13 @@ pub enum Command {
     },
     /// Propose a task.
     Propose(Box<Wish>),
+    /// Propose tasks that come from elsewhere.
+    Offer {
+        /// The tasks.
+        offers: Vec<Offer>,
+        /// Open tasks that a world may have, where nobody has set it.
+        open_max: u64,
+    },
     /// Admit a proposal.
     Admit {
         /// The task.
@@ -484,8 +491,16 @@ impl Aggregate for Queue {
     type Rejection = Rejection;
 
     fn needs(command: &Command) -> Vec<String> {
-        let Command::Add { proposals, .. } = command else { return Vec::new() };
-        proposals.iter().filter_map(|p| p.spec.key.as_deref()).map(add::claim).collect()
+        let keys = |proposals: &mut dyn Iterator<Item = &Proposal>| {
+            proposals.filter_map(|it| it.spec.key.as_deref()).map(add::claim).collect()
+        };
+        if let Command::Add { proposals, .. } = command {
+            keys(&mut proposals.iter())
+        } else if let Command::Offer { offers, .. } = command {
+            keys(&mut offers.iter().map(|offer| &offer.proposal))
+        } else {
+            Vec::new()
+        }
     }
 
     fn decide(&self, command: Command, cx: &Context<'_>) -> Result<Vec<Event>, Rejection> {
@@ -534,7 +549,13 @@ impl Aggregate for Queue {
     }
 
     fn claims(event: &Event) -> Vec<String> {
-        let Event::TaskAdded(added) = event else { return Vec::new() };
+        let added = if let Event::TaskAdded(added) = event {
+            added
+        } else if let Event::TaskProposed(proposed) = event {
+            &proposed.added
+        } else {
+            return Vec::new();
+        };
         added.spec.key.as_deref().map(add::claim).into_iter().collect()
     }
 
@@ -590,6 +611,7 @@ impl Queue {
             Command::Add { proposals, open_max } => self.add(proposals, open_max, cx),
             Command::Cancel { task, reason } => self.cancel(&task, reason.as_ref()),
             Command::Propose(wish) => self.propose(*wish, cx),
+            Command::Offer { offers, open_max } => self.offer(offers, open_max, cx),
             Command::Admit { task, hash } => self.admit_task(&task, hash, now),
             Command::Refuse { task, hash, reason } => self.refuse_task(&task, hash, reason),
             Command::Pause { task } => self.pause(&task),

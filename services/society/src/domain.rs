@@ -8,11 +8,15 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use vivarium_ledger::{Aggregate, Context, FactNote, Meta, SegmentNote, TextRef};
-use vivarium_types::ids::{CycleId, JournalId, LeaseId, LetterId, MemoryId, MessageId, ResidentId};
+use vivarium_types::ids::{
+    BountyId, CycleId, JournalId, LeaseId, LetterId, MemoryId, MessageId, ResidentId,
+};
 
 pub mod act;
+pub mod bounty;
 pub mod day;
 pub mod event;
+pub mod history;
 pub mod identity;
 pub mod import;
 pub mod income;
@@ -29,6 +33,7 @@ pub mod verdict;
 pub mod wallet;
 
 use act::Act;
+use bounty::Bounties;
 use day::{Day, Quotas, Use};
 pub use event::Event;
 use income::{Approved, Booking, Measure, Share};
@@ -58,6 +63,8 @@ pub struct Society {
     pub rooms: Rooms,
     /// The mailbox.
     pub mail: Mail,
+    /// The bounties.
+    pub bounties: Bounties,
     /// The human's standing request.
     pub collaboration: Option<TextRef>,
     /// What is public.
@@ -191,6 +198,13 @@ pub enum Command {
         /// Why.
         reason: TextRef,
     },
+    /// The human takes a bounty back.
+    CancelBounty {
+        /// Which.
+        bounty: BountyId,
+        /// Why.
+        reason: TextRef,
+    },
 }
 
 /// Why a command was refused.
@@ -248,6 +262,16 @@ pub enum Refused {
         /// As it was named.
         memory: String,
     },
+    /// There is no such bounty.
+    BountyNotFound {
+        /// As it was named.
+        bounty: BountyId,
+    },
+    /// The bounty is over.
+    BountyNotOpen {
+        /// Which.
+        bounty: BountyId,
+    },
     /// A peer's fact that is known already, or lies behind what is known.
     Known,
 }
@@ -282,7 +306,8 @@ impl Aggregate for Society {
             | Command::Send { .. }
             | Command::OpenLetter { .. }
             | Command::Specialize { .. }
-            | Command::Answer(_) => Vec::new(),
+            | Command::Answer(_)
+            | Command::CancelBounty { .. } => Vec::new(),
         }
     }
 
@@ -316,6 +341,7 @@ impl Aggregate for Society {
                 let event = Event::JournalErased { journal, resident, reason };
                 Ok(once(cx, "erase", journal, event))
             }
+            Command::CancelBounty { bounty, reason } => self.cancel_bounty(bounty, reason),
         }
     }
 
@@ -369,6 +395,10 @@ impl Aggregate for Society {
                 self.unpaid.apply_valued(valued);
                 self.measure.apply_valued(valued);
             }
+            Event::BountyOpened(opened) => self.bounties.apply_opened(opened, meta),
+            Event::BountyCancelled { bounty, reason } => {
+                self.bounties.apply_cancelled(*bounty, reason, meta);
+            }
             Event::FactParked(note) => {
                 self.parked.push(format!("{}#{}", note.source, note.sequence));
             }
@@ -377,6 +407,7 @@ impl Aggregate for Society {
             | Event::JournalErased { .. }
             | Event::DocumentSuperseded { .. }
             | Event::ItemImported(_)
+            | Event::HistoryKept(_)
             | Event::FactIgnored(_)
             | Event::SegmentClosed(_) => {}
         }
@@ -417,6 +448,9 @@ impl Aggregate for Society {
             | Event::CollaborationSet(_)
             | Event::SessionCounted { .. }
             | Event::BriefingShown(_)
+            | Event::HistoryKept(_)
+            | Event::BountyOpened(_)
+            | Event::BountyCancelled { .. }
             | Event::FactIgnored(_)
             | Event::FactParked(_)
             | Event::SegmentClosed(_) => Vec::new(),
@@ -447,6 +481,8 @@ impl Aggregate for Society {
             Refused::MessageNotFound { message } => format!("message_not_found:{message}"),
             Refused::MemoryDuplicate { memory } => format!("memory_duplicate:{memory}"),
             Refused::MemoryNotFound { memory } => format!("memory_not_found:{memory}"),
+            Refused::BountyNotFound { bounty } => format!("bounty_not_found:{bounty}"),
+            Refused::BountyNotOpen { bounty } => format!("bounty_not_open:{bounty}"),
             Refused::Known => "known".into(),
         }
     }
@@ -608,6 +644,9 @@ impl Society {
             | Event::BriefingShown(_)
             | Event::WorkValued(_)
             | Event::ItemImported(_)
+            | Event::HistoryKept(_)
+            | Event::BountyOpened(_)
+            | Event::BountyCancelled { .. }
             | Event::FactIgnored(_)
             | Event::FactParked(_)
             | Event::SegmentClosed(_) => None,

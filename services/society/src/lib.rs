@@ -28,7 +28,9 @@ use vivarium_proto::identity::v1::resident_service_server::ResidentServiceServer
 use vivarium_proto::identity::v1::wallet_service_server::WalletServiceServer;
 use vivarium_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use vivarium_proto::social::v1::act_service_server::ActServiceServer;
+use vivarium_proto::social::v1::bounty_service_server::BountyServiceServer;
 use vivarium_proto::social::v1::briefing_service_server::BriefingServiceServer;
+use vivarium_proto::social::v1::history_service_server::HistoryServiceServer;
 use vivarium_proto::social::v1::import_service_server::ImportServiceServer;
 use vivarium_proto::social::v1::journal_service_server::JournalServiceServer;
 use vivarium_proto::social::v1::library_service_server::LibraryServiceServer;
@@ -116,6 +118,8 @@ fn mount(ledger: Ledger<Society>, signs: Arc<Signs>, counters: Counters) -> Serv
         .with(MailServiceServer::new(door.clone()))
         .with(LibraryServiceServer::new(door.clone()))
         .with(JournalServiceServer::new(door.clone()))
+        .with(BountyServiceServer::new(door.clone()))
+        .with(HistoryServiceServer::new(door.clone()))
         .with(ImportServiceServer::new(door.clone()))
         .with(BriefingServiceServer::new(door.clone()))
         .with(ActServiceServer::new(door))

@@ -17,8 +17,10 @@ use crate::metrics::Counters;
 use crate::signs::Signs;
 
 mod act;
+mod bounties;
 mod briefing;
 mod convert;
+mod history;
 mod imports;
 mod journals;
 mod library;
@@ -178,6 +180,10 @@ fn resident_not_found(named: &str) -> Refusal {
     missing(Reason::IdentityResidentNotFound, "resident", named)
 }
 
+fn bounty_not_found(named: &str) -> Refusal {
+    missing(Reason::BountyNotFound, "bounty", named)
+}
+
 fn refusal(error: Error<Refused>) -> Refusal {
     match error {
         Error::Refused(refused) => refused_because(refused),
@@ -212,6 +218,10 @@ fn refused_because(refused: Refused) -> Refusal {
         }
         Refused::MemoryDuplicate { memory } => missing(Reason::MemoryDuplicate, "memory", &memory),
         Refused::MemoryNotFound { memory } => missing(Reason::MemoryNotFound, "memory", &memory),
+        Refused::BountyNotFound { bounty } => bounty_not_found(&bounty.to_string()),
+        Refused::BountyNotOpen { bounty } => {
+            Refusal::new(Reason::BountyNotOpen).with("bounty", bounty)
+        }
         Refused::Known => Refusal::fault("a peer's fact came as a request"),
     }
 }

@@ -1,4 +1,4 @@
-//! Society's read models: messages, letters, journals, documents, postings and memories, for lists and
+//! Society's read models: messages, letters, journals, documents, postings, memories and history, for lists and
 //! for search. Sealed words never stand here; erased ones stand nowhere.
 
 use rusqlite::types::Type;
@@ -8,6 +8,7 @@ use vivarium_types::Timestamp;
 use crate::domain::Society;
 
 pub mod documents;
+pub mod history;
 pub mod imports;
 pub mod journals;
 pub mod letters;
@@ -25,6 +26,7 @@ pub fn all() -> Vec<Box<dyn View<Society>>> {
         Box::new(postings::Postings),
         Box::new(memories::Memories),
         Box::new(imports::Imports),
+        Box::new(history::History),
     ]
 }
 

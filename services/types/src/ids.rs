@@ -128,6 +128,8 @@ ids! {
     LetterId = "let";
     /// A journal entry.
     JournalId = "jrn";
+    /// A bounty.
+    BountyId = "bty";
     /// A remembered thing.
     MemoryId = "mem";
     /// An authored text that lies beside a log.

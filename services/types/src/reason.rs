@@ -300,6 +300,10 @@ reasons! {
         "the library has no document {document}" "list the library";
     SocialJournalNotFound "SOCIAL_JOURNAL_NOT_FOUND" NotFound
         "there is no journal entry {journal}" "list the entries";
+    BountyNotFound "BOUNTY_NOT_FOUND" NotFound
+        "there is no bounty {bounty}" "list them with `vivarium bounties`";
+    BountyNotOpen "BOUNTY_NOT_OPEN" Precondition
+        "the bounty {bounty} is over" "nothing of it lies in escrow any more";
 
     // Review.
     ReviewSubmissionNotFound "REVIEW_SUBMISSION_NOT_FOUND" NotFound

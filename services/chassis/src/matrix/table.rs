@@ -95,6 +95,7 @@ pub(super) const TABLE: &[Group] = &[
             operate("RequeueTask"),
             operate("EditTask"),
             operate("RedriveTasks"),
+            operate("ProposeTasks"),
             operate("AdmitTask"),
             operate("RefuseTask"),
             read("ExplainTasks"),
@@ -204,6 +205,16 @@ pub(super) const TABLE: &[Group] = &[
         service: "vivarium.social.v1.JournalService",
         home: Home::At(Service::Society),
         methods: &[read("ListJournals"), operate("EraseJournal")],
+    },
+    Group {
+        service: "vivarium.social.v1.BountyService",
+        home: Home::At(Service::Society),
+        methods: &[read("ListBounties"), read("GetBounty"), operate("CancelBounty")],
+    },
+    Group {
+        service: "vivarium.social.v1.HistoryService",
+        home: Home::At(Service::Society),
+        methods: &[read("ListHistory")],
     },
     Group {
         service: "vivarium.social.v1.ImportService",

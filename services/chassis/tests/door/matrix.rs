@@ -49,6 +49,7 @@ queue    queue.v1.TaskService/ResumeTask                 Go
 queue    queue.v1.TaskService/RequeueTask                Go
 queue    queue.v1.TaskService/EditTask                   Go
 queue    queue.v1.TaskService/RedriveTasks               Go
+queue    queue.v1.TaskService/ProposeTasks               Go
 queue    queue.v1.TaskService/AdmitTask                  Go
 queue    queue.v1.TaskService/RefuseTask                 Go
 queue    queue.v1.TaskService/ExplainTasks               gGo
@@ -103,6 +104,10 @@ society  social.v1.LibraryService/GetDocument            gGo
 society  social.v1.LibraryService/SearchDocuments        gGo
 society  social.v1.JournalService/ListJournals           gGo
 society  social.v1.JournalService/EraseJournal           Go
+society  social.v1.BountyService/ListBounties            gGo
+society  social.v1.BountyService/GetBounty               gGo
+society  social.v1.BountyService/CancelBounty            Go
+society  social.v1.HistoryService/ListHistory            gGo
 society  social.v1.ImportService/ImportItems             Go
 society  social.v1.BriefingService/GetBriefing           eLgGo
 society  social.v1.ActService/Act                        L

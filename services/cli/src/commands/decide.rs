@@ -7,6 +7,7 @@ use vivarium_proto::review::v1::review_service_client::ReviewServiceClient;
 
 use crate::console::{Console, request_id};
 use crate::failure::Failure;
+use crate::reference::work;
 use crate::render;
 
 pub(super) async fn approve(
@@ -63,9 +64,58 @@ pub(super) async fn cancel(console: &Console, task: String, reason: String) -> R
     render::line(&format!("cancelled {named}"))
 }
 
-pub(super) async fn admit(console: &Console, task: String) -> Result<(), Failure> {
+/// Each in its turn: what one refuses hinders none of those before it.
+pub(super) async fn admit(console: &Console, tasks: Vec<String>) -> Result<(), Failure> {
+    for task in tasks {
+        let proposal_hash = proposal_hash(console, &task).await?;
+        admit_as_read(console, task, proposal_hash).await?;
+    }
+    Ok(())
+}
+
+/// Every proposal that an import brought, exactly as it is listed.
+pub(super) async fn admit_imported(console: &Console) -> Result<(), Failure> {
+    let mut proposed = Vec::new();
+    let filter = queue_pb::TaskFilter {
+        states: vec![queue_pb::TaskState::Proposed.into()],
+        ..queue_pb::TaskFilter::default()
+    };
+    let mut request = queue_pb::ListTasksRequest {
+        filter: Some(filter),
+        page_size: 1_000,
+        ..queue_pb::ListTasksRequest::default()
+    };
+    // All are listed before the first is admitted: a list that changes would skip some.
+    loop {
+        let page = console.tasks()?.list_tasks(request.clone()).await?.into_inner();
+        proposed.extend(page.tasks.into_iter().filter(is_imported));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    if proposed.is_empty() && !console.json {
+        return render::line("no imported task waits to be admitted");
+    }
+    // Oldest first, as they came: what others wait for stands in front of them.
+    for task in proposed.into_iter().rev() {
+        let spec = task.spec.unwrap_or_default();
+        let named = if spec.key.is_empty() { task.task_id } else { spec.key };
+        admit_as_read(console, named, task.proposal_hash).await?;
+    }
+    Ok(())
+}
+
+fn is_imported(task: &queue_pb::Task) -> bool {
+    task.spec.as_ref().is_some_and(|spec| spec.metadata.contains_key(work::ORIGIN))
+}
+
+async fn admit_as_read(
+    console: &Console,
+    task: String,
+    proposal_hash: Vec<u8>,
+) -> Result<(), Failure> {
     let named = task.clone();
-    let proposal_hash = proposal_hash(console, &task).await?;
     let request = queue_pb::AdmitTaskRequest { request_id: request_id(), task, proposal_hash };
     let answer = console.tasks()?.admit_task(request).await?.into_inner();
     if console.json {

@@ -19,7 +19,9 @@ use crate::args::Reference;
 use crate::console::{Console, request_id};
 use crate::failure::Failure;
 use crate::reference::files::Files;
+use crate::reference::past::{self, Told};
 use crate::reference::people::{self, Person, Wallet};
+use crate::reference::prizes::{self, Prize};
 use crate::reference::report::{Kind, Place, Report};
 use crate::reference::talk::{self, Letter, Message};
 use crate::reference::{key, word, work};
@@ -55,8 +57,10 @@ pub(super) async fn run(console: &Console, wanted: &Reference) -> Result<(), Fai
     let wallets = people::wallets(&files, &mut report);
     let messages = talk::messages(&files, &wanted.utc_offset, &mut report);
     let letters = talk::letters(&files, &wanted.utc_offset, &mut report);
-    let tasks = work::tasks(&files, &mut report);
-    work::bounties(&files, &mut report);
+    let (tasks, mut told) = work::tasks(&files, &mut report);
+    let (bounties, over) = prizes::bounties(&files, &wanted.utc_offset, &mut report);
+    told.extend(over);
+    told.extend(past::actions(&files, &wanted.utc_offset, &mut report));
     let mut taking = Taking {
         console,
         reason: wanted.reason.clone(),
@@ -68,7 +72,9 @@ pub(super) async fn run(console: &Console, wanted: &Reference) -> Result<(), Fai
     taking.wallets(wallets).await?;
     taking.messages(messages).await?;
     taking.letters(letters).await?;
+    taking.bounties(bounties).await?;
     taking.tasks(tasks).await?;
+    taking.history(told).await?;
     taking.report.tell(console.json, wanted.dry_run)
 }
 
@@ -141,10 +147,16 @@ impl Taking<'_> {
         let bar = bar(Kind::Messages, messages.len());
         for message in messages {
             let place = message.place.clone();
-            let Some(room) = rooms.get(&message.room) else {
+            let room = rooms.get(&message.room).cloned().unwrap_or_default();
+            if room.is_empty() && message.recipient.is_none() {
                 self.report.left(&place, "its room cannot be opened");
                 continue;
+            }
+            let recipient = match &message.recipient {
+                None => Some(String::new()),
+                Some(other) => self.owner(&place, other),
             };
+            let Some(recipient) = recipient else { continue };
             let author = match message.author.as_str() {
                 "human" => Some("human".to_owned()),
                 other => self.owner(&place, other),
@@ -162,15 +174,20 @@ impl Taking<'_> {
                 self.report.changed(&place, "what it answers is not here: it answers nothing");
             }
             let id = named(&message.id);
+            let key = if message.recipient.is_some() {
+                key("discussions/dm", &format!("{}/{}", message.room, message.id))
+            } else {
+                key(&format!("discussions/{room}"), &message.id)
+            };
             let said = pb::ImportedMessage {
-                room: room.clone(),
+                room,
                 author,
                 text: message.text,
                 mood: message.mood,
                 importance: message.importance,
                 reply_to: reply_to.unwrap_or_default(),
+                recipient,
             };
-            let key = key(&format!("discussions/{room}"), &message.id);
             let item = item(key, message.time, Item::Message(said));
             batch.push((id, Offer { kind: Kind::Messages, place, item }));
         }
@@ -186,7 +203,8 @@ impl Taking<'_> {
         let mut rooms = BTreeMap::new();
         let mut offers = Vec::new();
         for message in messages {
-            if rooms.contains_key(&message.room) {
+            // Society knows the room of two by their ids.
+            if rooms.contains_key(&message.room) || message.recipient.is_some() {
                 continue;
             }
             let name = word(&message.room, &['_'], 33);
@@ -247,6 +265,36 @@ impl Taking<'_> {
         Ok(())
     }
 
+    async fn bounties(&mut self, bounties: Vec<Prize>) -> Result<(), Failure> {
+        let offer = |Prize { place, id, bounty, time }: Prize| {
+            let item = item(key("bounties", &id), time, Item::Bounty(bounty));
+            Offer { kind: Kind::Bounties, place, item }
+        };
+        self.offer_all(Kind::Bounties, bounties.into_iter().map(offer).collect()).await
+    }
+
+    /// What is over. It is nobody's work here, so it comes whoever was taken.
+    async fn history(&mut self, told: Vec<Told>) -> Result<(), Failure> {
+        let mut offers = Vec::new();
+        for one in told {
+            let owner = one.resident.and_then(|id| self.residents.get(&id).cloned());
+            // In a dry run nobody has an id yet.
+            let resident = owner.filter(|_| !self.dry_run).unwrap_or_default();
+            let history = pb::ImportedHistory {
+                kind: one.kind.into(),
+                outcome: one.outcome.into(),
+                status: one.status,
+                subject: one.subject,
+                title: one.title,
+                text: one.text,
+                resident,
+            };
+            let item = item(one.key, one.time, Item::History(history));
+            offers.push(Offer { kind: Kind::History, place: one.place, item });
+        }
+        self.offer_all(Kind::History, offers).await
+    }
+
     /// The resident here of an id over there; without one the thing is left.
     fn owner(&mut self, place: &Place, id: &str) -> Option<String> {
         let owner = self.residents.get(id).cloned();
@@ -282,17 +330,53 @@ impl Taking<'_> {
         batch: Vec<Offer>,
         bar: &ProgressBar,
     ) -> Result<Vec<Option<String>>, Failure> {
+        bar.inc(batch.len() as u64);
+        if let Ok(results) = self.ask(&batch).await? {
+            return Ok(self.note(batch, results));
+        }
+        // One that breaks a bound spoils the request: each by itself, so that the others come in.
+        let mut made = Vec::new();
+        for offer in batch {
+            let batch = vec![offer];
+            match self.ask(&batch).await? {
+                Ok(results) => made.append(&mut self.note(batch, results)),
+                Err(why) => {
+                    for offer in batch {
+                        self.report.left(&offer.place, why.as_str());
+                    }
+                    made.push(None);
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    /// Asks to take things over; what became of each, or which bound one of them breaks.
+    async fn ask(&self, batch: &[Offer]) -> Result<Result<Vec<pb::ImportResult>, String>, Failure> {
         if batch.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Ok(Vec::new()));
         }
         let mut client = ImportServiceClient::new(self.society()?);
         let items = batch.iter().map(|offer| offer.item.clone()).collect();
         let (reason, dry_run) = (self.reason.clone(), self.dry_run);
         let request = pb::ImportItemsRequest { request_id: request_id(), reason, items, dry_run };
-        let answer = client.import_items(request).await?.into_inner();
-        bar.inc(batch.len() as u64);
+        match client.import_items(request).await {
+            Ok(answer) => Ok(Ok(answer.into_inner().results)),
+            Err(status) => {
+                let problem = vivarium_chassis::Problem::from(&status);
+                let of_items = |field: &str| field.starts_with("items[");
+                let fields = problem.fields.iter().filter(|wrong| of_items(&wrong.field));
+                let told: Vec<_> =
+                    fields.map(|v| format!("{} {}", v.field, v.description)).collect();
+                if told.is_empty() { Err(status.into()) } else { Ok(Err(told.join("; "))) }
+            }
+        }
+    }
+
+    /// Notes what became of things; what each is called here, where it is here.
+    fn note(&mut self, batch: Vec<Offer>, results: Vec<pb::ImportResult>) -> Vec<Option<String>> {
         let mut made = Vec::new();
-        for (offer, result) in batch.into_iter().zip(answer.results) {
+        for (offer, result) in batch.into_iter().zip(results) {
             let id = match result.outcome() {
                 pb::ImportOutcome::Taken => {
                     self.report.taken(offer.kind);
@@ -310,7 +394,7 @@ impl Taking<'_> {
             };
             made.push(id);
         }
-        Ok(made)
+        made
     }
 
     /// The handles that are taken, and the residents that came from the reference, by their id there.

@@ -10,7 +10,7 @@ use super::files::Text;
 use super::report::{Place, Report};
 
 /// One object with the place where it begins.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
     /// Where it stands.
     pub(crate) place: Place,
@@ -40,6 +40,14 @@ impl Entry {
             Some(value) => text(value).into_iter().collect(),
             None => Vec::new(),
         }
+    }
+
+    /// Equal for what says the same: the key of a line that has no id.
+    pub(crate) fn digest(&self) -> String {
+        use sha2::{Digest as _, Sha256};
+        // Without a clash of names the fields of an object have one order.
+        let told = serde_json::to_string(&self.fields).unwrap_or_default();
+        hex::encode(&Sha256::digest(told)[..16])
     }
 
     /// An object within.

@@ -2,6 +2,7 @@
 //!
 //! Links are not followed. A name that is found twice is asked about.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::report::{Place, Report};
@@ -15,9 +16,10 @@ const ENTRIES_MAX: usize = 200_000;
 const BYTES_MAX: u64 = 1 << 30;
 
 /// Files that are read, each once.
-const SINGLE: [&str; 7] = [
+const SINGLE: [&str; 8] = [
     "queue.json",
     "execution_log.jsonl",
+    "action_log.jsonl",
     "bounties.json",
     "messages_to_human.jsonl",
     "messages_from_human.json",
@@ -25,12 +27,17 @@ const SINGLE: [&str; 7] = [
     "identity_library.json",
 ];
 
+const NO_GUILDS: &str = "not yet kept here: this world has no guilds";
+const NO_JOURNALS: &str = "not yet kept here: journals come over sealed or not at all";
+const NO_LIBRARY: &str = "not yet kept here: documents are published once they are approved here";
+/// Folders of the library over there.
+const LIBRARY: [&str; 3] = ["swarm_docs", "resident_suggestions", "creative_works"];
+
 /// Files that a reference world has and this import leaves, with why.
-const LEFT: [(&str, &str); 6] = [
-    ("action_log.jsonl", "the history of another world is not kept"),
-    ("guild_votes.json", "this world has no guilds yet"),
-    ("guilds.json", "this world has no guilds yet"),
-    ("teams.json", "this world has no guilds yet"),
+const LEFT: [(&str, &str); 5] = [
+    ("guild_votes.json", NO_GUILDS),
+    ("guilds.json", NO_GUILDS),
+    ("teams.json", NO_GUILDS),
     ("kill_switch.json", "controls are not taken over: use `vivarium halt`"),
     ("runtime_speed.json", "controls are not taken over: use `vivarium pace`"),
 ];
@@ -42,6 +49,8 @@ pub(crate) struct Files {
     found: Vec<(&'static str, PathBuf)>,
     identities: Vec<PathBuf>,
     discussions: Vec<PathBuf>,
+    /// Documents by the folder of the library they lie in.
+    library: BTreeMap<String, usize>,
 }
 
 /// A file with its name from the root and its text.
@@ -68,6 +77,9 @@ impl Files {
         files.choose(chosen)?;
         files.identities.sort();
         files.discussions.sort();
+        for (folder, count) in &files.library {
+            report.left_many(&Place::of(folder, 0), *count, NO_LIBRARY);
+        }
         let empty = files.found.is_empty() && files.identities.is_empty();
         if empty && files.discussions.is_empty() {
             return Err(Failure::usage(
@@ -125,11 +137,34 @@ impl Files {
         } else if above == Some("discussions") && ends("jsonl") {
             self.discussions.push(path);
         } else if above == Some("journals") && ends("jsonl") {
-            let place = Place::of(&self.name(&path), 0);
-            report.left(&place, "journals are sealed and not taken over yet");
+            let entries = self.read(&path, report).map_or(0, |file| {
+                file.content.lines().filter(|line| !line.trim().is_empty()).count()
+            });
+            // Only how many there are: their words stay where they are.
+            report.left_many(&Place::of(&self.name(&path), 0), entries, NO_JOURNALS);
+        } else if above == Some("guilds") && ends("json") {
+            report.left(&Place::of(&self.name(&path), 0), NO_GUILDS);
+        } else if let Some(folder) = self.shelf(&path).filter(|_| ends("md") || ends("json")) {
+            *self.library.entry(folder).or_default() += 1;
         } else if let Some((_, why)) = LEFT.into_iter().find(|(left, _)| *left == name) {
             report.left(&Place::of(&self.name(&path), 0), why);
         }
+    }
+
+    /// The folder of the library in which a file lies, if it lies in one.
+    fn shelf(&self, path: &Path) -> Option<String> {
+        let inside = path.strip_prefix(&self.root).ok()?;
+        let mut folder = PathBuf::new();
+        let mut in_library = false;
+        for part in inside.parent()?.components() {
+            folder.push(part);
+            let name = part.as_os_str().to_str().unwrap_or_default();
+            in_library |= name == "library";
+            if in_library && LIBRARY.contains(&name) {
+                return Some(folder.display().to_string());
+            }
+        }
+        None
     }
 
     /// Where a name was found twice, the one that was chosen.

@@ -36,7 +36,9 @@ pub(crate) enum Kind {
     Messages,
     Letters,
     Wallets,
+    Bounties,
     Tasks,
+    History,
 }
 
 impl Kind {
@@ -49,18 +51,22 @@ impl Kind {
             Self::Messages => "messages",
             Self::Letters => "letters",
             Self::Wallets => "wallets",
+            Self::Bounties => "bounties",
             Self::Tasks => "tasks",
+            Self::History => "history",
         }
     }
 
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Residents,
         Self::Memories,
         Self::Rooms,
         Self::Messages,
         Self::Letters,
         Self::Wallets,
+        Self::Bounties,
         Self::Tasks,
+        Self::History,
     ];
 }
 

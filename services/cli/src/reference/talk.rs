@@ -29,6 +29,8 @@ pub(crate) struct Message {
     pub(crate) importance: u32,
     /// What it answers, by the id over there.
     pub(crate) reply_to: Option<String>,
+    /// To whom alone, by the id over there. None: to all in the room.
+    pub(crate) recipient: Option<String>,
     /// When it was written.
     pub(crate) time: Option<Timestamp>,
 }
@@ -61,26 +63,41 @@ pub(crate) struct Answer {
     pub(crate) time: Option<Timestamp>,
 }
 
-/// All messages of rooms, in the order of their files.
+/// All messages of rooms and between two, in the order of their files.
 pub(crate) fn messages(files: &Files, offset: &str, report: &mut Report) -> Vec<Message> {
     let mut messages = Vec::new();
     let mut seen = BTreeSet::new();
     for file in files.discussions(report) {
         let entries = entries::lines(&file, report);
-        let private = [
-            ("dm__", "direct messages are not built yet"),
-            ("dispute_", "rooms of disputes are history"),
-        ];
-        let kept = private.into_iter().find(|(begin, _)| file.stem.starts_with(begin));
-        if let Some((_, why)) = kept {
+        if file.stem.starts_with("dispute_") {
+            let why = "not yet kept here: this world has no disputes";
             report.left_many(&Place::of(&file.name, 0), entries.len(), why);
             continue;
         }
+        let two = file.stem.strip_prefix("dm__");
         for entry in entries {
-            messages.extend(message(&entry, &file.stem, offset, &mut seen, report));
+            let Some(said) = message(&entry, &file.stem, offset, &mut seen, report) else {
+                continue;
+            };
+            let recipient = two.map(|two| recipient(&entry, &said.author, two));
+            match recipient {
+                Some(None) => report.left(&said.place, "it has no recipient_id"),
+                Some(recipient) => messages.push(Message { recipient, ..said }),
+                None => messages.push(said),
+            }
         }
     }
     messages
+}
+
+/// To whom a direct message went: as it says itself, else the other one of the file's name.
+fn recipient(entry: &Entry, author: &str, two: &str) -> Option<String> {
+    let named = || {
+        let behind = two.strip_prefix(author).and_then(|rest| rest.strip_prefix("__"));
+        behind.or_else(|| two.strip_suffix(author).and_then(|rest| rest.strip_suffix("__")))
+    };
+    let other = entry.text(&["recipient_id"]).or_else(|| named().map(str::to_owned));
+    other.filter(|other| !other.is_empty())
 }
 
 fn message(
@@ -109,6 +126,7 @@ fn message(
         mood,
         importance: importance.unwrap_or(3).clamp(1, 5),
         reply_to: entry.text(&["reply_to"]),
+        recipient: None,
         time: entry.moment(&["timestamp"], offset),
     })
 }

@@ -1,14 +1,15 @@
-//! The reference's tasks in an order in which they can be added, and its bounties.
+//! The reference's tasks in an order in which they can be proposed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use vivarium_proto::queue::v1 as pb;
+use vivarium_proto::social::v1::HistoryOutcome;
 use vivarium_types::ids::TaskId;
 use vivarium_types::library::LibraryPath;
 
 use super::entries::{self, Entry};
 use super::files::Files;
-use super::past::{Past, Standing};
+use super::past::{Past, Standing, Told};
 use super::report::{Place, Report};
 use super::{bounded, word};
 
@@ -18,7 +19,8 @@ pub(crate) const ORIGIN: &str = "import";
 const TEXTS: [&str; 5] = ["prompt", "instruction", "description", "atomic_instruction", "task"];
 /// Most a task may cost, in micro-dollars.
 const BUDGET_MAX: i64 = 50_000_000;
-/// Most characters of an instruction.
+/// Most characters of a title and of an instruction.
+const TITLE_MAX: usize = 120;
 const INSTRUCTION_MAX: usize = 4_000;
 
 /// A task of the reference.
@@ -34,6 +36,8 @@ pub(crate) struct Task {
     pub(crate) depends_on: Vec<String>,
     /// The id over there of the resident who is to do it.
     pub(crate) resident: Option<String>,
+    /// What its last review found.
+    pub(crate) feedback: Vec<String>,
 }
 
 impl Task {
@@ -48,16 +52,28 @@ impl Task {
     }
 }
 
-/// All tasks that can be added, dependencies first.
-pub(crate) fn tasks(files: &Files, report: &mut Report) -> Vec<Task> {
-    let past = Past::read(files, report);
-    let Some(file) = files.single("queue.json", report) else { return Vec::new() };
+/// All tasks that can be proposed, dependencies first, and what is over of them.
+pub(crate) fn tasks(files: &Files, report: &mut Report) -> (Vec<Task>, Vec<Told>) {
+    let mut past = Past::read(files, report);
+    let mut titles = BTreeMap::new();
+    let Some(file) = files.single("queue.json", report) else {
+        return (Vec::new(), past.told(&titles, report));
+    };
     let entries = entries::list(&file, "tasks", report).unwrap_or_default();
     if file.content.trim_start().starts_with('{') {
-        for name in ["completed", "failed"] {
-            let over = entries::list(&file, name, report).unwrap_or_default().len();
-            let why = format!("`{name}` is history, and that of another world is not kept");
-            report.left_many(&Place::of(&file.name, 0), over, why);
+        let lists = [("completed", HistoryOutcome::Done), ("failed", HistoryOutcome::Failed)];
+        let mut seen = BTreeSet::new();
+        for (name, outcome) in lists {
+            for entry in entries::list(&file, name, report).unwrap_or_default() {
+                match entry.text(&["id", "task_id"]) {
+                    Some(id) if seen.insert(id.clone()) => {
+                        titles.extend(title(&entry).map(|title| (id.clone(), title)));
+                        past.add(&id, outcome, entry);
+                    }
+                    Some(id) => report.left(&entry.place, format!("{id} is over already")),
+                    None => report.left(&entry.place, "it has no id"),
+                }
+            }
         }
     }
     let mut found = BTreeMap::new();
@@ -68,6 +84,7 @@ pub(crate) fn tasks(files: &Files, report: &mut Report) -> Vec<Task> {
             report.left(&entry.place, "it has no id");
             continue;
         };
+        titles.extend(title(&entry).map(|title| (id.clone(), title)));
         if !seen.insert(id.clone()) {
             report.left(&entry.place, format!("an earlier task has the id {id}"));
         } else if let Some(task) = task(&entry, id.clone(), &past, report) {
@@ -78,30 +95,24 @@ pub(crate) fn tasks(files: &Files, report: &mut Report) -> Vec<Task> {
     for id in &order {
         settle(id, &mut found, &past, report);
     }
-    in_order(&order, found, report)
+    let tasks = in_order(&order, found, report);
+    let told = past.told(&titles, report);
+    (tasks, told)
 }
 
-/// All bounties are left: there are none here yet.
-pub(crate) fn bounties(files: &Files, report: &mut Report) {
-    let Some(file) = files.single("bounties.json", report) else { return };
-    for bounty in entries::list(&file, "bounties", report).unwrap_or_default() {
-        let status = bounty.text(&["status"]).unwrap_or_else(|| "open".into());
-        report.left(&bounty.place, format!("this world has no bounties yet ({status})"));
-    }
+/// What a task is called: its title, or the beginning of what it asks for.
+fn title(entry: &Entry) -> Option<String> {
+    let told = entry.text(&["title"]).or_else(|| entry.text(&TEXTS))?;
+    Some(told.chars().take(TITLE_MAX).collect())
 }
 
 fn task(entry: &Entry, id: String, past: &Past, report: &mut Report) -> Option<Task> {
     let place = entry.place.clone();
-    let issues = match past.of(&id) {
+    let feedback = match past.of(&id) {
         Standing::Open(issues) => issues,
-        Standing::Done(at, status) => {
-            let why = format!("it is {status} over there ({}:{})", at.file, at.line);
-            report.left(&place, why);
-            return None;
-        }
-        Standing::Failed(at, status) => {
-            let why = format!("it ended there as {status} ({}:{})", at.file, at.line);
-            report.left(&place, why);
+        Standing::Done(at, status) | Standing::Failed(at, status) => {
+            let at = format!("{}:{}", at.file, at.line);
+            report.left(&place, format!("it is {status} over there ({at}): it is history"));
             return None;
         }
     };
@@ -118,23 +129,20 @@ fn task(entry: &Entry, id: String, past: &Past, report: &mut Report) -> Option<T
     };
     spec.instruction = instruction;
     let title = entry.text(&["title"]).unwrap_or_default();
-    spec.title = bounded(report, &place, "title", &title, (3, 120)).unwrap_or_default();
+    spec.title = bounded(report, &place, "title", &title, (3, TITLE_MAX)).unwrap_or_default();
     spec.parallel_safe = entry.field("parallel_safe").and_then(serde_json::Value::as_bool);
     budget(entry, &mut spec, report);
     target(entry, &mut spec, report);
     let room = entry.text(&["discussion_room"]).unwrap_or_default();
-    let issues = issues.join("\n");
-    for (name, told) in [("room", room), ("review_issues", issues)] {
-        if let Some(told) = bounded(report, &place, name, &told, (1, 4_000)) {
-            spec.metadata.insert(name.to_owned(), told);
-        }
+    if let Some(room) = bounded(report, &place, "discussion_room", &room, (1, 200)) {
+        spec.metadata.insert("room".to_owned(), room);
     }
     spec.metadata.insert(ORIGIN.to_owned(), super::key("queue.json", &id));
     spec.model = entry.text(&["model"]).unwrap_or_default();
     let mut depends_on = entry.texts("depends_on");
     depends_on.dedup();
     let resident = entry.text(&["identity_id", "resident_identity"]);
-    Some(Task { place, id, spec, depends_on, resident })
+    Some(Task { place, id, spec, depends_on, resident, feedback })
 }
 
 /// The words of a local task: a list, or a line.
@@ -264,6 +272,7 @@ mod tests {
             spec: pb::TaskSpec::default(),
             depends_on: depends_on.iter().map(|&other| other.to_owned()).collect(),
             resident: None,
+            feedback: Vec::new(),
         };
         (id.to_owned(), task)
     }

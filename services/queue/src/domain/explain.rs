@@ -230,7 +230,7 @@ impl Explanation {
 
     const fn without_reason(&self) -> &'static str {
         match self.state {
-            State::Proposed => "a resident proposed it, and nobody has admitted it",
+            State::Proposed => "it was proposed, and nobody has admitted it",
             State::Split => "the tasks it was split into are at work",
             State::Leased => "it is being worked on",
             State::InReview => "it is in review",

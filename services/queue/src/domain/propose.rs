@@ -1,4 +1,5 @@
-//! Proposals: tasks that residents ask for, which run when a human has admitted exactly what was read.
+//! Proposals: tasks that residents ask for or that come from elsewhere, which run when a human has
+//! admitted exactly what was read.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +37,20 @@ pub struct Wish {
     pub open_max: u64,
 }
 
-/// A task as a resident proposed it.
+/// What a person proposes: it comes from elsewhere, and nobody here has read it yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The task.
+    pub proposal: Proposal,
+    /// Why.
+    pub why: TextRef,
+    /// Equal ones ask for the same.
+    pub likeness: Hash,
+    /// What was said of earlier work on it, newest first.
+    pub feedback: Vec<TextRef>,
+}
+
+/// A task as it was proposed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposed {
     /// The task.
@@ -45,6 +59,8 @@ pub struct Proposed {
     pub why: TextRef,
     /// Equal ones ask for the same.
     pub likeness: Hash,
+    /// What was said of earlier work on it, newest first.
+    pub feedback: Vec<TextRef>,
 }
 
 impl Queue {
@@ -85,7 +101,30 @@ impl Queue {
             recurrence: None,
             parent: None,
         };
-        Ok(vec![Event::TaskProposed(Box::new(Proposed { added, why, likeness }))])
+        let feedback = Vec::new();
+        Ok(vec![Event::TaskProposed(Box::new(Proposed { added, why, likeness, feedback }))])
+    }
+
+    /// A person proposes tasks: they are checked like an add, and nothing runs of them.
+    pub(super) fn offer(
+        &self,
+        offers: Vec<Offer>,
+        open_max: u64,
+        cx: &Context<'_>,
+    ) -> Result<Vec<Event>, Rejection> {
+        let mut proposals = Vec::new();
+        let mut others = Vec::new();
+        for Offer { proposal, why, likeness, feedback } in offers {
+            proposals.push(proposal);
+            others.push((why, likeness, feedback));
+        }
+        let added = self.add(proposals, open_max, cx)?;
+        let proposed = added.into_iter().zip(others).map(|(event, (why, likeness, feedback))| {
+            let Event::TaskAdded(added) = event else { return event };
+            let added = Added { state: State::Proposed, ..*added };
+            Event::TaskProposed(Box::new(Proposed { added, why, likeness, feedback }))
+        });
+        Ok(proposed.collect())
     }
 
     /// A human admits what was read.
@@ -144,6 +183,7 @@ impl Task {
         for text in texts.into_iter().chain([self.why.as_ref()]) {
             bytes.extend(text.map_or([0; 32], |text| text.hash.0));
         }
+        bytes.extend(self.feedback.iter().flat_map(|text| text.hash.0));
         bytes.extend(self.id().to_string().into_bytes());
         bytes.extend(self.revision.to_be_bytes());
         chain::digest(&bytes)

@@ -415,7 +415,7 @@ pub struct Task {
     pub revision: u32,
     /// Whether it waits for a human to admit it.
     pub proposed: bool,
-    /// Why a resident proposed it.
+    /// Why it was proposed.
     pub why: Option<TextRef>,
     /// What the proposal asks for, as a digest.
     pub likeness: Option<Hash>,
@@ -428,10 +428,11 @@ pub struct Task {
 }
 
 impl Task {
-    /// The task behind a resident's proposal.
+    /// The task behind a proposal.
     pub fn proposed(proposed: &Proposed, meta: &Meta) -> Self {
         let (why, likeness) = (Some(proposed.why.clone()), Some(proposed.likeness));
-        Self { proposed: true, why, likeness, ..Self::new(&proposed.added, meta) }
+        let feedback = proposed.feedback.clone();
+        Self { proposed: true, why, likeness, feedback, ..Self::new(&proposed.added, meta) }
     }
 
     /// The task behind its addition.

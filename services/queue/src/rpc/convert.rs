@@ -26,6 +26,9 @@ use crate::views::Filter;
 
 /// Tasks of one request.
 const BATCH_MAX: usize = 100;
+/// Entries of feedback that a proposal brings along, and characters of each.
+const FEEDBACK_MAX: usize = 10;
+const FEEDBACK_LENGTH_MAX: usize = 1_000;
 /// Most micro-dollars of a budget.
 const BUDGET_MAX: i64 = 50_000_000;
 const BUDGET_MIN_DEFAULT: i64 = 50_000;
@@ -82,6 +85,51 @@ pub(crate) fn add(wire: pb::AddTasksRequest, bounds: &Bounds) -> Result<Vec<Aske
         .map(|(at, task)| wrong.item("tasks", at, |wrong| asked(wrong, task, bounds)))
         .collect();
     wrong.done(asked.into_iter().collect())
+}
+
+/// A task that is proposed, with its texts.
+pub(crate) struct Offered {
+    /// What is asked for.
+    pub(crate) asked: Asked,
+    /// Why.
+    pub(crate) why: String,
+    /// What was said of earlier work on it, newest first.
+    pub(crate) feedback: Vec<String>,
+}
+
+/// The tasks of a request that proposes them.
+pub(crate) fn offers(
+    wire: pb::ProposeTasksRequest,
+    bounds: &Bounds,
+) -> Result<Vec<Offered>, Refusal> {
+    let mut wrong = Violations::new();
+    request_id(&mut wrong, &wire.request_id);
+    if wire.tasks.is_empty() || wire.tasks.len() > BATCH_MAX {
+        wrong.add("tasks", format!("must be 1 to {BATCH_MAX} tasks"));
+        return wrong.done(None);
+    }
+    let tasks = wire.tasks.into_iter().enumerate();
+    let offered: Vec<Option<Offered>> = tasks
+        .map(|(at, task)| wrong.item("tasks", at, |wrong| offered(wrong, task, bounds)))
+        .collect();
+    wrong.done(offered.into_iter().collect())
+}
+
+fn offered(wrong: &mut Violations, wire: pb::ProposedTask, bounds: &Bounds) -> Option<Offered> {
+    let spec = wrong.present("spec", wire.spec);
+    let asked = spec.and_then(|spec| wrong.within("spec", |wrong| asked(wrong, spec, bounds)));
+    let why = wrong.text("why", &wire.why, 3, REASON_LENGTH_MAX);
+    if wire.feedback.len() > FEEDBACK_MAX {
+        wrong.add("feedback", format!("has more than {FEEDBACK_MAX} entries"));
+    }
+    let each = wire.feedback.iter().enumerate();
+    let feedback: Vec<Option<String>> = each
+        .map(|(at, text)| {
+            wrong.item("feedback", at, |wrong| wrong.text("", text, 1, FEEDBACK_LENGTH_MAX))
+        })
+        .collect();
+    let feedback = feedback.into_iter().collect::<Option<_>>();
+    Some(Offered { asked: asked?, why: why?, feedback: feedback? })
 }
 
 /// One task's spec with its texts.

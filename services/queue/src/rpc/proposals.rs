@@ -1,7 +1,7 @@
-//! Proposals of residents: `ProposeTask` by a runner, `AdmitTask` and `RefuseTask` by a person.
+//! Proposals: `ProposeTask` by a runner; `ProposeTasks`, `AdmitTask` and `RefuseTask` by a person.
 
 use vivarium_chassis::{Refusal, Violations};
-use vivarium_ledger::{Request as RequestKey, Submission};
+use vivarium_ledger::{Request as RequestKey, Submission, Texts};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_types::Actor;
 use vivarium_types::limits::REASON_LENGTH_MAX;
@@ -13,7 +13,7 @@ use super::runner::words;
 use super::{Desk, broken, convert, position, refusal};
 use crate::domain::add::Proposal;
 use crate::domain::event::Event;
-use crate::domain::propose::Wish;
+use crate::domain::propose::{Offer, Wish};
 use crate::domain::split::likeness;
 use crate::domain::{Command, Queue};
 
@@ -72,6 +72,57 @@ pub(super) async fn propose(
         });
     let answer = desk.ledger.submit(submission).await.map_err(refusal)?;
     answer.message().map_err(broken)
+}
+
+/// Tasks that a person proposes, all or none.
+pub(super) async fn offer(
+    desk: &Desk,
+    actor: Actor,
+    wire: pb::ProposeTasksRequest,
+) -> Result<pb::ProposeTasksResponse, Refusal> {
+    const METHOD: &str = "/vivarium.queue.v1.TaskService/ProposeTasks";
+    let mut plain = wire.clone();
+    let specs = plain.tasks.iter_mut().filter_map(|task| task.spec.as_mut());
+    specs.for_each(convert::sort_metadata);
+    let key = RequestKey::of(METHOD, &wire.request_id, &plain);
+    let asked = convert::offers(wire, &desk.bounds())?;
+    let mut texts = desk.ledger.texts();
+    let offers = asked
+        .into_iter()
+        .map(|convert::Offered { asked, why, feedback }| Offer {
+            likeness: likeness(&asked.instruction),
+            proposal: proposal(asked, &mut texts),
+            why: texts.plain(&why),
+            feedback: feedback.iter().map(|text| texts.plain(text)).collect(),
+        })
+        .collect();
+    let open_max = desk.config.open_tasks_max;
+    let submission = Submission::new(actor, Command::Offer { offers, open_max })
+        .texts(texts.into_rows())
+        .request(key)
+        .answering(|_: &Queue, decided| {
+            let proposed = decided.events.iter().filter_map(|(event, _)| {
+                let Event::TaskProposed(proposed) = event else { return None };
+                Some(proposed.added.task.to_string())
+            });
+            let task_ids = proposed.collect();
+            pb::ProposeTasksResponse { position: Some(position(decided.sequence)), task_ids }
+        });
+    let answer = desk.ledger.submit(submission).await.map_err(refusal)?;
+    answer.message().map_err(broken)
+}
+
+/// A task that was asked for, with its texts beside the log.
+pub(super) fn proposal(asked: convert::Asked, texts: &mut Texts<'_, Queue>) -> Proposal {
+    Proposal {
+        title: texts.plain(&asked.title),
+        instruction: texts.plain(&asked.instruction),
+        intent: asked.intent.map(|intent| {
+            let json = serde_json::to_string(&intent);
+            texts.plain(&json.expect("lists of texts are JSON"))
+        }),
+        spec: asked.spec,
+    }
 }
 
 /// What a person has read of a proposal.

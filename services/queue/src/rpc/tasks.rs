@@ -14,7 +14,6 @@ use vivarium_types::ids::TaskId;
 use vivarium_types::source::Hash;
 
 use super::{Desk, broken, convert, edit, list, past, position, proposals, refusal, show};
-use crate::domain::add::Proposal;
 use crate::domain::event::{Event, Wire};
 use crate::domain::signals;
 use crate::domain::task;
@@ -98,16 +97,8 @@ impl TaskService for Tasks {
             .map(|signals| signals.map(show::split_hint).unwrap_or_default())
             .collect();
         let mut texts = self.desk.ledger.texts();
-        let proposals = asked.into_iter().map(|asked| Proposal {
-            title: texts.plain(&asked.title),
-            instruction: texts.plain(&asked.instruction),
-            intent: asked.intent.map(|intent| {
-                let json = serde_json::to_string(&intent);
-                texts.plain(&json.expect("lists of texts are JSON"))
-            }),
-            spec: asked.spec,
-        });
-        let proposals = proposals.collect();
+        let proposals =
+            asked.into_iter().map(|asked| proposals::proposal(asked, &mut texts)).collect();
         let open_max = self.desk.config.open_tasks_max;
         let submission = Submission::new(actor, Command::Add { proposals, open_max })
             .texts(texts.into_rows())
@@ -236,6 +227,14 @@ impl TaskService for Tasks {
         };
         let position = Some(self.steer(request, METHOD, parse).await?);
         Ok(Response::new(pb::CancelTaskResponse { position }))
+    }
+
+    async fn propose_tasks(
+        &self,
+        request: Request<pb::ProposeTasksRequest>,
+    ) -> Result<Response<pb::ProposeTasksResponse>, Status> {
+        let actor = Caller::of(&request).actor.clone();
+        Ok(Response::new(proposals::offer(&self.desk, actor, request.into_inner()).await?))
     }
 
     async fn admit_task(

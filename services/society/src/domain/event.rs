@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use vivarium_ledger::{FactNote, SegmentNote, TextRef};
 use vivarium_proto::social::v1 as pb;
 use vivarium_types::ids::{
-    CycleId, DocumentId, JournalId, LetterId, MemoryId, MessageId, ResidentId,
+    BountyId, CycleId, DocumentId, JournalId, LetterId, MemoryId, MessageId, ResidentId,
 };
 
 use super::Collaboration;
+use super::bounty::Opened;
 use super::day::Day;
+use super::history;
 use super::import::Imported;
 use super::income::Valued;
 use super::journal::Written;
@@ -150,6 +152,17 @@ pub enum Event {
     WorkValued(Box<Valued>),
     /// Something of another world was taken over.
     ItemImported(Imported),
+    /// Something that happened in another world was kept to be read.
+    HistoryKept(Box<history::Kept>),
+    /// A bounty was opened.
+    BountyOpened(Box<Opened>),
+    /// A bounty was taken back.
+    BountyCancelled {
+        /// Which.
+        bounty: BountyId,
+        /// Why.
+        reason: TextRef,
+    },
     /// A peer's fact did not fit.
     FactIgnored(FactNote),
     /// A peer's fact waits for a person.
@@ -187,6 +200,9 @@ impl Event {
             Self::BriefingShown(_) => "briefing_shown",
             Self::WorkValued(_) => "work_valued",
             Self::ItemImported(_) => "item_imported",
+            Self::HistoryKept(_) => "history_kept",
+            Self::BountyOpened(_) => "bounty_opened",
+            Self::BountyCancelled { .. } => "bounty_cancelled",
             Self::FactIgnored(_) => "fact_ignored",
             Self::FactParked(_) => "fact_parked",
             Self::SegmentClosed(_) => "segment_closed",
@@ -221,6 +237,9 @@ impl Event {
             | Self::BriefingShown(_)
             | Self::WorkValued(_)
             | Self::ItemImported(_)
+            | Self::HistoryKept(_)
+            | Self::BountyOpened(_)
+            | Self::BountyCancelled { .. }
             | Self::FactIgnored(_)
             | Self::FactParked(_)
             | Self::SegmentClosed(_) => None,

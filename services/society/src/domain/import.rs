@@ -9,10 +9,12 @@ use vivarium_ledger::{Context, TextRef};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::{LetterId, MessageId, ResidentId};
 
+use super::bounty::Terms;
+use super::history::{self, Past};
 use super::mail::{self, Mail, Sent, Side, Waits};
 use super::memory::{self, Kept};
 use super::resident::{Joined, RESIDENTS_MAX, Status};
-use super::room::{Author, Posted};
+use super::room::{Author, Posted, Sender};
 use super::seed::Newcomer;
 use super::wallet::{Account, Cause, Entry, Transfer};
 use super::{Event, Label, Society, moved};
@@ -57,8 +59,19 @@ pub enum What {
         /// How it is shown.
         title: TextRef,
     },
-    /// A message.
+    /// A message in a room for all.
     Message(Box<Message>),
+    /// A message from one resident to another.
+    Direct {
+        /// From whom, as it was said over there.
+        from: ResidentId,
+        /// To whom.
+        to: ResidentId,
+        /// What their room is called if it is not there yet.
+        title: TextRef,
+        /// The message; it lies in the room of the two.
+        message: Box<Message>,
+    },
     /// A letter.
     Letter {
         /// Whose thread.
@@ -88,6 +101,10 @@ pub enum What {
         /// Whether it bears signs of an injection.
         signs: bool,
     },
+    /// A bounty of the human.
+    Bounty(Box<Terms>),
+    /// Something that is over.
+    History(Box<Past>),
 }
 
 /// A message of another world.
@@ -141,7 +158,15 @@ impl Society {
             if known || !fresh.insert(key.clone()) || !unlike || self.unfit(&what).is_some() {
                 continue;
             }
-            let (made, of_item) = self.take(what, cx);
+            // Several messages of one request may lie in one room of two: the first opens it.
+            if let What::Direct { title, message, .. } = &what
+                && self.rooms.get(&message.room).is_none()
+                && fresh.insert(format!("room:{}", message.room))
+            {
+                let (room, title) = (message.room.clone(), title.clone());
+                events.push(Event::RoomOpened { room, title });
+            }
+            let (made, of_item) = self.take(what, (&key, time), cx);
             events.extend(of_item);
             let reason = import.reason.clone();
             events.push(Event::ItemImported(Imported { key, made, reason, time }));
@@ -168,6 +193,15 @@ impl Society {
                     self.rooms.get(&message.room).is_none().then_some("its room is not here")
                 }
             },
+            What::Direct { from, to, .. } => {
+                let same = (from == to).then_some("its author wrote to itself");
+                let absent = |who: ResidentId| nobody(who).then_some("one of the two is not here");
+                same.or_else(|| absent(*from)).or_else(|| absent(*to))
+            }
+            What::Bounty(_) => None,
+            What::History(past) => {
+                past.resident.filter(|who| nobody(*who)).map(|_| "its resident is not here")
+            }
             What::Letter { resident, .. } | What::Wallet { resident, .. } => {
                 nobody(*resident).then_some("its resident is not here")
             }
@@ -183,12 +217,21 @@ impl Society {
     }
 
     /// What it is called here, and the events that make it.
-    fn take(&self, what: What, cx: &Context<'_>) -> (String, Vec<Event>) {
+    fn take(
+        &self,
+        what: What,
+        (key, time): (&str, Option<Timestamp>),
+        cx: &Context<'_>,
+    ) -> (String, Vec<Event>) {
         match what {
             What::Resident { newcomer, origin } => self.take_resident(newcomer, &origin, cx),
             What::Room { room, title } => (room.clone(), vec![Event::RoomOpened { room, title }]),
             What::Message(message) => {
-                let posted = self.posted(*message, cx);
+                let posted = self.posted(*message, Sender::Proven, cx);
+                (posted.message.to_string(), vec![Event::MessagePosted(Box::new(posted))])
+            }
+            What::Direct { message, .. } => {
+                let posted = self.posted(*message, Sender::Unproven, cx);
                 (posted.message.to_string(), vec![Event::MessagePosted(Box::new(posted))])
             }
             What::Letter { resident, kind, text, answers } => {
@@ -198,6 +241,14 @@ impl Society {
             What::Memory { resident, text, signs } => {
                 let kept = self.kept(resident, text, signs, cx);
                 (kept.memory.to_string(), vec![Event::MemoryKept(Box::new(kept))])
+            }
+            What::Bounty(terms) => {
+                let (bounty, events) = self.open_bounty(*terms, cx);
+                (bounty.to_string(), events)
+            }
+            What::History(past) => {
+                let kept = history::Kept { key: key.to_owned(), time, past: *past };
+                (key.to_owned(), vec![Event::HistoryKept(Box::new(kept))])
             }
         }
     }
@@ -229,7 +280,7 @@ impl Society {
         (resident.to_string(), events)
     }
 
-    fn posted(&self, message: Message, cx: &Context<'_>) -> Posted {
+    fn posted(&self, message: Message, sender: Sender, cx: &Context<'_>) -> Posted {
         Posted {
             message: cx.mint(),
             room: message.room,
@@ -246,6 +297,7 @@ impl Society {
             cycle: None,
             label: Label::Peer,
             token: 0,
+            sender,
         }
     }
 
@@ -317,8 +369,11 @@ impl Item {
             What::Resident { .. }
             | What::Room { .. }
             | What::Message(_)
+            | What::Direct { .. }
             | What::Letter { .. }
-            | What::Memory { .. } => None,
+            | What::Memory { .. }
+            | What::Bounty(_)
+            | What::History(_) => None,
         };
         wallet.into_iter().chain([Imported::claim(&self.key)]).collect()
     }
@@ -340,7 +395,11 @@ impl What {
             Self::Memory { resident, text, .. } => {
                 Some(format!("memory:{resident}:{:?}", text.hash))
             }
-            Self::Message(_) | Self::Letter { .. } => None,
+            Self::Message(_)
+            | Self::Direct { .. }
+            | Self::Letter { .. }
+            | Self::Bounty(_)
+            | Self::History(_) => None,
         }
     }
 }
@@ -352,6 +411,8 @@ mod tests {
     use vivarium_ledger::{Aggregate as _, Hash, Meta};
     use vivarium_types::{Actor, IdSource};
 
+    use super::super::bounty::{Mode, Policy};
+    use super::super::room;
     use super::*;
 
     fn text(id: &str) -> TextRef {
@@ -412,25 +473,86 @@ mod tests {
         assert_eq!((held, society.wallets.sum()), ([900, 300], 0));
     }
 
-    #[test]
-    fn what_has_nobody_or_no_room_here_is_left() {
-        let mut society = Society::default();
-        let nobody: ResidentId = "res_01jd0000000000000000000000".parse().expect("an id");
-        let message = Message {
-            room: "town_hall".to_owned(),
-            author: Author::Human,
+    fn said(room: &str, author: Author) -> Message {
+        Message {
+            room: room.to_owned(),
+            author,
             text: text("words"),
             mood: String::new(),
             mood_text: None,
             importance: 3,
             reply_to: None,
+        }
+    }
+
+    #[test]
+    fn a_direct_message_opens_the_room_of_its_two_once_and_proves_nothing() {
+        let mut society = Society::default();
+        take(&mut society, vec![("a", resident("ada")), ("b", resident("bo"))]);
+        let [ada, bo] =
+            ["ada", "bo"].map(|one| society.residents.find(one).expect("it joined").resident);
+        let direct = |from, to| What::Direct {
+            from,
+            to,
+            title: text("Ada and Bo"),
+            message: Box::new(said(&room::of_two(from, to), Author::Resident(from))),
         };
+        let events = take(
+            &mut society,
+            vec![("1", direct(bo, ada)), ("2", direct(ada, bo)), ("3", direct(ada, ada))],
+        );
+        let wanted =
+            ["room_opened", "message_posted", "item_imported", "message_posted", "item_imported"];
+        assert_eq!(kinds(&events), wanted);
+        let Some(Event::MessagePosted(posted)) = events.get(1) else { panic!("{events:?}") };
+        assert_eq!((posted.hop, posted.sender), (HOP_OF_AN_IMPORT, Sender::Unproven));
+        let again = take(&mut society, vec![("4", direct(ada, bo))]);
+        assert_eq!(kinds(&again), ["message_posted", "item_imported"]);
+    }
+
+    #[test]
+    fn a_bounty_comes_with_its_escrow_and_what_is_over_moves_nothing() {
+        let mut society = Society::default();
+        let terms = Terms {
+            title: text("title"),
+            description: text("description"),
+            reward: 100,
+            runner_up: 40,
+            mode: Mode::Coop,
+            max_teams: 1,
+            slots: 1,
+            policy: Policy::default(),
+            origin: "import:b1".to_owned(),
+        };
+        let past = Past {
+            kind: history::Kind::Bounty,
+            outcome: Some(history::Outcome::Done),
+            status: "completed".to_owned(),
+            subject: "b2".to_owned(),
+            title: text("title"),
+            text: None,
+            resident: None,
+        };
+        let bounty = || What::Bounty(Box::new(terms.clone()));
+        let over = What::History(Box::new(past));
+        let events = take(&mut society, vec![("1", bounty()), ("1", bounty()), ("2", over)]);
+        let wanted =
+            ["bounty_opened", "tokens_moved", "item_imported", "history_kept", "item_imported"];
+        assert_eq!(kinds(&events), wanted);
+        assert_eq!((society.wallets.supply(0).escrow, society.wallets.sum()), (140, 0));
+    }
+
+    #[test]
+    fn what_has_nobody_or_no_room_here_is_left() {
+        let mut society = Society::default();
+        let nobody: ResidentId = "res_01jd0000000000000000000000".parse().expect("an id");
+        let message = said("town_hall", Author::Human);
         let room = What::Room { room: "town_hall".to_owned(), title: text("hall") };
-        let said = || What::Message(Box::new(message.clone()));
+        let posted = || What::Message(Box::new(message.clone()));
         let wallet = What::Wallet { resident: nobody, free: 1, journal: 1 };
-        let events = take(&mut society, vec![("m", said()), ("w", wallet), ("r", room)]);
+        let events = take(&mut society, vec![("m", posted()), ("w", wallet), ("r", room)]);
         assert_eq!(kinds(&events), ["room_opened", "item_imported"]);
-        let events = take(&mut society, vec![("n", said())]);
+        let events = take(&mut society, vec![("n", posted())]);
         let Some(Event::MessagePosted(posted)) = events.first() else { panic!("{events:?}") };
         assert_eq!((posted.hop, posted.label), (HOP_OF_AN_IMPORT, Label::Peer));
     }

@@ -52,6 +52,36 @@ impl FromStr for Author {
     }
 }
 
+/// Whether it is certain who wrote something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sender {
+    /// A lease, a session or the runtime says so.
+    #[default]
+    Proven,
+    /// Only what another world said.
+    Unproven,
+}
+
+/// The beginning of the names of rooms of two.
+const DIRECT: &str = "dm__";
+
+/// The room of two residents, whichever is named first.
+pub fn of_two(one: ResidentId, other: ResidentId) -> String {
+    let (first, second) = (one.min(other), one.max(other));
+    format!("{DIRECT}{first}__{second}")
+}
+
+/// The two residents of a room of direct messages; `None` for a room for all.
+pub fn members(room: &str) -> Option<[ResidentId; 2]> {
+    let (first, second) = room.strip_prefix(DIRECT)?.split_once("__")?;
+    Some([first.parse().ok()?, second.parse().ok()?])
+}
+
+/// Whether a resident may read what is said in a room.
+pub fn is_open_to(room: &str, resident: ResidentId) -> bool {
+    members(room).is_none_or(|members| members.contains(&resident))
+}
+
 /// A message as the log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
@@ -85,6 +115,8 @@ pub struct Posted {
     pub label: Label,
     /// The fencing token; 0 without a lease.
     pub token: u64,
+    /// Whether it is certain who wrote it.
+    pub sender: Sender,
 }
 
 /// A message on its way in.
@@ -153,7 +185,7 @@ impl Rooms {
         day: u64,
         cx: &Context<'_>,
     ) -> Result<Event, Refused> {
-        if self.found(&post)?.closed {
+        if self.found(&post)?.closed || members(&post.room).is_some() {
             return Err(Refused::RoomClosed { room: post.room });
         }
         if let Some(earlier) = post.echo_of {
@@ -175,12 +207,16 @@ impl Rooms {
             cycle: Some(under.cycle),
             label: under.label,
             token: under.token,
+            sender: Sender::Proven,
         })))
     }
 
     /// The human posts.
     pub fn post_of_human(&self, post: Post, day: u64, cx: &Context<'_>) -> Result<Event, Refused> {
         self.found(&post)?;
+        if members(&post.room).is_some() {
+            return Err(Refused::RoomClosed { room: post.room });
+        }
         Ok(Event::MessagePosted(Box::new(Posted {
             message: cx.mint(),
             room: post.room,
@@ -197,6 +233,7 @@ impl Rooms {
             cycle: None,
             label: Label::Operator,
             token: 0,
+            sender: Sender::Proven,
         })))
     }
 
@@ -233,6 +270,7 @@ impl Rooms {
             cycle: None,
             label,
             token: 0,
+            sender: Sender::Proven,
         })))
     }
 
@@ -278,5 +316,23 @@ impl Rooms {
             }
             Some(_) | None => Ok(room),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vivarium_types::ids::Id as _;
+
+    use super::*;
+
+    #[test]
+    fn a_room_of_two_is_theirs_whoever_is_named_first() {
+        let [a, b, c] = [1, 2, 3].map(ResidentId::from_number);
+        let room = of_two(b, a);
+        assert_eq!(room, of_two(a, b));
+        assert_eq!(members(&room), Some([a, b]));
+        assert_eq!([a, b, c].map(|who| is_open_to(&room, who)), [true, true, false]);
+        assert_eq!(members("town_hall"), None);
+        assert!(is_open_to("dm__club", c), "what names nobody is a room for all");
     }
 }

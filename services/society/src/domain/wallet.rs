@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use vivarium_types::ids::ResidentId;
+use vivarium_types::ids::{BountyId, ResidentId};
 
 /// Where tokens lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub enum Account {
     Free(ResidentId),
     /// A resident's tokens for journals first.
     Journal(ResidentId),
+    /// The prize of a bounty that is not decided.
+    BountyEscrow(BountyId),
     /// What belongs to all.
     Commons,
     /// What is shared among the thrifty.
@@ -29,7 +31,10 @@ pub enum Account {
 
 /// Text that names no account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is no account such as free:res_…, journal:res_…, commons, efficiency, mint or burn")]
+#[error(
+    "is no account such as free:res_…, journal:res_…, escrow:bounty:bty_…, commons, efficiency, mint \
+     or burn"
+)]
 pub struct NotAnAccount;
 
 impl Account {
@@ -37,7 +42,22 @@ impl Account {
     pub const fn resident(self) -> Option<ResidentId> {
         match self {
             Self::Free(resident) | Self::Journal(resident) => Some(resident),
-            Self::Commons | Self::Efficiency | Self::Mint | Self::Burn => None,
+            Self::BountyEscrow(_) | Self::Commons | Self::Efficiency | Self::Mint | Self::Burn => {
+                None
+            }
+        }
+    }
+
+    /// Whether what lies there is promised and not given yet.
+    pub const fn is_escrow(self) -> bool {
+        match self {
+            Self::BountyEscrow(_) => true,
+            Self::Free(_)
+            | Self::Journal(_)
+            | Self::Commons
+            | Self::Efficiency
+            | Self::Mint
+            | Self::Burn => false,
         }
     }
 }
@@ -47,6 +67,7 @@ impl fmt::Display for Account {
         match self {
             Self::Free(resident) => write!(f, "free:{resident}"),
             Self::Journal(resident) => write!(f, "journal:{resident}"),
+            Self::BountyEscrow(bounty) => write!(f, "escrow:bounty:{bounty}"),
             Self::Commons => f.write_str("commons"),
             Self::Efficiency => f.write_str("efficiency"),
             Self::Mint => f.write_str("mint"),
@@ -63,6 +84,10 @@ impl FromStr for Account {
         match text.split_once(':') {
             Some(("free", id)) => owner(id).map(Self::Free),
             Some(("journal", id)) => owner(id).map(Self::Journal),
+            Some(("escrow", rest)) => {
+                let bounty = rest.strip_prefix("bounty:").ok_or(NotAnAccount)?;
+                bounty.parse().map(Self::BountyEscrow).map_err(|_| NotAnAccount)
+            }
             Some(_) => Err(NotAnAccount),
             None => match text {
                 "commons" => Ok(Self::Commons),
@@ -105,11 +130,13 @@ pub enum Cause {
     Price,
     /// What a resident brought from another world.
     Import,
+    /// A bounty's prize, on its way into escrow or back.
+    Bounty,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Allowance,
         Self::Sunday,
         Self::Wage,
@@ -118,6 +145,7 @@ impl Cause {
         Self::Letter,
         Self::Price,
         Self::Import,
+        Self::Bounty,
     ];
 
     /// Its word in the log.
@@ -131,6 +159,7 @@ impl Cause {
             Self::Letter => "letter",
             Self::Price => "price",
             Self::Import => "import",
+            Self::Bounty => "bounty",
         }
     }
 }
@@ -172,7 +201,7 @@ pub struct Totals {
 pub struct Today {
     /// The day.
     pub day: u64,
-    /// Tokens made.
+    /// Tokens made, less those that went back to where they came from.
     pub minted: i64,
     /// Tokens destroyed.
     pub burnt: i64,
@@ -181,7 +210,7 @@ pub struct Today {
 /// All tokens there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Supply {
-    /// All ever made.
+    /// All ever made, less those that went back.
     pub minted: i64,
     /// All ever destroyed.
     pub burnt: i64,
@@ -189,6 +218,8 @@ pub struct Supply {
     pub commons: i64,
     /// In wallets.
     pub wallets: i64,
+    /// Promised and not given yet.
+    pub escrow: i64,
     /// Of one day.
     pub today: Today,
 }
@@ -206,12 +237,16 @@ impl Wallets {
 
     /// All tokens there are, on `day`.
     pub fn supply(&self, day: u64) -> Supply {
-        let wallets = self.balances.iter().filter(|(account, _)| account.resident().is_some());
+        let held_in = |meant: fn(Account) -> bool| {
+            let those = self.balances.iter().filter(move |(account, _)| meant(**account));
+            those.map(|(_, held)| held).sum()
+        };
         Supply {
             minted: -self.balance(Account::Mint),
             burnt: self.balance(Account::Burn),
             commons: self.balance(Account::Commons),
-            wallets: wallets.map(|(_, held)| held).sum(),
+            wallets: held_in(|account| account.resident().is_some()),
+            escrow: held_in(Account::is_escrow),
             today: if self.today.day == day {
                 self.today
             } else {
@@ -250,6 +285,9 @@ impl Wallets {
             if *from == Account::Mint {
                 self.today.minted += amount;
             }
+            if *to == Account::Mint {
+                self.today.minted -= amount;
+            }
             if *to == Account::Burn {
                 self.today.burnt += amount;
             }
@@ -268,6 +306,7 @@ mod tests {
         let accounts = [
             Account::Free(resident),
             Account::Journal(resident),
+            Account::BountyEscrow(BountyId::from_number(4)),
             Account::Commons,
             Account::Efficiency,
             Account::Mint,
@@ -276,7 +315,9 @@ mod tests {
         for account in accounts {
             assert_eq!(account.to_string().parse(), Ok(account));
         }
-        for text in ["", "free", "free:me", "treasury", "mint:res_1"] {
+        for text in
+            ["", "free", "free:me", "treasury", "mint:res_1", "escrow:bounty:res_1", "escrow:x"]
+        {
             assert_eq!(text.parse::<Account>(), Err(NotAnAccount), "{text}");
         }
     }

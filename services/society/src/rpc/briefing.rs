@@ -17,7 +17,7 @@ use crate::domain::day::{Day, Use};
 use crate::domain::event::{identity, write};
 use crate::domain::identity::Identity;
 use crate::domain::resident::Resident;
-use crate::domain::room::Author;
+use crate::domain::room::{self, Author};
 use crate::domain::wallet::Account;
 use crate::domain::{Label, Society, memory};
 use crate::views::{letters, memories, messages};
@@ -75,7 +75,7 @@ impl Known {
             today: society.today,
             left: left.into(),
             collaboration: society.collaboration.as_ref().map(|text| text.id.clone()),
-            rooms: society.rooms.all().into_iter().map(|(name, _)| name.clone()).collect(),
+            rooms: rooms_of(society, who),
             read_through: society.mail.read_through(who),
             handles: handles.collect(),
             words: society.memories.count(who) > 0,
@@ -252,6 +252,12 @@ impl Door {
     }
 }
 
+/// The rooms that a resident reads. What others wrote to each other is not among them.
+fn rooms_of(society: &Society, who: ResidentId) -> Vec<String> {
+    let rooms = society.rooms.all().into_iter().map(|(name, _)| name);
+    rooms.filter(|name| room::is_open_to(name, who)).cloned().collect()
+}
+
 fn wants(wrong: &mut Violations, kind: i32) -> Wants {
     let all = Wants { wallet: true, collaboration: true, mail: true, memories: true, rooms: true };
     match CycleKind::try_from(kind) {
@@ -329,4 +335,29 @@ fn wallet(known: &Known, at: u64) -> pb::Fragment {
         left.join(", ")
     );
     part("wallet", at, TrustLabel::System, FragmentSlot::Data, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use vivarium_ledger::{Hash, Meta, TextRef};
+    use vivarium_types::ids::Id as _;
+    use vivarium_types::{Actor, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn nobody_reads_what_two_others_wrote_to_each_other() {
+        let mut society = Society::default();
+        let [a, b, c] = [1, 2, 3].map(ResidentId::from_number);
+        let between = room::of_two(a, b);
+        let title = TextRef { id: "title".into(), hash: Hash::default(), length: 5, sealed: false };
+        for (name, sequence) in [("town_hall", 1), (between.as_str(), 2)] {
+            let actor = Actor::Operator("ada".to_owned());
+            let meta = Meta { sequence, time: Timestamp::EPOCH, actor };
+            society.rooms.apply_opened(name, &title, &meta);
+        }
+        assert_eq!(rooms_of(&society, a), ["town_hall", &between]);
+        assert_eq!(rooms_of(&society, b), ["town_hall", &between]);
+        assert_eq!(rooms_of(&society, c), ["town_hall"]);
+    }
 }

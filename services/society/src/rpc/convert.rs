@@ -7,7 +7,7 @@ use vivarium_proto::executor::v1 as executor_pb;
 use vivarium_proto::identity::v1 as identity_pb;
 use vivarium_proto::ledger::v1::Position;
 use vivarium_proto::social::v1 as pb;
-use vivarium_types::ids::{DocumentId, MemoryId, MessageId, ResidentId, TaskId};
+use vivarium_types::ids::{BountyId, DocumentId, MemoryId, MessageId, ResidentId, TaskId};
 use vivarium_types::library::LibraryPath;
 use vivarium_types::limits;
 
@@ -20,6 +20,8 @@ use crate::views::{Slice, postings};
 pub(super) const MESSAGE_LENGTH_MAX: usize = 1_200;
 /// Most characters of a letter of the human.
 pub(super) const LETTER_LENGTH_MAX: usize = 4_000;
+/// Most characters of the name of a room: that of two residents.
+const ROOM_LENGTH_MAX: usize = 66;
 /// Moods that have a word of their own.
 const MOODS: [&str; 7] = ["curious", "pleased", "proud", "tired", "stuck", "worried", "playful"];
 
@@ -164,7 +166,7 @@ pub(super) fn mood(wrong: &mut Violations, mood: &str) -> (String, Option<String
 pub(super) fn room(wrong: &mut Violations, room: &str) -> String {
     if room.is_empty() {
         wrong.add("room", "must be set");
-    } else if room.len() > 64 {
+    } else if room.len() > ROOM_LENGTH_MAX {
         wrong.add("room", "is no name of a room");
     }
     room.to_owned()
@@ -264,6 +266,23 @@ pub(super) fn memory_states(wrong: &mut Violations, wire: &[i32]) -> Vec<memory:
     if wire.is_empty() { vec![memory::State::Live] } else { states }
 }
 
+/// States of bounties; all when none is named.
+pub(super) fn bounty_states(wrong: &mut Violations, wire: &[i32]) -> Vec<pb::BountyState> {
+    each(wrong, "states", wire, |value| {
+        let state = pb::BountyState::try_from(value).ok()?;
+        (state != pb::BountyState::Unspecified).then_some(state)
+    })
+}
+
+/// The bounty behind which a page begins.
+pub(super) fn page_behind(wrong: &mut Violations, token: &str) -> Option<BountyId> {
+    let behind = token.parse().ok();
+    if behind.is_none() && !token.is_empty() {
+        wrong.add("page_token", "is no token of an earlier page");
+    }
+    behind
+}
+
 /// States of documents; those that stand when none is named.
 pub(super) fn document_states(wrong: &mut Violations, wire: &[i32]) -> Vec<State> {
     let states =
@@ -277,7 +296,8 @@ pub(super) fn document_states(wrong: &mut Violations, wire: &[i32]) -> Vec<State
     if wire.is_empty() { vec![State::Published, State::Contested] } else { states }
 }
 
-fn each<T>(
+/// Each value of a list, or which of them is none.
+pub(super) fn each<T>(
     wrong: &mut Violations,
     field: &str,
     wire: &[i32],

@@ -10,12 +10,14 @@ use vivarium_proto::social::v1::import_service_server::ImportService;
 use vivarium_types::ids::{LetterId, MessageId};
 
 use super::{Door, convert, position, refusal};
+use crate::domain::bounty::Terms;
 use crate::domain::event::identity;
+use crate::domain::history::Past;
 use crate::domain::identity::Identity;
 use crate::domain::import::{Import, Item, Message, What};
 use crate::domain::mail::Side;
 use crate::domain::resident::{self, Resident, Words};
-use crate::domain::room::Author;
+use crate::domain::room::{self, Author};
 use crate::domain::seed::Newcomer;
 use crate::domain::{Command, Event};
 use crate::views::{imports, letters, messages};
@@ -160,7 +162,15 @@ impl Door {
                 Ok(What::Resident { newcomer, origin })
             }
             Thing::Room { room, title } => Ok(What::Room { room, title: self.plain(&title, rows) }),
-            Thing::Message { room, author, text, mood, importance, reply_to } => {
+            Thing::Message { room, author, text, mood, importance, reply_to, recipient } => {
+                let direct = match self.addressed(&author, &recipient).await? {
+                    Ok(direct) => direct,
+                    Err(why) => return Ok(Err(why)),
+                };
+                let room = match &direct {
+                    Some((from, to)) => room::of_two(from.resident, to.resident),
+                    None => room,
+                };
                 let Some(author) = self.said_by(&author).await? else {
                     return Ok(Err("its author is not here".into()));
                 };
@@ -168,7 +178,7 @@ impl Door {
                     return Ok(Err("what it answers does not lie in its room".into()));
                 }
                 let (mood, own_words) = mood;
-                Ok(What::Message(Box::new(Message {
+                let message = Box::new(Message {
                     room,
                     author,
                     text: self.plain(&text, rows),
@@ -176,7 +186,16 @@ impl Door {
                     mood_text: own_words.map(|words| self.plain(&words, rows)),
                     importance,
                     reply_to,
-                })))
+                });
+                Ok(match direct {
+                    None => What::Message(message),
+                    Some((from, to)) => What::Direct {
+                        title: self.plain(&format!("{} and {}", from.handle, to.handle), rows),
+                        from: from.resident,
+                        to: to.resident,
+                        message,
+                    },
+                })
             }
             Thing::Letter { resident, kind, text, answers } => {
                 let Some(resident) = self.whose(&resident).await? else { return Ok(absent()) };
@@ -202,6 +221,48 @@ impl Door {
                 }),
                 None => absent(),
             },
+            Thing::Bounty(it) => Ok(What::Bounty(Box::new(Terms {
+                title: self.plain(&it.title, rows),
+                description: self.plain(&it.description, rows),
+                reward: it.reward,
+                runner_up: it.runner_up,
+                mode: it.mode,
+                max_teams: it.max_teams,
+                slots: it.slots,
+                policy: it.policy,
+                origin: it.origin,
+            }))),
+            Thing::History { kind, outcome, status, subject, title, text, resident } => {
+                let owner = self.whose(&resident).await?;
+                if owner.is_none() && !resident.is_empty() {
+                    return Ok(absent());
+                }
+                Ok(What::History(Box::new(Past {
+                    kind,
+                    outcome,
+                    status,
+                    subject,
+                    title: self.plain(&title, rows),
+                    text: (!text.is_empty()).then(|| self.plain(&text, rows)),
+                    resident: owner.map(|owner| owner.resident),
+                })))
+            }
+        })
+    }
+
+    /// The two of a direct message, or why it cannot be one; `None` for a message to a room.
+    async fn addressed(
+        &self,
+        author: &str,
+        recipient: &str,
+    ) -> Result<Result<Option<(Resident, Resident)>, String>, Refusal> {
+        if recipient.is_empty() {
+            return Ok(Ok(None));
+        }
+        let two = (self.whose(author).await?, self.whose(recipient).await?);
+        Ok(match two {
+            (Some(from), Some(to)) => Ok(Some((from, to))),
+            (None, _) | (_, None) => Err("one of the two is not here".into()),
         })
     }
 

@@ -27,12 +27,14 @@ impl RoomService for Door {
         let ids: Vec<_> = found.iter().map(|(_, room)| room.title.id.clone()).collect();
         let titles = self.texts(ids).await?;
         let shown = |(name, room): (String, room::Room)| pb::Room {
-            room: name,
             title: titles.get(&room.title.id).cloned().unwrap_or_default(),
-            closed: room.closed,
+            // Nobody posts there before residents can write to each other.
+            closed: room.closed || room::members(&name).is_some(),
+            member_ids: member_ids(&name),
             message_count: room.count,
             newest_time: room.newest.map(show::moment),
             opened_time: Some(show::moment(room.opened)),
+            room: name,
         };
         let rooms = found.into_iter().map(shown).collect();
         Ok(Response::new(pb::ListRoomsResponse { rooms }))
@@ -141,6 +143,12 @@ impl Door {
             None => Err(message_not_found(&message.to_string())),
         }
     }
+}
+
+/// The two of a room of direct messages.
+fn member_ids(room: &str) -> Vec<String> {
+    let members = room::members(room).into_iter().flatten();
+    members.map(|resident| resident.to_string()).collect()
 }
 
 fn message_not_found(message: &str) -> Refusal {

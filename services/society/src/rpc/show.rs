@@ -6,11 +6,16 @@ use vivarium_proto::identity::v1 as identity_pb;
 use vivarium_proto::social::v1 as pb;
 use vivarium_proto::wkt;
 use vivarium_types::Timestamp;
+use vivarium_types::ids::BountyId;
 
+use crate::domain::bounty::{self, Bounty, State as BountyState};
 use crate::domain::event::write;
 use crate::domain::library::{Decider, Profile, Value};
 use crate::domain::mail::Side;
+use crate::domain::room::Sender;
+use crate::domain::wallet::Account;
 use crate::views::documents::{Document, State};
+use crate::views::history::Entry as HistoryEntry;
 use crate::views::journals::Journal;
 use crate::views::letters::Letter;
 use crate::views::memories::Memory;
@@ -39,6 +44,7 @@ pub(super) fn message(it: Message) -> pb::Message {
         hidden_reason: it.hidden.unwrap_or_default(),
         task_id: it.task,
         cycle_id: it.cycle,
+        sender_unproven: it.sender == Sender::Unproven,
     }
 }
 
@@ -71,6 +77,58 @@ pub(super) fn journal(it: &Journal) -> pb::Journal {
         written_time: Some(moment(it.time)),
         length: it.length,
         shared_with_human: it.shared,
+    }
+}
+
+pub(super) fn bounty(
+    id: BountyId,
+    it: &Bounty,
+    escrow: i64,
+    texts: &BTreeMap<String, String>,
+) -> pb::Bounty {
+    let said = |text: &str| texts.get(text).cloned().unwrap_or_default();
+    let bounty::Terms { title, description, reward, runner_up, mode, .. } = &it.terms;
+    let (state, ended, reason) = match &it.state {
+        BountyState::Open => (pb::BountyState::Open, None, String::new()),
+        BountyState::Cancelled { time, reason } => {
+            (pb::BountyState::Cancelled, Some(moment(*time)), said(&reason.id))
+        }
+    };
+    pb::Bounty {
+        bounty_id: id.to_string(),
+        title: said(&title.id),
+        description: said(&description.id),
+        reward_tokens: *reward,
+        runner_up_tokens: *runner_up,
+        mode: write::bounty_mode(*mode).into(),
+        max_teams: it.terms.max_teams,
+        slots: it.terms.slots,
+        slot_policy: Some(write::slot_policy(it.terms.policy)),
+        state: state.into(),
+        escrow_tokens: escrow,
+        escrow_account: Account::BountyEscrow(id).to_string(),
+        funder: "human".to_owned(),
+        origin: it.terms.origin.clone(),
+        day: it.day,
+        opened_time: Some(moment(it.opened)),
+        ended_time: ended,
+        reason,
+    }
+}
+
+pub(super) fn history(it: HistoryEntry) -> pb::HistoryEntry {
+    pb::HistoryEntry {
+        key: it.key,
+        kind: write::history_kind(it.kind).into(),
+        outcome: write::history_outcome(it.outcome).into(),
+        status: it.status,
+        subject: it.subject,
+        title: it.title,
+        text: it.text,
+        resident_id: it.resident,
+        source_time: it.source.map(moment),
+        imported_time: Some(moment(it.imported)),
+        sequence: it.sequence,
     }
 }
 

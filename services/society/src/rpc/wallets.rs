@@ -67,7 +67,7 @@ impl WalletService for Door {
             supply_tokens: supply.minted - supply.burnt,
             commons_tokens: supply.commons,
             wallet_tokens: supply.wallets,
-            escrow_tokens: 0,
+            escrow_tokens: supply.escrow,
             day: supply.today.day,
             minted_today_tokens: supply.today.minted,
             burnt_today_tokens: supply.today.burnt,

@@ -7,7 +7,7 @@ use vivarium_types::Timestamp;
 use vivarium_types::ids::{MessageId, ResidentId};
 
 use super::{Slice, apart, joined, moment, optional, parsed};
-use crate::domain::room::Author;
+use crate::domain::room::{Author, Sender};
 use crate::domain::{Event, Society};
 
 /// One row for each message.
@@ -50,6 +50,8 @@ pub struct Message {
     pub task: String,
     /// The cycle it was written in.
     pub cycle: String,
+    /// Whether it is certain who wrote it.
+    pub sender: Sender,
 }
 
 impl View<Society> for Messages {
@@ -58,7 +60,7 @@ impl View<Society> for Messages {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn create(&self, db: &Connection) -> rusqlite::Result<()> {
@@ -69,7 +71,8 @@ impl View<Society> for Messages {
                author TEXT NOT NULL, text TEXT NOT NULL, text_id TEXT NOT NULL,
                mood TEXT NOT NULL, importance INTEGER NOT NULL, reply_to TEXT NOT NULL,
                mentions TEXT NOT NULL, hop INTEGER NOT NULL, day INTEGER NOT NULL,
-               time INTEGER NOT NULL, hidden TEXT, task TEXT NOT NULL, cycle TEXT NOT NULL);
+               time INTEGER NOT NULL, hidden TEXT, task TEXT NOT NULL, cycle TEXT NOT NULL,
+               unproven INTEGER NOT NULL);
              CREATE INDEX messages_by_room ON messages (room, sequence);",
         )
     }
@@ -85,7 +88,8 @@ impl View<Society> for Messages {
             let own_words = posted.mood_text.as_ref().and_then(|mood| texts.text(&mood.id));
             db.prepare_cached(
                 "INSERT INTO messages VALUES (:sequence, :id, :room, :author, :text, :text_id,
-                   :mood, :importance, :reply_to, :mentions, :hop, :day, :time, NULL, :task, :cycle)",
+                   :mood, :importance, :reply_to, :mentions, :hop, :day, :time, NULL, :task, :cycle,
+                   :unproven)",
             )?
             .execute(named_params! {
                 ":sequence": meta.sequence,
@@ -103,6 +107,7 @@ impl View<Society> for Messages {
                 ":time": meta.time.as_micros(),
                 ":task": optional(posted.task),
                 ":cycle": optional(posted.cycle),
+                ":unproven": posted.sender == Sender::Unproven,
             })?;
         } else if let Event::MessageHidden { message, reason, .. } = event {
             let reason = texts.text(&reason.id).unwrap_or_default();
@@ -189,5 +194,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Message> {
         hidden: row.get("hidden")?,
         task: row.get("task")?,
         cycle: row.get("cycle")?,
+        sender: if row.get("unproven")? { Sender::Unproven } else { Sender::Proven },
     })
 }

@@ -111,7 +111,7 @@ fn hundredths(number: u64) -> String {
 }
 
 async fn round(course: &Course, tasks: usize) -> Result<()> {
-    course.add(tasks, 8, |_| course::plain()).await?;
+    course.add(tasks, |_| course::plain()).await?;
     course.finish(tasks as u64).await
 }
 

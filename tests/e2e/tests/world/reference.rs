@@ -38,6 +38,8 @@ fn fixture() -> tempfile::TempDir {
         {"id": "task-001", "prompt": "The same id again"},
         {"id": "done-1", "prompt": "Done long ago"},
         {"id": "lost-1", "prompt": "Failed long ago"},
+        {"id": "late-1", "prompt": "Done, though an older line comes behind"},
+        {"id": "gr\u{f6}\u{df}e \u{1f30a}", "prompt": "W\u{e4}ves ".repeat(900)},
         {"id": "ring-a", "prompt": "One half of a ring", "depends_on": ["ring-b"]},
         {"id": "ring-b", "prompt": "The other half", "depends_on": ["ring-a"]},
         {"id": "orphan", "prompt": "Waits for nobody", "depends_on": ["nowhere"]},
@@ -46,7 +48,8 @@ fn fixture() -> tempfile::TempDir {
         {"id": "look", "command": "echo hello"},
         {"id": "empty"},
         "no object",
-    ], "completed": [{"id": "old"}], "failed": []});
+    ], "completed": [{"id": "old", "prompt": "Paint the buoy"}, {"name": "nameless"}],
+       "failed": [{"id": "older", "title": "Raise the wreck", "errors": ["too deep"]}, {"id": "old"}]});
     write(root, "world/mutable/queue.json", &serde_json::to_string_pretty(&tasks).expect("JSON"));
     write(
         root,
@@ -58,17 +61,30 @@ fn fixture() -> tempfile::TempDir {
             "{\"task_id\": \"lost-1\", \"status\": \"failed\", \"errors\": \"boom\"}\n",
             "{\"task_id\": \"task-001\", \"status\": \"requeue\", \"review_issues\": [\"too short\"]}\n",
             "{\"status\": \"approved\"}\n",
+            "{\"task_id\": \"late-1\", \"status\": \"approved\", \"timestamp\": \"2025-02-02T00:00:00\", \"identity_id\": \"identity_ada\", \"result_summary\": \"L\u{e4}nge \u{1f4cf} gemessen\"}\n",
+            "{\"task_id\": \"late-1\", \"status\": \"failed\", \"timestamp\": \"2025-02-01T00:00:00\"}\n",
+            "{\"task_id\": \"late-1\", \"status\": \"failed\", \"timestamp\": \"2025-02-01T00:00:00\"}\n",
+            "{\"task_id\": \"task-001\", \"status\": \"subtask_completed\"}\n",
+            "{\"task_id\": \"task 002\", \"status\": \"vanished\"}\n",
+            "7\n",
+        ),
+    );
+    let huge = json!({"task_id": "done-1", "result_summary": "x".repeat(9_000)});
+    append(root, "meta/audit/execution_log.jsonl", &format!("{huge}\n"));
+    write(
+        root,
+        "meta/audit/action_log.jsonl",
+        concat!(
+            "{\"timestamp\": \"2025-03-01T09:00:00\", \"actor\": \"identity_ada\", \"action_type\": \"social\", \"action\": \"Rang the bell\", \"detail\": \"three times\"}\n",
+            "{\"timestamp\": \"2025-03-01T09:00:00\", \"actor\": \"identity_ada\", \"action_type\": \"social\", \"action\": \"Rang the bell\", \"detail\": \"three times\"}\n",
+            "{\"actor\": \"identity_bo\"}\n",
+            "[]\n",
         ),
     );
     identities(root);
-    write(
-        root,
-        "bounties.json",
-        r#"{"bounties": [
-        {"id": "b1", "title": "A prize", "reward": 100, "status": "open"},
-        {"id": "b2", "title": "Another", "reward": 50, "status": "completed"}]}"#,
-    );
+    bounties(root);
     talk(root);
+    left_behind(root);
     write(
         root,
         "free_time_balances.json",
@@ -80,6 +96,39 @@ fn fixture() -> tempfile::TempDir {
     );
     write(root, "runtime_speed.json", r#"{"wait_seconds": 4}"#);
     folder
+}
+
+/// Adds to a file below a folder.
+fn append(root: &Path, name: &str, text: &str) {
+    let before = std::fs::read_to_string(root.join(name)).expect("it is there");
+    write(root, name, &(before + text));
+}
+
+fn bounties(root: &Path) {
+    let bounties = [
+        json!({"id": "b1", "title": "A new plank", "description": "Mend the third plank of the pier.",
+               "reward": 100, "status": "open"}),
+        json!({"id": "b2", "title": "A song", "reward": 50, "status": "completed",
+               "claimed_by": "identity_bo", "completed_at": "2025-01-05T00:00:00"}),
+        json!({"id": "b1", "title": "The same id again"}),
+        json!({"id": "b3", "title": "A lighthouse", "description": "Build it.", "reward": 9_000,
+               "status": "claimed", "claimed_by": "identity_ada", "max_teams": 40}),
+        json!({"title": "Without an id"}),
+        json!({"id": "b4", "title": " "}),
+        json!("no object"),
+        json!({"id": "b\u{fc} \u{1f30a}", "title": "\u{dc}ber\u{202e}fahrt", "description": "\u{e9}".repeat(6_000)}),
+    ];
+    let lines: Vec<_> = bounties.iter().map(ToString::to_string).collect();
+    write(root, "bounties.json", &format!("{{\"bounties\": [\n{}]}}", lines.join(",\n")));
+}
+
+/// What this world does not keep yet.
+fn left_behind(root: &Path) {
+    write(root, ".swarm/journals/identity_ada.jsonl", "{\"id\": \"j1\"}\n\n{\"id\": \"j2\"}\n");
+    write(root, ".swarm/guilds.json", "{\"guilds\": []}");
+    write(root, "library/community_library/swarm_docs/tides.md", "# Tides\n");
+    write(root, "library/community_library/swarm_docs/deep/fog.md", "# Fog\n");
+    write(root, "library/creative_works/shanty.json", "{}");
 }
 
 fn identities(root: &Path) {
@@ -124,7 +173,19 @@ fn talk(root: &Path) {
     write(
         root,
         ".swarm/discussions/dm__a__b.jsonl",
-        "{\"id\": \"d1\", \"author_id\": \"identity_bo\", \"content\": \"Between us.\"}\n",
+        "{\"id\": \"z1\", \"author_id\": \"identity_bo\", \"content\": \"To whom?\"}\n",
+    );
+    write(
+        root,
+        ".swarm/discussions/dm__identity_ada__identity_bo.jsonl",
+        concat!(
+            "{\"id\": \"d1\", \"author_id\": \"identity_bo\", \"recipient_id\": \"identity_ada\", \"content\": \"Between us: the keel is soft.\"}\n",
+            "{\"id\": \"d2\", \"author_id\": \"identity_ada\", \"content\": \"Then we haul it out. \u{2693}\", \"reply_to\": \"d1\"}\n",
+            "{\"id\": \"d1\", \"author_id\": \"identity_bo\", \"content\": \"Again\"}\n",
+            "{\"id\": \"d3\", \"author_id\": \"identity_gone\", \"recipient_id\": \"identity_bo\", \"content\": \"Lost\"}\n",
+            "{\"id\": \"d4\", \"author_id\": \"identity_bo\", \"recipient_id\": \"identity_bo\", \"content\": \"To myself\"}\n",
+            "{torn\n",
+        ),
     );
     write(
         root,
@@ -209,14 +270,28 @@ fn the_people_are_here(world: &World) {
     let hall = messages(world, "town_hall");
     let said: Vec<_> = hall.iter().map(|it| (it.author.clone(), it.text.clone())).collect();
     let wanted = [
-        (ada.resident_id, "The fog is back.".to_owned()),
-        (bo.resident_id, "I hear the horn.".to_owned()),
+        (ada.resident_id.clone(), "The fog is back.".to_owned()),
+        (bo.resident_id.clone(), "I hear the horn.".to_owned()),
         ("human".to_owned(), "Well spotted.".to_owned()),
     ];
     assert_eq!(said, wanted);
     assert_eq!(hall[1].reply_to, hall[0].message_id);
     assert_eq!(hall[2].reply_to, hall[1].message_id);
     assert_eq!(messages(world, "import_old_pier").len(), 1);
+    let between = world.call(async |peers| {
+        let mut client = RoomServiceClient::new(peers.to(Service::Society).calls());
+        client.list_rooms(social::ListRoomsRequest::default()).await
+    });
+    let rooms = between.expect("they are listed").into_inner().rooms;
+    let direct: Vec<_> = rooms.into_iter().filter(|room| !room.member_ids.is_empty()).collect();
+    assert_eq!(direct.len(), 1, "{direct:?}");
+    let mut members = [ada.resident_id.clone(), bo.resident_id.clone()];
+    members.sort();
+    assert_eq!((direct[0].member_ids.as_slice(), direct[0].closed), (&members[..], true));
+    let said = messages(world, &direct[0].room);
+    let told: Vec<_> = said.iter().map(|it| (&it.author, it.hop, it.sender_unproven)).collect();
+    assert_eq!(told, [(&bo.resident_id, 5, true), (&ada.resident_id, 5, true)]);
+    assert_eq!(said[1].reply_to, said[0].message_id);
     let letters = world.call(async |peers| {
         let mut client = MailServiceClient::new(peers.to(Service::Society).calls());
         client.list_letters(social::ListLettersRequest::default()).await
@@ -262,22 +337,28 @@ fn a_world_of_the_reference_comes_over_once_and_its_tasks_run() {
     world.ask(&["pace", "paused"]);
     let folder = fixture();
     let dry = import(&world, folder.path(), &["--dry-run"]);
-    assert_eq!(dry["taken"]["tasks"], 5, "what the queue refuses is not known yet: {dry}");
+    assert_eq!(dry["taken"]["tasks"], 6, "what the queue refuses is not known yet: {dry}");
     assert_eq!(dry["dryRun"], true);
     assert_eq!(world.run(&["show", "task-001"]).status.code(), Some(1), "a dry run takes nothing");
 
     let first = import(&world, folder.path(), &["--utc-offset", "+02:00"]);
-    let wanted = json!({"residents": 2, "memories": 2, "rooms": 1, "messages": 4, "letters": 3,
-        "wallets": 2, "tasks": 3});
+    let wanted = json!({"residents": 2, "memories": 2, "rooms": 1, "messages": 6, "letters": 3,
+        "wallets": 2, "bounties": 3, "tasks": 4, "history": 15});
     assert_eq!(first["taken"], wanted, "{first:#}");
     the_people_are_here(&world);
     for (file, line, why) in [
-        ("queue.json", 0, "`completed` is history"),
-        ("bounties.json", 2, "no bounties yet (open)"),
-        ("bounties.json", 3, "no bounties yet (completed)"),
+        ("bounties.json", 4, "an earlier bounty has the id b1"),
+        ("bounties.json", 6, "it has no id"),
+        ("bounties.json", 7, "no title"),
+        ("bounties.json", 8, "no JSON object"),
         ("execution_log.jsonl", 3, "no JSON"),
         ("execution_log.jsonl", 6, "no task_id"),
-        ("execution_log.jsonl", 0, "history"),
+        ("execution_log.jsonl", 9, "an earlier line says the same"),
+        ("execution_log.jsonl", 10, "a part of a task"),
+        ("execution_log.jsonl", 12, "no JSON object"),
+        ("action_log.jsonl", 2, "an earlier line says the same"),
+        ("action_log.jsonl", 3, "no action"),
+        ("action_log.jsonl", 4, "no JSON object"),
         ("identity_ada_copy.json", 1, "another place"),
         ("identity_worker.json", 1, "generic"),
         ("torn.json", 2, "no JSON"),
@@ -285,7 +366,15 @@ fn a_world_of_the_reference_comes_over_once_and_its_tasks_run() {
         ("town_hall.jsonl", 4, "identity_gone is not taken"),
         ("town_hall.jsonl", 5, "no JSON"),
         ("town_hall.jsonl", 7, "says nothing"),
-        ("dm__a__b.jsonl", 0, "direct messages"),
+        ("dm__a__b.jsonl", 1, "no recipient_id"),
+        ("dm__identity_ada__identity_bo.jsonl", 3, "same id"),
+        ("dm__identity_ada__identity_bo.jsonl", 4, "identity_gone is not taken"),
+        ("dm__identity_ada__identity_bo.jsonl", 5, "wrote to itself"),
+        ("dm__identity_ada__identity_bo.jsonl", 6, "no JSON"),
+        ("journals/identity_ada.jsonl", 0, "not yet kept here"),
+        ("guilds.json", 0, "not yet kept here"),
+        ("community_library/swarm_docs", 0, "not yet kept here"),
+        ("creative_works", 0, "not yet kept here"),
         ("messages_to_human.jsonl", 3, "identity_gone is not taken"),
         ("messages_to_human.jsonl", 4, "no JSON"),
         ("messages_from_human.json", 3, "answers no letter"),
@@ -298,7 +387,9 @@ fn a_world_of_the_reference_comes_over_once_and_its_tasks_run() {
     for why in [
         "an earlier task has the id task-001",
         "it is approved over there",
-        "it ended there as failed",
+        "it is failed over there",
+        "it has no id",
+        "old is over already",
         "it depends on ring-b, which is left too",
         "it depends on nowhere, which is not taken",
         "the queue refuses it",
@@ -313,15 +404,101 @@ fn a_world_of_the_reference_comes_over_once_and_its_tasks_run() {
     assert!(second["taken"].as_object().expect("counts").values().all(|it| *it == 0), "{second:#}");
     assert_eq!(second["known"], wanted, "{second:#}");
     the_people_are_here(&world);
+    the_past_can_be_read(&world);
+    a_bounty_is_taken_back(&world);
     the_tasks_run(&world);
 }
 
-/// The imported tasks go the way of all tasks, in their order.
+/// What was over there is found by words, kinds and residents, and changes nothing.
+fn the_past_can_be_read(world: &World) {
+    let titles = |options: &[&str]| -> Vec<String> {
+        let listed = world.ask(&[&["history"], options].concat());
+        let entries = listed["entries"].as_array().cloned().unwrap_or_default();
+        let title = |entry: &Value| entry["title"].as_str().expect("a title").to_owned();
+        entries.iter().map(title).collect()
+    };
+    let mut over = titles(&["--kind", "task"]);
+    over.sort();
+    let late = "Done, though an older line comes behind";
+    let wanted = ["Done long ago", late, "Failed long ago", "Paint the buoy", "Raise the wreck"];
+    assert_eq!(over, wanted);
+    let mut failed = titles(&["--failed"]);
+    failed.sort();
+    assert_eq!(failed, ["Failed long ago", "Raise the wreck"]);
+    // Newest first: the line that came late stands behind the one that it does not overrule.
+    let lines = world.ask(&["history", "late-1", "--kind", "status"]);
+    let status = |at: usize| lines["entries"][at]["status"].clone();
+    assert_eq!((status(0), status(1)), (json!("approved"), json!("failed")), "{lines}");
+    assert_eq!(titles(&["gemessen", "lange"]), [late, late], "words without their marks");
+    assert_eq!(
+        titles(&["--resident", "adalind_quillfeather", "--kind", "action"]),
+        ["Rang the bell"]
+    );
+    assert_eq!(titles(&["--kind", "bounty", "--done"]), ["A song"]);
+    assert_eq!(titles(&["nothing", "like", "it"]), [""; 0]);
+    let refused = world.run(&["--json", "history", "--resident", "nobody"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let problem = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(problem.contains("IDENTITY_RESIDENT_NOT_FOUND"), "{problem}");
+}
+
+fn supply(world: &World) -> identity::Supply {
+    let supply = world.call(async |peers| {
+        let mut client = WalletServiceClient::new(peers.to(Service::Society).calls());
+        client.get_supply(identity::GetSupplyRequest::default()).await
+    });
+    supply.expect("there are tokens").into_inner().supply.expect("it is told")
+}
+
+/// Imported bounties hold their prizes until the human takes one back, which happens once.
+fn a_bounty_is_taken_back(world: &World) {
+    let listed = world.ask(&["bounties"]);
+    let bounties = listed["bounties"].as_array().expect("a list").clone();
+    let escrow = |bounty: &Value| bounty["escrowTokens"].as_str().expect("tokens").to_owned();
+    let held: Vec<_> = bounties.iter().map(escrow).collect();
+    assert_eq!(held, ["70", "7000", "140"], "newest first");
+    let before = supply(world);
+    assert_eq!(before.escrow_tokens, 7_210);
+    let sum = before.wallet_tokens + before.commons_tokens + before.escrow_tokens;
+    assert_eq!(sum, before.supply_tokens, "every token lies somewhere");
+    let lighthouse = bounties[1]["bountyId"].as_str().expect("an id");
+    let taken_back = world.ask(&["bounties", "cancel", lighthouse, "-m", "we have one"]);
+    assert_eq!(taken_back["returnedTokens"], "7000");
+    let after = supply(world);
+    assert_eq!((after.escrow_tokens, after.supply_tokens), (210, before.supply_tokens - 7_000));
+    let shown = world.ask(&["bounties", "show", lighthouse]);
+    assert_eq!(shown["bounty"]["state"], "BOUNTY_STATE_CANCELLED");
+    assert_eq!(shown["bounty"]["reason"], "we have one");
+    assert_eq!(world.ask(&["bounties"])["bounties"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        world.ask(&["bounties", "list", "--all"])["bounties"].as_array().map(Vec::len),
+        Some(3)
+    );
+    for (id, reason) in
+        [(lighthouse, "BOUNTY_NOT_OPEN"), ("bty_00000000000000000000000000", "BOUNTY_NOT_FOUND")]
+    {
+        let refused = world.run(&["--json", "bounties", "cancel", id]);
+        assert_eq!(refused.status.code(), Some(1));
+        let problem = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(problem.contains(reason), "{problem}");
+    }
+    assert_eq!(supply(world).escrow_tokens, 210, "a refusal moves nothing");
+}
+
+/// The imported tasks go the way of all tasks, in their order, once a person has admitted them.
 fn the_tasks_run(world: &World) {
     let shown = world.ask(&["show", "task-001"]);
-    assert_eq!(shown["task"]["spec"]["metadata"]["review_issues"], "too short");
+    assert_eq!(shown["task"]["feedback"], json!(["too short"]));
     assert_eq!(shown["task"]["spec"]["budgetMaxMicroUsd"], "50000000");
     world.ask(&["pace", "0"]);
+    for task in ["task-001", "task_002", "look", "gr__e"] {
+        assert_eq!(state(world, task), "proposed");
+    }
+    world.ask(&["refuse", "gr__e", "-m", "too many waves"]);
+    let admitted = world.run(&["admit", "--imported"]);
+    let told = String::from_utf8_lossy(&admitted.stdout).into_owned();
+    assert_eq!(told, "admitted task-001\nadmitted look\nadmitted task_002\n");
+    assert_eq!(state(world, "gr__e"), "cancelled");
     wait_for(world, "task-001", "awaiting_human");
     assert_eq!(state(world, "task_002"), "blocked");
     world.ask(&["approve", "task-001"]);

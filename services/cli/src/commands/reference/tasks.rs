@@ -1,5 +1,5 @@
-//! Adds the reference's tasks to the queue, each once: a key says which, and the origin in its
-//! metadata whether it is the same.
+//! Proposes the reference's tasks to the queue, each once: a key says which, and the origin in its
+//! metadata whether it is the same. A person admits them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,9 +18,9 @@ const ASKED_AT_ONCE: usize = 16;
 
 /// What the world knows of a task of the reference.
 enum Found {
-    /// It was added before.
+    /// It was proposed before.
     Known,
-    /// It is to be added under this key.
+    /// It is to be proposed under this key.
     Free(String),
 }
 
@@ -52,7 +52,7 @@ impl Taking<'_> {
                 .into_iter()
                 .map(|(key, task)| {
                     let place = task.place.clone();
-                    (place, task.id.clone(), self.spec(key, task, &keys, &models))
+                    (place, self.proposed(key, task, &keys, &models))
                 })
                 .collect();
             bar.inc(batch.len() as u64);
@@ -62,13 +62,13 @@ impl Taking<'_> {
     }
 
     /// What a task asks for, with what is called otherwise here.
-    fn spec(
+    fn proposed(
         &mut self,
         key: String,
         task: work::Task,
         keys: &BTreeMap<String, String>,
         models: &BTreeSet<String>,
-    ) -> pb::TaskSpec {
+    ) -> pb::ProposedTask {
         let mut spec = task.spec;
         spec.key = key;
         spec.depends_on = task.depends_on.iter().filter_map(|id| keys.get(id)).cloned().collect();
@@ -87,13 +87,13 @@ impl Taking<'_> {
                 }
             }
         }
-        spec
+        pb::ProposedTask { spec: Some(spec), why: self.reason.clone(), feedback: task.feedback }
     }
 
-    /// Adds a batch whole; where one of it is refused, each by itself, so that the others come in.
+    /// Proposes a batch whole; where one of it is refused, each by itself, so that the others come in.
     async fn add(
         &mut self,
-        batch: Vec<(Place, String, pb::TaskSpec)>,
+        batch: Vec<(Place, pb::ProposedTask)>,
         lost: &mut BTreeSet<String>,
     ) -> Result<(), Failure> {
         if self.dry_run {
@@ -102,18 +102,19 @@ impl Taking<'_> {
             }
             return Ok(());
         }
-        let specs: Vec<_> = batch.iter().map(|(.., spec)| spec.clone()).collect();
-        if lost.is_empty() && self.add_whole(&specs).await?.is_none() {
+        let tasks: Vec<_> = batch.iter().map(|(_, task)| task.clone()).collect();
+        if lost.is_empty() && self.add_whole(&tasks).await?.is_none() {
             for _ in &batch {
                 self.report.taken(Kind::Tasks);
             }
             return Ok(());
         }
-        for (place, _, spec) in batch {
+        for (place, task) in batch {
+            let spec = task.spec.clone().unwrap_or_default();
             let missing = spec.depends_on.iter().find(|key| lost.contains(*key));
             let why = match missing {
                 Some(missing) => Some(format!("it depends on {missing}, which was refused")),
-                None => self.add_whole(std::slice::from_ref(&spec)).await?,
+                None => self.add_whole(std::slice::from_ref(&task)).await?,
             };
             match why {
                 None => self.report.taken(Kind::Tasks),
@@ -126,17 +127,19 @@ impl Taking<'_> {
         Ok(())
     }
 
-    /// Adds tasks, or says why the queue refuses them as they are. The request's id is made from its
-    /// content: after a lost answer the same tasks are not added again.
-    async fn add_whole(&self, specs: &[pb::TaskSpec]) -> Result<Option<String>, Failure> {
+    /// Proposes tasks, or says why the queue refuses them as they are. The request's id is made from its
+    /// content: after a lost answer the same tasks are not proposed again.
+    async fn add_whole(&self, tasks: &[pb::ProposedTask]) -> Result<Option<String>, Failure> {
         let mut digest = Sha256::new();
-        for spec in specs {
+        for task in tasks {
             // As a value its fields and its metadata have one order.
-            digest.update(serde_json::to_value(spec)?.to_string());
+            digest.update(serde_json::to_value(task)?.to_string());
         }
         let request_id = format!("reference.{}", hex::encode(&digest.finalize()[..16]));
-        let request = pb::AddTasksRequest { request_id, tasks: specs.to_vec() };
-        let Err(status) = self.console.tasks()?.add_tasks(request).await else { return Ok(None) };
+        let request = pb::ProposeTasksRequest { request_id, tasks: tasks.to_vec() };
+        let Err(status) = self.console.tasks()?.propose_tasks(request).await else {
+            return Ok(None);
+        };
         let problem = vivarium_chassis::Problem::from(&status);
         let of_content = matches!(
             problem.reason,

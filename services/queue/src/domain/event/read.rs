@@ -285,6 +285,7 @@ fn proposed(e: pb::TaskProposed) -> Read<Proposed> {
         added: added(e.task.ok_or(NotAnEvent("task"))?)?,
         why: text("why", e.why)?,
         likeness: hash("likeness", &e.likeness)?,
+        feedback: texts("feedback", e.feedback)?,
     })
 }
 

@@ -291,6 +291,7 @@ fn proposed(proposed: Proposed) -> pb::TaskProposed {
         task: Some(added(proposed.added)),
         why: Some(text(proposed.why)),
         likeness: proposed.likeness.0.to_vec(),
+        feedback: proposed.feedback.into_iter().map(text).collect(),
     }
 }
 

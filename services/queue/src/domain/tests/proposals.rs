@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::propose::Wish;
+use super::super::propose::{Offer, Wish};
 use super::*;
 
 fn wish(stand: &Stand, task: TaskId, like: u8) -> Command {
@@ -107,6 +107,42 @@ fn a_resident_has_at_most_three_open_proposals_none_twice_and_three_a_day() {
     let (task, hash) = (tasks[0].to_string(), hash(&stand, tasks[0]));
     stand.run(Command::Refuse { task, hash, reason: None });
     assert_eq!(stand.refused(fourth), Rejection::ProposalsSpent { max: 3 }, "of one day");
+}
+
+#[test]
+fn what_a_person_brings_runs_in_order_once_each_is_admitted() {
+    let mut stand = Stand::new();
+    let offer = |key: &str, depends_on: &[&str]| Offer {
+        proposal: proposal(Spec {
+            key: Some(key.to_owned()),
+            depends_on: depends_on.iter().map(|&on| on.to_owned()).collect(),
+            ..spec()
+        }),
+        why: text("why"),
+        likeness: Hash([1; 32]),
+        feedback: vec![text("too short")],
+    };
+    let offers = vec![offer("second", &["first"]), offer("first", &[])];
+    let events = stand.run(Command::Offer { offers: offers.clone(), open_max: 2_048 });
+    let [second, first] = [0, 1].map(|at| proposed(&events[at..]));
+    for task in [first, second] {
+        assert_eq!(stand.state(task), State::Proposed);
+        let added = &stand.queue.tasks[&task].added;
+        assert!(added.submitter.starts_with("operator:"), "{}", added.submitter);
+    }
+    let taken = stand.refused(Command::Offer { offers, open_max: 2_048 });
+    assert!(matches!(taken, Rejection::KeyTaken { .. }), "{taken:?}");
+    for (task, state) in [(second, State::Blocked), (first, State::Leased)] {
+        let (name, hash) = (task.to_string(), hash(&stand, task));
+        stand.run(Command::Admit { task: name, hash });
+        assert_eq!(stand.state(task), state);
+    }
+    let feedback: Vec<_> = stand.queue.tasks[&first].feedback.clone();
+    assert_eq!(feedback, [text("too short")], "it stands in the first grant");
+    let (hash, task) =
+        (hash(&stand, first), &mut stand.queue.tasks.get_mut(&first).expect("it is there"));
+    task.feedback.clear();
+    assert_ne!(task.proposal_hash(), hash, "what was said of it is admitted with it");
 }
 
 #[test]

@@ -9,9 +9,12 @@ use vivarium_proto::ledger::v1 as ledger_pb;
 use vivarium_proto::review::v1 as review_pb;
 use vivarium_proto::social::v1 as pb;
 use vivarium_proto::social::v1::society_event::Event as Kind;
+use vivarium_proto::wkt;
 use vivarium_types::{MicroUsd, Permille, Timestamp, Tokens};
 
+use super::super::bounty::{self, Policy};
 use super::super::day::Day;
+use super::super::history;
 use super::super::import::Imported;
 use super::super::income::{Class, Valued};
 use super::super::journal::{self, Readers, Written};
@@ -19,7 +22,7 @@ use super::super::library::{Decider, Note, Profile, Published, Value};
 use super::super::mail::{self, Sent, Shown, Side, Waits};
 use super::super::memory::{self, Kept, Recalled};
 use super::super::resident::{Changed, Joined, Remembered, Status};
-use super::super::room::Posted;
+use super::super::room::{Posted, Sender};
 use super::super::wallet::{Cause, Entry, Transfer};
 use super::super::{Collaboration, Label};
 use super::{Event, NotAnEvent, Wire};
@@ -98,6 +101,12 @@ impl TryFrom<Wire> for Event {
             Kind::BriefingShown(it) => Self::BriefingShown(shown(&it)?),
             Kind::WorkValued(it) => Self::WorkValued(Box::new(valued(it)?)),
             Kind::ItemImported(it) => Self::ItemImported(imported(it)?),
+            Kind::HistoryKept(it) => Self::HistoryKept(Box::new(past(it)?)),
+            Kind::BountyOpened(it) => Self::BountyOpened(Box::new(bounty_opened(it)?)),
+            Kind::BountyCancelled(it) => Self::BountyCancelled {
+                bounty: id(&it.bounty_id, "bounty_id")?,
+                reason: named(it.reason, "reason")?,
+            },
             Kind::FactIgnored(ledger_pb::FactIgnored { source, sequence, kind, reason }) => {
                 Self::FactIgnored(FactNote { source, sequence, kind, reason })
             }
@@ -203,6 +212,7 @@ fn posted(it: pb::MessagePosted) -> Read<Posted> {
         task: maybe(&it.task_id, "task_id")?,
         cycle: maybe(&it.cycle_id, "cycle_id")?,
         token: it.fencing_token,
+        sender: if it.sender_unproven { Sender::Unproven } else { Sender::Proven },
     })
 }
 
@@ -316,13 +326,87 @@ fn valued(it: pb::WorkValued) -> Read<Valued> {
     })
 }
 
+fn moment(time: wkt::Timestamp) -> Timestamp {
+    Timestamp::from_seconds_and_nanos(time.seconds, time.nanos)
+}
+
+fn past(it: pb::HistoryKept) -> Read<history::Kept> {
+    let past = history::Past {
+        kind: history_kind(it.kind()).ok_or(NotAnEvent("kind"))?,
+        outcome: history_outcome(it.outcome()),
+        status: it.status,
+        subject: it.subject,
+        title: named(it.title, "title")?,
+        text: it.text.map(reference).transpose()?,
+        resident: maybe(&it.resident_id, "resident_id")?,
+    };
+    Ok(history::Kept { key: it.key, time: it.source_time.map(moment), past })
+}
+
+/// A kind of history from the wire; `None` when it is not set.
+pub const fn history_kind(wire: pb::HistoryKind) -> Option<history::Kind> {
+    match wire {
+        pb::HistoryKind::Unspecified => None,
+        pb::HistoryKind::Task => Some(history::Kind::Task),
+        pb::HistoryKind::Status => Some(history::Kind::Status),
+        pb::HistoryKind::Bounty => Some(history::Kind::Bounty),
+        pb::HistoryKind::Action => Some(history::Kind::Action),
+    }
+}
+
+/// How something ended, from the wire.
+pub const fn history_outcome(wire: pb::HistoryOutcome) -> Option<history::Outcome> {
+    match wire {
+        pb::HistoryOutcome::Unspecified => None,
+        pb::HistoryOutcome::Done => Some(history::Outcome::Done),
+        pb::HistoryOutcome::Failed => Some(history::Outcome::Failed),
+    }
+}
+
+fn bounty_opened(it: pb::BountyOpened) -> Read<bounty::Opened> {
+    let policy = it.slot_policy.ok_or(NotAnEvent("slot_policy"))?;
+    let terms = bounty::Terms {
+        mode: bounty_mode(it.mode()).ok_or(NotAnEvent("mode"))?,
+        title: named(it.title, "title")?,
+        description: named(it.description, "description")?,
+        reward: it.reward_tokens,
+        runner_up: it.runner_up_tokens,
+        max_teams: it.max_teams,
+        slots: it.slots,
+        policy: slot_policy(&policy),
+        origin: it.origin,
+    };
+    let bounty = id(&it.bounty_id, "bounty_id")?;
+    Ok(bounty::Opened { bounty, terms, escrow: it.escrow_tokens, day: it.day })
+}
+
+/// What a submission is worth, from the wire, with what is unset as the rules have it.
+pub fn slot_policy(wire: &pb::SlotPolicy) -> Policy {
+    let rules = Policy::default();
+    let set = |value: u32, rule: u32| if value == 0 { rule } else { value };
+    Policy {
+        in_slot: set(wire.in_slot_permille, rules.in_slot),
+        decay: set(wire.overflow_decay_permille, rules.decay),
+        min: wire.min_permille.unwrap_or(rules.min),
+    }
+}
+
+/// Who may try, from the wire; `None` when it is not set.
+pub const fn bounty_mode(wire: pb::BountyMode) -> Option<bounty::Mode> {
+    match wire {
+        pb::BountyMode::Unspecified => None,
+        pb::BountyMode::Hybrid => Some(bounty::Mode::Hybrid),
+        pb::BountyMode::Pvp => Some(bounty::Mode::Pvp),
+        pb::BountyMode::Coop => Some(bounty::Mode::Coop),
+    }
+}
+
 fn imported(it: pb::ItemImported) -> Read<Imported> {
-    let time = it.source_time;
     Ok(Imported {
         key: it.key,
         made: it.made_id,
         reason: named(it.reason, "reason")?,
-        time: time.map(|time| Timestamp::from_seconds_and_nanos(time.seconds, time.nanos)),
+        time: it.source_time.map(moment),
     })
 }
 

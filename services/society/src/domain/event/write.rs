@@ -10,7 +10,9 @@ use vivarium_proto::social::v1::society_event::Event as Kind;
 use vivarium_proto::wkt;
 use vivarium_types::Timestamp;
 
+use super::super::bounty::{self, Policy};
 use super::super::day::Day;
+use super::super::history;
 use super::super::import::Imported;
 use super::super::income::Valued;
 use super::super::journal::{self, Readers, Written};
@@ -18,7 +20,7 @@ use super::super::library::{Decider, Note, Profile, Published, Value};
 use super::super::mail::{self, Sent, Shown, Side, Waits};
 use super::super::memory::{self, Kept, Recalled};
 use super::super::resident::{Changed, Joined, Remembered, Status};
-use super::super::room::Posted;
+use super::super::room::{Posted, Sender};
 use super::super::wallet::{Entry, Transfer};
 use super::super::{Collaboration, Label};
 use super::{Event, Wire};
@@ -101,6 +103,12 @@ impl From<Event> for Wire {
             Event::BriefingShown(it) => Kind::BriefingShown(shown(&it)),
             Event::WorkValued(it) => Kind::WorkValued(valued(*it)),
             Event::ItemImported(it) => Kind::ItemImported(imported(it)),
+            Event::HistoryKept(it) => Kind::HistoryKept(past(*it)),
+            Event::BountyOpened(it) => Kind::BountyOpened(bounty_opened(*it)),
+            Event::BountyCancelled { bounty, reason } => {
+                let (bounty_id, reason) = (bounty.to_string(), text(reason));
+                Kind::BountyCancelled(pb::BountyCancelled { bounty_id, reason })
+            }
             Event::FactIgnored(FactNote { source, sequence, kind, reason }) => {
                 Kind::FactIgnored(ledger_pb::FactIgnored { source, sequence, kind, reason })
             }
@@ -202,6 +210,7 @@ fn posted(it: Posted) -> pb::MessagePosted {
         cycle_id: optional(it.cycle),
         label: label(it.label).into(),
         fencing_token: it.token,
+        sender_unproven: it.sender == Sender::Unproven,
     }
 }
 
@@ -347,11 +356,82 @@ fn valued(it: Valued) -> pb::WorkValued {
     }
 }
 
+fn moment(time: Timestamp) -> wkt::Timestamp {
+    let (seconds, nanos) = time.as_seconds_and_nanos();
+    wkt::Timestamp { seconds, nanos }
+}
+
+fn past(it: history::Kept) -> pb::HistoryKept {
+    let history::Past { kind, outcome, status, subject, title, text: told, resident } = it.past;
+    pb::HistoryKept {
+        key: it.key,
+        kind: history_kind(kind).into(),
+        outcome: history_outcome(outcome).into(),
+        status,
+        subject,
+        title: text(title),
+        text: told.and_then(text),
+        resident_id: optional(resident),
+        source_time: it.time.map(moment),
+    }
+}
+
+/// A kind of history on the wire.
+pub const fn history_kind(kind: history::Kind) -> pb::HistoryKind {
+    match kind {
+        history::Kind::Task => pb::HistoryKind::Task,
+        history::Kind::Status => pb::HistoryKind::Status,
+        history::Kind::Bounty => pb::HistoryKind::Bounty,
+        history::Kind::Action => pb::HistoryKind::Action,
+    }
+}
+
+/// How something ended, on the wire.
+pub const fn history_outcome(outcome: Option<history::Outcome>) -> pb::HistoryOutcome {
+    match outcome {
+        None => pb::HistoryOutcome::Unspecified,
+        Some(history::Outcome::Done) => pb::HistoryOutcome::Done,
+        Some(history::Outcome::Failed) => pb::HistoryOutcome::Failed,
+    }
+}
+
+fn bounty_opened(it: bounty::Opened) -> pb::BountyOpened {
+    let terms = it.terms;
+    pb::BountyOpened {
+        bounty_id: it.bounty.to_string(),
+        title: text(terms.title),
+        description: text(terms.description),
+        reward_tokens: terms.reward,
+        runner_up_tokens: terms.runner_up,
+        mode: bounty_mode(terms.mode).into(),
+        max_teams: terms.max_teams,
+        slots: terms.slots,
+        slot_policy: Some(slot_policy(terms.policy)),
+        escrow_tokens: it.escrow,
+        origin: terms.origin,
+        day: it.day,
+    }
+}
+
+/// What a submission is worth, on the wire.
+pub const fn slot_policy(policy: Policy) -> pb::SlotPolicy {
+    pb::SlotPolicy {
+        in_slot_permille: policy.in_slot,
+        overflow_decay_permille: policy.decay,
+        min_permille: Some(policy.min),
+    }
+}
+
+/// Who may try, on the wire.
+pub const fn bounty_mode(mode: bounty::Mode) -> pb::BountyMode {
+    match mode {
+        bounty::Mode::Hybrid => pb::BountyMode::Hybrid,
+        bounty::Mode::Pvp => pb::BountyMode::Pvp,
+        bounty::Mode::Coop => pb::BountyMode::Coop,
+    }
+}
+
 fn imported(it: Imported) -> pb::ItemImported {
-    let moment = |time: Timestamp| {
-        let (seconds, nanos) = time.as_seconds_and_nanos();
-        wkt::Timestamp { seconds, nanos }
-    };
     pb::ItemImported {
         key: it.key,
         made_id: it.made,

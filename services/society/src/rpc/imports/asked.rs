@@ -8,7 +8,9 @@ use vivarium_types::Timestamp;
 use vivarium_types::ids::{LetterId, MessageId};
 
 use super::super::convert;
-use crate::domain::event::identity;
+use crate::domain::bounty::{self, Policy};
+use crate::domain::event::{identity, read};
+use crate::domain::history::{Kind, Outcome};
 use crate::domain::identity::Identity;
 use crate::domain::mail;
 
@@ -42,6 +44,8 @@ pub(super) enum Thing {
         mood: (String, Option<String>),
         importance: u32,
         reply_to: Option<MessageId>,
+        /// To whom alone; empty: to the room.
+        recipient: String,
     },
     Letter {
         resident: String,
@@ -58,6 +62,29 @@ pub(super) enum Thing {
         resident: String,
         text: String,
     },
+    Bounty(Box<Bounty>),
+    History {
+        kind: Kind,
+        outcome: Option<Outcome>,
+        status: String,
+        subject: String,
+        title: String,
+        text: String,
+        resident: String,
+    },
+}
+
+/// A bounty, with its texts.
+pub(super) struct Bounty {
+    pub(super) title: String,
+    pub(super) description: String,
+    pub(super) reward: i64,
+    pub(super) runner_up: i64,
+    pub(super) mode: bounty::Mode,
+    pub(super) max_teams: u32,
+    pub(super) slots: u32,
+    pub(super) policy: Policy,
+    pub(super) origin: String,
 }
 
 /// All items of a request.
@@ -85,7 +112,7 @@ fn asked(wrong: &mut Violations, wire: pb::ImportItem) -> Option<Asked> {
     let thing = match wrong.present("item", wire.item)? {
         Wire::Resident(it) => wrong.within("resident", |wrong| resident(wrong, it)),
         Wire::Room(it) => wrong.within("room", |wrong| {
-            word(wrong, "room", &it.room, 40);
+            word(wrong, "room", &it.room, (2, 40));
             let title = wrong.text("title", &it.title, 2, 60)?;
             Some(Thing::Room { room: it.room, title })
         }),
@@ -108,12 +135,14 @@ fn asked(wrong: &mut Violations, wire: pb::ImportItem) -> Option<Asked> {
             let text = wrong.text("text", it.text.trim(), 3, 600)?;
             Some(Thing::Memory { resident: it.resident, text })
         }),
+        Wire::Bounty(it) => wrong.within("bounty", |wrong| prize(wrong, &it)),
+        Wire::History(it) => wrong.within("history", |wrong| history(wrong, it)),
     };
     Some(Asked { key: wire.key, time, thing: thing? })
 }
 
 fn resident(wrong: &mut Violations, wire: pb::ImportedResident) -> Option<Thing> {
-    word(wrong, "handle", &wire.handle, 24);
+    word(wrong, "handle", &wire.handle, (2, 24));
     printable(wrong, "origin_id", &wire.origin_id, 100);
     let it: identity_pb::Identity = wrong.present("identity", wire.identity)?;
     let identity = Box::new(identity::read(it));
@@ -129,19 +158,92 @@ fn resident(wrong: &mut Violations, wire: pb::ImportedResident) -> Option<Thing>
 }
 
 fn message(wrong: &mut Violations, wire: pb::ImportedMessage) -> Option<Thing> {
-    let room = convert::room(wrong, &wire.room);
+    let room = match (wire.recipient.is_empty(), wire.room.is_empty()) {
+        (true, _) => convert::room(wrong, &wire.room),
+        (false, true) => String::new(),
+        (false, false) => {
+            wrong.add("room", "must be empty if there is a recipient");
+            String::new()
+        }
+    };
+    convert::name(wrong, "recipient", &wire.recipient, false);
     convert::name(wrong, "author", &wire.author, true);
     let text = wrong.text("text", &wire.text, 1, convert::MESSAGE_LENGTH_MAX);
     let mood = convert::mood(wrong, &wire.mood);
     let importance = convert::importance(wrong, wire.importance);
     let reply_to = convert::reply_to(wrong, &wire.reply_to);
-    Some(Thing::Message { room, author: wire.author, text: text?, mood, importance, reply_to })
+    let (author, recipient) = (wire.author, wire.recipient);
+    Some(Thing::Message { room, author, text: text?, mood, importance, reply_to, recipient })
 }
 
-fn word(wrong: &mut Violations, field: &str, text: &str, max: usize) {
+fn prize(wrong: &mut Violations, wire: &pb::ImportedBounty) -> Option<Thing> {
+    printable(wrong, "origin_id", &wire.origin_id, 100);
+    let title = wrong.text("title", &wire.title, 3, 120);
+    let description = wrong.text("description", &wire.description, 20, 4_000);
+    let reward = wrong.bounded("reward_tokens", wire.reward_tokens, 1..=bounty::REWARD_MAX);
+    let runner_up = match wire.runner_up_tokens {
+        None => reward.map(|reward| reward * 2 / 5),
+        Some(given) => wrong.bounded("runner_up_tokens", given, 0..=wire.reward_tokens.max(0)),
+    };
+    let mode = pb::BountyMode::try_from(wire.mode).map(read::bounty_mode);
+    if mode.is_err() {
+        wrong.add("mode", "is no value of this field");
+    }
+    let mode = mode.ok().flatten().unwrap_or(bounty::Mode::Hybrid);
+    let mut places = |field: &str, given: u32, rule: u32| match given {
+        0 => Some(rule),
+        given => wrong.bounded(field, given, 1..=bounty::PLACES_MAX),
+    };
+    let (max_teams, slots) =
+        (places("max_teams", wire.max_teams, 2), places("slots", wire.slots, 1));
+    let policy = read::slot_policy(&wire.slot_policy.unwrap_or_default());
+    wrong.within("slot_policy", |wrong| {
+        wrong.bounded("in_slot_permille", policy.in_slot, 100..=2_000);
+        wrong.bounded("overflow_decay_permille", policy.decay, 100..=950);
+        wrong.bounded("min_permille", policy.min, 0..=1_000);
+    });
+    Some(Thing::Bounty(Box::new(Bounty {
+        title: title?,
+        description: description?,
+        reward: reward?,
+        runner_up: runner_up?,
+        mode,
+        max_teams: max_teams?,
+        slots: slots?,
+        policy,
+        origin: format!("import:{}", wire.origin_id),
+    })))
+}
+
+fn history(wrong: &mut Violations, wire: pb::ImportedHistory) -> Option<Thing> {
+    let kind = pb::HistoryKind::try_from(wire.kind).ok().and_then(read::history_kind);
+    let kind = wrong.present("kind", kind);
+    let Ok(outcome) = pb::HistoryOutcome::try_from(wire.outcome) else {
+        wrong.add("outcome", "is no value of this field");
+        return None;
+    };
+    if !wire.status.is_empty() {
+        word(wrong, "status", &wire.status, (1, 32));
+    }
+    printable(wrong, "subject", &wire.subject, 160);
+    let title = wrong.text("title", &wire.title, 1, 120);
+    let text = wrong.text("text", &wire.text, 0, 4_000);
+    convert::name(wrong, "resident", &wire.resident, false);
+    Some(Thing::History {
+        kind: kind?,
+        outcome: read::history_outcome(outcome),
+        status: wire.status,
+        subject: wire.subject,
+        title: title?,
+        text: text?,
+        resident: wire.resident,
+    })
+}
+
+fn word(wrong: &mut Violations, field: &str, text: &str, (min, max): (usize, usize)) {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if !(2..=max).contains(&text.len()) || !text.chars().all(fits) {
-        wrong.add(field, format!("must be [a-z0-9_]{{2,{max}}}"));
+    if !(min..=max).contains(&text.len()) || !text.chars().all(fits) {
+        wrong.add(field, format!("must be [a-z0-9_]{{{min},{max}}}"));
     }
 }
 
