@@ -16,6 +16,7 @@ use crate::runner::{Habit, Runner};
 use crate::stand::{CONNECTIONS, Stand};
 
 mod depth;
+mod explain;
 mod fair;
 mod rescue;
 mod watch;
@@ -38,7 +39,7 @@ pub(crate) struct Sizes {
     pub(crate) flight: u32,
     /// Runners that share them.
     pub(crate) runners: u32,
-    /// Pending tasks of the deep queue.
+    /// Pending tasks of the deep queue, and of the one that is explained.
     pub(crate) depth: u64,
     /// Tasks of the one large backlog beside many small ones.
     pub(crate) backlog: u64,
@@ -47,8 +48,8 @@ pub(crate) struct Sizes {
 }
 
 /// Cells that only we have, in the order they are measured.
-pub(crate) const OWN: [&str; 6] =
-    ["lifecycle", "engine", "engine-postgres", "depth", "fair", "watch"];
+pub(crate) const OWN: [&str; 7] =
+    ["lifecycle", "engine", "engine-postgres", "depth", "explain", "fair", "watch"];
 
 /// Measures one cell; `postgres` is the peers' server and its process.
 pub(crate) async fn run(
@@ -76,6 +77,7 @@ pub(crate) async fn run(
         "ping" => ping(&stand, place, sizes).await,
         "rescue" => rescue::run(&stand).await,
         "depth" => depth::run(&stand, sizes).await,
+        "explain" => explain::run(&stand, sizes).await,
         "fair" => fair::run(&stand, sizes).await,
         "watch" => watch::run(&stand, sizes).await,
         other => anyhow::bail!("there is no cell {other}"),

@@ -38,7 +38,7 @@ use row::{OURS, Row};
 /// Cells: single (64 clients add one by one), bulk, drain (a full queue to the last end state), ping
 /// (an idle queue, from the call to the handler), rescue (a runner dies with 100 tasks); of ours also
 /// lifecycle, engine (without the wire), engine-postgres (with the ledger in the peers' PostgreSQL),
-/// depth, fair and watch. Peers: PostgreSQL by hand (one by one
+/// depth, explain, fair and watch. Peers: PostgreSQL by hand (one by one
 /// and in batches), graphile-worker (as it comes and with its local queue), pg-boss, awa, apalis on
 /// PostgreSQL and on SQLite, `BullMQ`, NATS `JetStream`. Their servers run on loopback in a folder that
 /// goes with the run; all of them sync before they answer, and the syncs are counted.
@@ -70,6 +70,9 @@ struct Args {
     /// Runners of ours that share them.
     #[arg(long, default_value_t = 1)]
     runners: u32,
+    /// Pending tasks of the deep queue, instead of what the size says.
+    #[arg(long, value_name = "COUNT")]
+    depth: Option<u64>,
     /// Where to write: a disk, not memory. Default: beside this program.
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -89,7 +92,7 @@ impl Args {
             span,
             flight: self.flight,
             runners: self.runners,
-            depth,
+            depth: self.depth.unwrap_or(depth),
             backlog,
             pings,
         }

@@ -16,7 +16,7 @@ const BEGIN: &str = "<!-- bench queue: begin, written by `cargo xtask bench queu
 const END: &str = "<!-- bench queue: end -->";
 
 /// Cells whose figure is a time, not a rate.
-const TIMED: [&str; 3] = ["ping", "rescue", "depth"];
+const TIMED: [&str; 4] = ["ping", "rescue", "depth", "explain"];
 
 /// One run with everything that is needed to judge it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> Option<f64> {
 }
 
 /// The titles of the cells, in the order of the page.
-const CELLS: [(&str, &str); 11] = [
+const CELLS: [(&str, &str); 12] = [
     ("single", "A: single adds, 64 clients, each waits for its durable answer"),
     ("bulk", "B: many tasks at once"),
     ("drain", "C: a full queue to the durable end state"),
@@ -47,6 +47,7 @@ const CELLS: [(&str, &str); 11] = [
     ("engine", "Ours alone: the same in one process, without the wire"),
     ("engine-postgres", "Ours alone: the same with the ledger in PostgreSQL"),
     ("depth", "Ours alone: a deep queue"),
+    ("explain", "Ours alone: why a task does not run, one call"),
     ("fair", "Ours alone: a thousand submitters"),
     ("watch", "Ours alone: two hundred subscribers"),
 ];

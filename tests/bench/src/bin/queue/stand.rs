@@ -27,7 +27,7 @@ use vivarium_types::{Actor, Clock};
 use crate::review::Review;
 
 /// Settings of the measured world that differ from the defaults.
-const QUEUE_SETTINGS: &str = "open_tasks_max = 1_000_000\nrunners_max = 64\n";
+const QUEUE_SETTINGS: &str = "open_tasks_max = 2_000_000\nrunners_max = 64\n";
 const LIMITS: &str = "[limits]\nunary_calls_max = 8_192\nstreams_max = 2_048\n";
 
 /// Connections of the people who add; each carries many calls at once.
