@@ -9,7 +9,7 @@
 //! Behind 1 the files are of no account and are written anew. Behind 2 the hot file and the segment
 //! hold the same rows; whether step 3 is done says the hot file's first row.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use vivarium_types::{Retention, Timestamp};
 use crate::aggregate::{Aggregate, SegmentNote};
 use crate::chain::{self, Verifier};
 use crate::planted;
-use crate::segment::{self, Segment, named_texts, used_texts};
+use crate::segment::{self, Segment, Texts, named_texts, used_texts};
 use crate::snapshot;
 use crate::store::{Error, Leaving, Reader, Snapshots};
 
@@ -64,7 +64,7 @@ enum Outcome {
     /// Its newest row is too young until then.
     NotBefore(Timestamp),
     /// The files are in their place.
-    Built(Built),
+    Built(Box<Built>),
 }
 
 /// A segment whose files are in their place.
@@ -152,7 +152,7 @@ impl Retaining {
                 forget(reader, built.segment.first(), built.segment.last());
                 None
             }
-            Ok(Outcome::Built(built)) => Some(built),
+            Ok(Outcome::Built(built)) => Some(*built),
             Ok(Outcome::NotBefore(at)) => {
                 self.not_before = at;
                 None
@@ -280,7 +280,7 @@ fn build<A: Aggregate>(
         postcard::to_stdvec(&replayed.state).map_err(|e| Error::Unavailable(Box::new(e)))?;
     drop(replayed);
     let (rows, texts) = gather(reader, plan, &used_texts(&state))?;
-    write(reader, &rows, texts).map(Outcome::Built)
+    write(reader, &rows, texts).map(|built| Outcome::Built(Box::new(built)))
 }
 
 /// The rows of the next segment, checked against the chain, and the texts that go with them.
@@ -288,8 +288,8 @@ fn gather(
     reader: &dyn Reader,
     plan: &Plan,
     used: &BTreeSet<&[u8]>,
-) -> Result<(Vec<Row>, BTreeMap<String, Vec<u8>>), Error> {
-    let (mut rows, mut texts) = (Vec::new(), BTreeMap::new());
+) -> Result<(Vec<Row>, Texts), Error> {
+    let (mut rows, mut texts) = (Vec::new(), Texts::new());
     let mut verifier = Verifier::after(reader.head()?.ledger, plan.closed, plan.closed_hash);
     let (last, mut bytes) = (plan.closed + plan.policy.segment_rows, 0);
     while verifier.sequence() < last && bytes < SEGMENT_BYTES {
@@ -316,11 +316,7 @@ fn gather(
 }
 
 /// Writes the files of a segment and reads them back.
-fn write(
-    reader: &dyn Reader,
-    rows: &[Row],
-    texts: BTreeMap<String, Vec<u8>>,
-) -> Result<Built, Error> {
+fn write(reader: &dyn Reader, rows: &[Row], texts: Texts) -> Result<Built, Error> {
     let (first, last) = rows.first().zip(rows.last()).ok_or_else(|| Error::corrupt("no rows"))?;
     let file = segment::pack_rows(rows)?;
     let note = SegmentNote {

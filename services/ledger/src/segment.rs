@@ -152,15 +152,18 @@ pub fn unpack_rows(file: &[u8]) -> Option<Vec<Row>> {
     rows.collect()
 }
 
+/// Texts by their ids.
+pub(crate) type Texts = BTreeMap<String, Vec<u8>>;
+
 /// The file that holds `texts`.
-pub(crate) fn pack_texts(texts: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, Error> {
+pub(crate) fn pack_texts(texts: &Texts) -> Result<Vec<u8>, Error> {
     pack(texts.iter().map(|(id, bytes)| {
         let (text, text_base64) = exact(bytes);
         TextLine { id: (&**id).into(), text, text_base64 }
     }))
 }
 
-fn unpack_texts(file: &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
+fn unpack_texts(file: &[u8]) -> Option<Texts> {
     let lines = unpack(file)?;
     let texts = lines.lines().map(|line| {
         let line: TextLine<'_> = serde_json::from_str(line).ok()?;
@@ -207,7 +210,7 @@ pub struct Shelf {
     /// Locked while a file is read, by anyone who reads behind the hot file.
     rows: Opened<Vec<Row>>,
     /// Locked while a file is read, and while one is written anew without an erased text.
-    texts: Opened<BTreeMap<String, Vec<u8>>>,
+    texts: Opened<Texts>,
 }
 
 impl Shelf {
@@ -249,7 +252,7 @@ impl Shelf {
     }
 
     /// The texts beside a segment.
-    pub(crate) fn texts(&self, segment: &Segment) -> Result<Arc<BTreeMap<String, Vec<u8>>>, Error> {
+    pub(crate) fn texts(&self, segment: &Segment) -> Result<Arc<Texts>, Error> {
         let mut opened = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         let name = segment.texts_file();
         if let Some((_, texts)) = opened.as_ref().filter(|(open, _)| *open == name) {

@@ -350,7 +350,8 @@ impl Reference {
             | Event::RecurrenceFired(_)
             | Event::RecurrenceSteered(_)
             | Event::FactIgnored(_)
-            | Event::FactParked(_) => {}
+            | Event::FactParked(_)
+            | Event::SegmentClosed(_) => {}
         }
     }
 
@@ -520,6 +521,20 @@ impl Model {
         model
     }
 
+    /// A holder whose lease has ended says that it is done.
+    fn finish_late(&mut self, lease: u8) {
+        let ended = &self.reference.ended;
+        let Some(held) = ended.get(usize::from(lease) % ended.len().max(1)).copied() else {
+            return;
+        };
+        let before = self.log.len();
+        let told = self.reference.told.contains(&held.lease);
+        assert_eq!(self.end(held, 0), told, "only a word that is repeated is taken");
+        let ends = self.log[before..].iter();
+        let stolen = ends.filter(|(event, _)| matches!(event, Event::AttemptFinished(_)));
+        assert_eq!(stolen.count(), 0, "a late finish changes nothing");
+    }
+
     fn step(&mut self, op: Op) {
         match op {
             Op::Add { priority, apart: Apart { alone, key }, local, pin, skill: wanted, after } => {
@@ -553,18 +568,7 @@ impl Model {
                 let hash = self.proposal_hash(task).unwrap_or_default();
                 self.steer(task, |task| Command::Refuse { task, hash, reason: None });
             }
-            Op::FinishLate { lease } => {
-                let ended = &self.reference.ended;
-                let Some(held) = ended.get(usize::from(lease) % ended.len().max(1)).copied() else {
-                    return;
-                };
-                let before = self.log.len();
-                let told = self.reference.told.contains(&held.lease);
-                assert_eq!(self.end(held, 0), told, "only a word that is repeated is taken");
-                let ends = self.log[before..].iter();
-                let stolen = ends.filter(|(event, _)| matches!(event, Event::AttemptFinished(_)));
-                assert_eq!(stolen.count(), 0, "a late finish changes nothing");
-            }
+            Op::FinishLate { lease } => self.finish_late(lease),
             Op::Record { lease, key, late } => self.record(lease, key, late),
             Op::Verdict { task, accepted, content } => self.verdict(task, accepted, content),
             Op::AskCritique { task } => {

@@ -135,7 +135,7 @@ async fn line_03_a_task_tells_the_words_of_the_reference_on_its_way() {
     assert_eq!(words(&task).await, ["completed", "pending_review"]);
     stand.reject(&task, &ack.submission_id, "too short", 1).await;
     assert_eq!(words(&task).await, ["requeue"]);
-    stand.advance(std::time::Duration::from_secs(60)).await;
+    stand.advance(std::time::Duration::from_mins(1)).await;
     runner.credit(1).await;
     let granted = runner.granted().await;
     let ack = runner.finish(&granted, support::finished()).await;

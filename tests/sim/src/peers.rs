@@ -176,17 +176,21 @@ impl World {
             self.peers.settle_in();
             return;
         }
-        if self.rng.random_ratio(1, 3) {
-            let usable = self.rng.random_ratio(2, 3);
-            self.peers.all[EXECUTOR].provider(usable);
-        } else if self.rng.random_ratio(1, 3) {
-            let number = self.rng.random_range(1..=RESIDENTS);
-            let skilled = self.rng.random_ratio(1, 2);
-            self.peers.all[SOCIETY].skilled(number, skilled);
-        } else {
-            let number = self.rng.random_range(1..=RESIDENTS);
-            let active = self.rng.random_ratio(2, 3);
-            self.peers.all[SOCIETY].resident(number, active);
+        match self.rng.random_range(0..9) {
+            0..=2 => {
+                let usable = self.rng.random_ratio(2, 3);
+                self.peers.all[EXECUTOR].provider(usable);
+            }
+            3..=4 => {
+                let number = self.rng.random_range(1..=RESIDENTS);
+                let skilled = self.rng.random_ratio(1, 2);
+                self.peers.all[SOCIETY].skilled(number, skilled);
+            }
+            _ => {
+                let number = self.rng.random_range(1..=RESIDENTS);
+                let active = self.rng.random_ratio(2, 3);
+                self.peers.all[SOCIETY].resident(number, active);
+            }
         }
         self.plan_within(60_000, Happening::News);
     }

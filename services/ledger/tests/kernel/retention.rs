@@ -295,10 +295,10 @@ async fn a_crash_between_any_two_steps_loses_and_repeats_nothing(mut world: Worl
             let mut texts = ledger.texts();
             let text = texts.plain(&format!("note {life} {turn}"));
             notes.insert(text.id.clone());
-            let noted = Submission::new(operator(), Command::Note { text });
-            let noted = noted.texts(texts.into_rows());
+            let writing = Submission::new(operator(), Command::Note { text });
+            let writing = writing.texts(texts.into_rows());
             let mut calls: Vec<_> = (0..8).map(|_| Box::pin(ledger.submit(add(1)))).collect();
-            let mut noting = Box::pin(ledger.submit(noted));
+            let mut noting = Box::pin(ledger.submit(writing));
             let mut forgetting =
                 Box::pin(ledger.submit(Submission::new(operator(), Command::Forget)));
             for call in &mut calls {

@@ -206,9 +206,9 @@ async fn what_peers_remember_is_compared_where_it_can_be() {
         [remembers(10, hash(10)), remembers(100, hash(100)), remembers(130, hash(130))];
     let false_words = [remembers(10, hash(9)), remembers(100, hash(9)), remembers(130, hash(9))];
     let named = |witnesses: &[Witness]| -> Vec<u64> {
-        let sequence = |finding: Finding| match finding {
-            Finding::Rewritten { sequence, .. } => sequence,
-            other => unreachable!("{other}"),
+        let sequence = |finding: Finding| {
+            let Finding::Rewritten { sequence, .. } = finding else { unreachable!("{finding}") };
+            sequence
         };
         victim.audit_with(witnesses).findings.into_iter().map(sequence).collect()
     };

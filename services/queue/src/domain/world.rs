@@ -103,6 +103,15 @@ pub struct Calendar {
 }
 
 impl Calendar {
+    /// A day begins where the one before it ended.
+    fn begin(&mut self, day: u64) {
+        if self.day > 0 {
+            self.day_began_us = self.day_ends_us();
+        }
+        self.day = day;
+        self.day_length = self.next_day_length;
+    }
+
     /// From 1.
     pub const fn week(&self) -> u64 {
         self.day.saturating_sub(1) / WEEK_DAYS + 1
@@ -264,13 +273,7 @@ impl World {
                 self.control_epoch = *control_epoch;
                 self.limits.clone_from(limits);
             }
-            Event::DayStarted(day) => {
-                if self.calendar.day > 0 {
-                    self.calendar.day_began_us = self.calendar.day_ends_us();
-                }
-                self.calendar.day = day.day;
-                self.calendar.day_length = self.calendar.next_day_length;
-            }
+            Event::DayStarted(day) => self.calendar.begin(day.day),
             Event::WorldTimeNoted { world_time_us } => {
                 self.noted_us = self.noted_us.max(*world_time_us);
             }

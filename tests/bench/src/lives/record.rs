@@ -119,9 +119,11 @@ impl Record {
                 faults.findings.push(broken.to_string());
                 return Ok(());
             }
-            let note = match Event::from(serde_json::from_slice::<Wire>(&row.payload)?) {
-                Event::Noted(note) if book.asked_for(note) => note,
-                Event::Noted(_) | Event::Fact(_) => {
+            let note = match Event::try_from(serde_json::from_slice::<Wire>(&row.payload)?) {
+                Ok(Event::Noted(note)) if book.asked_for(note) => note,
+                // The kernel's own.
+                Ok(Event::Closed(_)) => continue,
+                Ok(Event::Noted(_) | Event::Fact(_)) | Err(_) => {
                     faults.unasked += 1;
                     continue;
                 }
