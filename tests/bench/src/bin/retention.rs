@@ -99,7 +99,7 @@ async fn measure(args: &Args, folder: &Path) -> Result<(String, Vec<Sizes>)> {
     )?;
     writeln!(told, "{:>5} {:>9} {:>9} {:>9} {:>9}", "round", "rows", "hot", "segments", "views")?;
     for (at, number) in rounds.iter().zip(1..) {
-        let mib = |bytes: u64| hundredths(bytes * 100 >> 20);
+        let mib = |bytes: u64| hundredths((bytes * 100) >> 20);
         let (hot, segments, views) = (mib(at.hot), mib(at.segments), mib(at.views));
         writeln!(told, "{number:>5} {:>9} {hot:>9} {segments:>9} {views:>9}", at.rows)?;
     }
