@@ -4,8 +4,10 @@
 //! All calls share one path that knows bytes only, so that a method costs little more than its name.
 //! The submodules, one for each service, name the methods.
 
+pub(crate) mod bounties;
 pub(crate) mod cycles;
 pub(crate) mod follow;
+pub(crate) mod history;
 pub(crate) mod ledger;
 pub(crate) mod library;
 pub(crate) mod mail;
@@ -232,8 +234,10 @@ mod tests {
     fn every_method_that_is_called_is_in_the_contract() {
         let contract = contract();
         let used = [
+            bounties::METHODS,
             cycles::METHODS,
             follow::METHODS,
+            history::METHODS,
             ledger::METHODS,
             library::METHODS,
             mail::METHODS,

@@ -96,6 +96,8 @@ fn routes() -> AnyView {
             <Route path=path!("/world/library") view=pages::library::page/>
             <Route path=path!("/world/library/*path") view=pages::document::page/>
             <Route path=path!("/world/tokens") view=pages::tokens::page/>
+            <Route path=path!("/world/bounties") view=pages::bounties::page/>
+            <Route path=path!("/world/history") view=pages::history::page/>
             <Route path=path!("/settings") view=pages::settings::page/>
         </FlatRoutes>
     }

@@ -1,7 +1,9 @@
 //! One screen each.
 
+pub(crate) mod bounties;
 pub(crate) mod decision;
 pub(crate) mod document;
+pub(crate) mod history;
 pub(crate) mod inbox;
 pub(crate) mod library;
 pub(crate) mod now;
@@ -37,6 +39,8 @@ fn world_tabs(here: &'static str) -> AnyView {
         ("/world/rooms", "Rooms"),
         ("/world/library", "Library"),
         ("/world/tokens", "Tokens"),
+        ("/world/bounties", "Bounties"),
+        ("/world/history", "History"),
     ];
     let tab = |(address, label): (&'static str, &'static str)| {
         let current = (label == here).then_some("page");

@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a clock, fetches or touches the page: everything is tested natively.
 
+pub(crate) mod bounty;
 pub(crate) mod cycle;
 pub(crate) mod deed;
 pub(crate) mod edit;
@@ -9,6 +10,7 @@ pub(crate) mod event;
 pub(crate) mod feed;
 pub(crate) mod form;
 pub(crate) mod graph;
+pub(crate) mod history;
 pub(crate) mod library;
 pub(crate) mod link;
 pub(crate) mod mail;

@@ -1,6 +1,9 @@
 // The journeys of a person through the panel. They wait for what is on the page, never for time.
 
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { CRITIQUE, World, browser, document, script, signedIn } from "./world.mjs";
@@ -232,6 +235,45 @@ test("the human posts into a room", async () => {
   await page.getByLabel("Say something").fill("Good morning, all");
   await page.getByRole("button", { name: "Post as human" }).click();
   await page.getByRole("listitem").filter({ hasText: "Good morning, all" }).waitFor();
+});
+
+test("what an import brought is admitted, found and taken back", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "reference-"));
+  const files = {
+    "queue.json": {
+      tasks: [{ id: "buoy", prompt: "Describe the oldest buoy" }, { id: "anchor", prompt: "Describe the lost anchor" }],
+      failed: [{ id: "wreck", title: "Raise the wreck", errors: ["too deep for the winch"] }],
+    },
+    "bounties.json": [{ id: "map", title: "Map the coast", description: "All of it, from north to south", reward: 100 }],
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), JSON.stringify(text));
+  await world.ask("import", "reference", folder);
+  await rm(folder, { recursive: true });
+
+  await page.goto(new URL("/tasks?state=needs-you", world.link).href);
+  for (const name of ["buoy", "anchor"]) await rowOf(name).waitFor();
+  await page.getByLabel("Choose Describe the oldest buoy").click();
+  await page.getByLabel("Choose Describe the lost anchor").click();
+  await page.getByRole("toolbar").getByRole("button", { name: "Admit" }).click();
+  await page.getByText("2 tasks admitted").waitFor();
+
+  await page.getByRole("link", { name: "World" }).first().click();
+  await page.getByRole("link", { name: "History" }).click();
+  await page.getByLabel("Search the history").fill("winch");
+  await page.getByText("Raise the wreck").click();
+  await page.getByText("too deep for the winch").waitFor();
+
+  await page.getByRole("link", { name: "Bounties" }).click();
+  await page.getByText("140 tokens held for it").waitFor();
+  await page.getByRole("button", { name: "Take back" }).click();
+  await page.getByLabel("Why").fill("no");
+  await page.getByRole("button", { name: "Take it back" }).click();
+  await page.getByText("Has 2 characters, at least 3 are needed").waitFor();
+  await page.getByLabel("Why").fill("nobody wants it");
+  await page.getByRole("button", { name: "Take it back" }).click();
+  await page.getByText("No bounty is offered").waitFor();
+  await page.getByLabel("Show those that are over").check();
+  await page.getByText("Taken back: nobody wants it").waitFor();
 });
 
 test("the panel recovers by itself when the gateway was restarted", async () => {

@@ -22,6 +22,8 @@ pub(crate) async fn list() -> Answer<Vec<Room>> {
         title: wire.title,
         messages: wire.message_count,
         newest: wire::some_moment(wire.newest_time),
+        closed: wire.closed,
+        members: wire.member_ids,
     };
     Ok(answer.rooms.into_iter().map(room).collect())
 }
@@ -68,5 +70,6 @@ fn message(wire: pb::Message) -> Message {
         time: wire::moment(wire.posted_time),
         hidden: wire.hidden.then_some(wire.hidden_reason),
         task: wire.task_id,
+        unproven: wire.sender_unproven,
     }
 }

@@ -189,6 +189,7 @@ pub(crate) async fn step(task: String, step: Step) -> Answer<String> {
         Step::Pause => pause(key, task).await,
         Step::Resume => resume(key, task).await,
         Step::Requeue => requeue(key, task).await,
+        Step::Admit(hash) => admit(key, task, hash).await,
         Step::Cancel(why) => cancel(key, task, why).await,
         Step::Change(changes) => return change(key, task, changes).await.map(|(_, etag)| etag),
     };

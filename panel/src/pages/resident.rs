@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::history::{self, Named};
 use super::inbox::letters;
 use super::{part_of_address, title};
 use crate::api;
@@ -20,11 +21,14 @@ use crate::parts::shown::shown;
 use crate::parts::time;
 use crate::state::Page;
 use crate::state::cycle::Cycle;
+use crate::state::history::{Entry, Part};
 use crate::state::resident::{Journal, Memory, Posting, Resident, Wallet, cause_words};
 use crate::state::tone::Tone;
 
 /// Postings that are shown.
 const POSTINGS: u32 = 30;
+/// Entries of history that are shown.
+const PAST: usize = 10;
 
 /// The page.
 pub(crate) fn page() -> AnyView {
@@ -55,6 +59,9 @@ fn of(id: String) -> AnyView {
     let memories =
         about(&id, On::Society, |id| async move { api::residents::memories(&id, "").await });
     let journals = about(&id, On::Society, |id| async move { api::residents::journals(&id).await });
+    let past = about(&id, On::Society, |id| async move {
+        api::history::list(Part::Over, "", &id, String::new()).await
+    });
     let cycles = about(&id, On::Executor, |id| async move { api::cycles::of_resident(&id).await });
     Effect::new(move |_| {
         resident.value.with(|resident| {
@@ -71,6 +78,7 @@ fn of(id: String) -> AnyView {
                     {card("Memory", shown(memories, |all| memory_list(all)))}
                     {card("Latest cycles", shown(cycles, |all| cycle_list(all)))}
                     {card("Journal", shown(journals, |all| journal_list(all)))}
+                    {move || past.value.with(|page| page.as_ref().and_then(past_list))}
                 </div>
                 <aside class="task-side">
                     {card("Wallet", view! { {shown(wallet, wallet_bars)}{shown(postings, posting_list)} }.into_any())}
@@ -207,6 +215,20 @@ fn journal_list(journals: &[Journal]) -> AnyView {
         <ul class="postings">{journals.iter().map(line).collect_view()}</ul>
     }
     .into_any()
+}
+
+/// What it did before it came here. Nothing for a resident of this world.
+fn past_list(page: &Page<Entry>) -> Option<AnyView> {
+    if page.rows.is_empty() {
+        return None;
+    }
+    let shown = page.rows.iter().take(PAST);
+    let lines = shown.map(|entry| history::line(entry, Named::No)).collect_view();
+    let body = view! {
+        <ul class="history">{lines}</ul>
+        <p class="small"><a href="/world/history">"All of the history"</a></p>
+    };
+    Some(card("Before it came here", body.into_any()))
 }
 
 fn cycle_list(cycles: &[Cycle]) -> AnyView {

@@ -7,7 +7,7 @@ use crate::api;
 use crate::format;
 use crate::live::acting::Act;
 use crate::live::reading::read;
-use crate::live::{On, live};
+use crate::live::{Live, On, live};
 use crate::parts::badge;
 use crate::parts::empty::nothing;
 use crate::parts::field::{Field, LINE, Shape};
@@ -37,20 +37,39 @@ pub(crate) fn page() -> AnyView {
         live.on(&[On::Society]);
         api::rooms::list()
     });
+    // Where nothing can be said the form is not offered; a room of two is called by its title.
+    let about = Memo::new(move |_| {
+        known.value.with(|rooms| {
+            let named = chosen.get();
+            let room = rooms.as_ref()?.iter().find(|room| room.name == named)?;
+            let direct = !room.members.is_empty();
+            let title = direct.then(|| called(room, live)());
+            Some(About { title, closed: room.closed, direct })
+        })
+    });
     let list = move |rooms: &Vec<Room>| {
         let entry = |one: &Room| {
             let (name, here) = (one.name.clone(), one.name.clone());
             view! {
                 <li>
                     <a class="entry" href=format!("/world/rooms/{name}") aria-current=move || (chosen.get() == here).then_some("page")>
-                        <span class="entry-words"><b>{one.title.clone()}</b>
+                        <span class="entry-words"><b>{called(one, live)}</b>
                             <small class="soft">{format::counted(one.messages, "message", "messages")}</small></span>
                         {one.newest.map(time::ago)}
                     </a>
                 </li>
             }
         };
-        view! { <ul class="entries">{rooms.iter().map(entry).collect_view()}</ul> }.into_any()
+        let (direct, open): (Vec<_>, Vec<_>) =
+            rooms.iter().partition(|room| !room.members.is_empty());
+        let between = (!direct.is_empty()).then(|| {
+            view! {
+                <h2 class="folder-name">"Between two residents"</h2>
+                <ul class="entries">{direct.into_iter().map(entry).collect_view()}</ul>
+            }
+        });
+        view! { <ul class="entries">{open.into_iter().map(entry).collect_view()}</ul>{between} }
+            .into_any()
     };
     view! {
         <div class="page">
@@ -58,14 +77,31 @@ pub(crate) fn page() -> AnyView {
             {world_tabs("Rooms")}
             <div class="split rooms">
                 <nav class="split-list" aria-label="Rooms">{shown(known, list)}</nav>
-                <div class="split-detail">{move || said(chosen.get())}</div>
+                <div class="split-detail">{move || said(chosen.get(), about)}</div>
             </div>
         </div>
     }
     .into_any()
 }
 
-fn said(room: String) -> AnyView {
+/// What a room is called: one of two residents by their names as they are now.
+fn called(room: &Room, live: Live) -> impl Fn() -> String + Send + use<> {
+    let (title, members) = (room.title.clone(), room.members.clone());
+    move || match members.as_slice() {
+        [one, other] => format!("{} and {}", live.name(one), live.name(other)),
+        _ => title.clone(),
+    }
+}
+
+/// What a page must know of a room beside its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct About {
+    title: Option<String>,
+    closed: bool,
+    direct: bool,
+}
+
+fn said(room: String, about: Memo<Option<About>>) -> AnyView {
     let live = live();
     let messages = read({
         let room = room.clone();
@@ -84,9 +120,23 @@ fn said(room: String) -> AnyView {
         let lines: Vec<_> = page.rows.iter().map(message).collect();
         view! { <ol class="messages">{lines}</ol>{more} }.into_any()
     };
+    let named = format::capital(&format::words(&room));
+    let heading = move || {
+        let title = about.with(|about| about.as_ref().and_then(|about| about.title.clone()));
+        title.unwrap_or_else(|| named.clone())
+    };
+    let closed = Memo::new(move |_| about.with(|about| about.as_ref().is_some_and(|it| it.closed)));
+    let direct = Memo::new(move |_| about.with(|about| about.as_ref().is_some_and(|it| it.direct)));
+    let form = move || match (closed.get(), direct.get()) {
+        (false, _) => post(room.clone()),
+        (true, true) => {
+            nothing("What two residents wrote to each other. Only they and you read it.")
+        }
+        (true, false) => nothing("This room is closed: it can be read."),
+    };
     view! {
-        <h2>{format::capital(&format::words(&room))}</h2>
-        {post(room)}
+        <h2>{heading}</h2>
+        {form}
         {shown(messages, body)}
     }
     .into_any()
@@ -94,6 +144,9 @@ fn said(room: String) -> AnyView {
 
 fn message(message: &Message) -> AnyView {
     let mood = (!message.mood.is_empty()).then(|| badge::tag(message.mood.clone()));
+    let unproven = message.unproven.then(|| {
+        view! { <span class="tag" title="It came from another world, and nothing proves who wrote it">"sender not proven"</span> }
+    });
     let about = (!message.task.is_empty())
         .then(|| view! { <span class="soft">"about "{task_link(&message.task)}</span> });
     let text = match &message.hidden {
@@ -104,7 +157,7 @@ fn message(message: &Message) -> AnyView {
         <li class="message">
             {mark::mark(&message.author)}
             <div>
-                <p class="letter-head">{mark::name(&message.author)}{mood}{about}{time::ago(message.time)}</p>
+                <p class="letter-head">{mark::name(&message.author)}{unproven}{mood}{about}{time::ago(message.time)}</p>
                 {text}
                 {hide(message)}
             </div>

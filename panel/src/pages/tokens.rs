@@ -77,6 +77,9 @@ fn way((from, to, tokens): &(String, String, i64)) -> AnyView {
 fn account(account: &str) -> AnyView {
     match account.split_once(':') {
         Some(("free", resident)) => mark::name(resident),
+        Some(("escrow", _)) => {
+            view! { <a class="name" href="/world/bounties">"held for a bounty"</a> }.into_any()
+        }
         Some((kind, resident)) => {
             view! { {mark::name(resident)}" ("{kind.to_owned()}")" }.into_any()
         }

@@ -18,6 +18,8 @@ pub(crate) enum Deed {
     Resume,
     /// Opened again.
     Requeue,
+    /// Admitted, each as it was listed.
+    Admit,
     /// Cancelled, and why.
     Cancel(String),
     /// Given this priority.
@@ -37,6 +39,8 @@ pub(crate) enum Step {
     Resume,
     /// Open it again.
     Requeue,
+    /// Admit it, as its digest says.
+    Admit(Vec<u8>),
     /// Cancel it, and why.
     Cancel(String),
     /// Change its fields.
@@ -50,6 +54,7 @@ impl Deed {
             Self::Pause => "set aside".to_owned(),
             Self::Resume => "taken up again".to_owned(),
             Self::Requeue => "opened again".to_owned(),
+            Self::Admit => "admitted".to_owned(),
             Self::Cancel(_) => "cancelled".to_owned(),
             Self::Priority(priority) => format!("given priority {priority}"),
             Self::Tag(tag) => format!("tagged {tag}"),
@@ -63,6 +68,10 @@ impl Deed {
             Self::Pause => (task.state != State::Paused).then_some(Step::Pause),
             Self::Resume => Some(Step::Resume),
             Self::Requeue => Some(Step::Requeue),
+            // What is no proposal is at work already.
+            Self::Admit => {
+                (task.state == State::Proposed).then(|| Step::Admit(task.proposal_hash.clone()))
+            }
             Self::Cancel(why) => Some(Step::Cancel(why.clone())),
             Self::Priority(priority) => (task.priority != *priority)
                 .then(|| change(task, "priority", *priority, task.tags.clone())),
@@ -84,7 +93,7 @@ impl Deed {
             Self::Pause => Some(Step::Resume),
             Self::Resume => Some(Step::Pause),
             // A task that was cancelled never runs again; one that was opened is at work already.
-            Self::Requeue | Self::Cancel(_) => None,
+            Self::Requeue | Self::Admit | Self::Cancel(_) => None,
             Self::Priority(_) => Some(change(&before, "priority", task.priority, Vec::new())),
             Self::Tag(_) | Self::Untag(_) => {
                 Some(change(&before, "tags", task.priority, task.tags.clone()))
@@ -201,6 +210,10 @@ mod tests {
         assert_eq!(Deed::Priority(5).step(&task("a")), None);
         assert_eq!(Deed::Tag("sea".into()).step(&task("a")), None);
         assert_eq!(Deed::Untag("land".into()).step(&task("a")), None);
+        assert_eq!(Deed::Admit.step(&task("a")), None);
+        let proposal_hash = vec![7; 32];
+        let proposed = Task { state: State::Proposed, proposal_hash, ..task("a") };
+        assert_eq!(Deed::Admit.step(&proposed), Some(Step::Admit(vec![7; 32])));
     }
 
     #[test]

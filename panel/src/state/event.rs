@@ -85,7 +85,11 @@ impl Event {
     /// The task it is about. Empty: none.
     pub(crate) fn task(&self) -> &str {
         match self.text("taskId") {
-            "" => self.part("owner").text("taskId"),
+            "" => match self.part("owner").text("taskId") {
+                // A proposal holds the task as an addition does.
+                "" => self.part("task").text("taskId"),
+                task => task,
+            },
             task => task,
         }
     }

@@ -97,6 +97,7 @@ pub(crate) fn cause_words(cause: &str) -> &str {
         "price" => "price of an action",
         "welcome" => "welcome",
         "import" => "brought along",
+        "bounty" => "prize of a bounty",
         "undo" => "undone",
         other => other,
     }

@@ -13,6 +13,10 @@ pub(crate) struct Room {
     pub(crate) messages: u64,
     /// When the newest was posted.
     pub(crate) newest: Option<Timestamp>,
+    /// Whether nothing can be said there.
+    pub(crate) closed: bool,
+    /// The two of a room of direct messages. Empty: it is a room for all.
+    pub(crate) members: Vec<String>,
 }
 
 /// A message.
@@ -34,4 +38,6 @@ pub(crate) struct Message {
     pub(crate) hidden: Option<String>,
     /// The task it is about. Empty: none.
     pub(crate) task: String,
+    /// Whether nothing proves who wrote it.
+    pub(crate) unproven: bool,
 }

@@ -151,9 +151,7 @@ fn of_tasks(event: &Event, tell: Telling<'_>) -> Option<Told> {
     use Weight::{Alarm, Normal, Notable, Quiet};
     Some(match event.kind.as_str() {
         "task_added" => tell.task().words(" was added").weighs(Notable),
-        "task_proposed" => {
-            tell.who("A resident").words(" proposes a task: admit or refuse it").weighs(Alarm)
-        }
+        "task_proposed" => tell.task().words(" was proposed: admit or refuse it").weighs(Alarm),
         "task_admitted" => tell.task().words(" was admitted").weighs(Notable),
         "task_split" => tell.task().words(" was split into smaller tasks").weighs(Notable),
         "task_ready" => tell.task().words(" can start").weighs(Quiet),
@@ -363,6 +361,14 @@ fn of_society(event: &Event, tell: Telling<'_>) -> Option<Told> {
                 .room(event.text("room"))
                 .weighs(Normal)
         }
+        "bounty_opened" => {
+            let escrow = format::number(event.number("escrowTokens"));
+            tell.words(&format!("A bounty was opened, {escrow} tokens held for it")).weighs(Notable)
+        }
+        "bounty_cancelled" => {
+            tell.words("A bounty was taken back and its tokens returned").weighs(Notable)
+        }
+        "history_kept" => tell.words("History of another world was kept").weighs(Quiet),
         "item_imported" => tell.words("Taken over from another world").weighs(Quiet),
         "message_hidden" => {
             tell.words("A message was hidden in ").room(event.text("room")).weighs(Notable)

@@ -15,7 +15,7 @@ use crate::parts::dialog::dialog;
 use crate::parts::field::{Field, LINE, choice};
 use crate::parts::icon::icon;
 use crate::state::deed::{CHOSEN_MAX, Choice, Deed, Outcome, Step};
-use crate::state::task::Task;
+use crate::state::task::{State, Task};
 use crate::state::view::View;
 use crate::state::window::Window;
 
@@ -215,6 +215,11 @@ impl Bulk {
                     on:click=move |_| self.run(deed.clone())>{label}</button>
             }
         };
+        // Only proposals are admitted: without one the button would do nothing.
+        let proposed = Memo::new(move |_| {
+            let is_proposed = |task: &Arc<Task>| task.state == State::Proposed;
+            self.choice.with(|choice| choice.tasks().iter().any(is_proposed))
+        });
         let priority = move |event: leptos::ev::Event| {
             let value = event_target_value(&event).parse();
             let select: web_sys::HtmlSelectElement = event_target(&event);
@@ -237,6 +242,7 @@ impl Bulk {
         view! {
             <div class="bulk-bar" role="toolbar" aria-label="What to do with the chosen tasks">
                 <b class="num">{move || format::count(count.get() as u64)}" chosen"</b>
+                {move || proposed.get().then(|| button("Admit", Deed::Admit))}
                 {button("Set aside", Deed::Pause)}
                 {button("Take up again", Deed::Resume)}
                 {button("Open again", Deed::Requeue)}
