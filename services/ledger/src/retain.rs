@@ -42,11 +42,14 @@ pub(crate) struct Retaining {
     closed: u64,
     closed_hash: Hash,
     building: Option<JoinHandle<Result<Outcome, Error>>>,
-    /// Texts that were erased since the building began.
-    erased: BTreeSet<String>,
+    /// What an erasure waited for; the next turn takes it.
+    built: Option<Result<Outcome, Error>>,
     /// Nothing is due before.
     not_before: Timestamp,
     leaving: Option<Going>,
+    /// Whether rows of a closed segment stay because its file is not as it was closed. It ends with a
+    /// start that finds the file.
+    stuck: bool,
 }
 
 /// What is on its way out of the hot file.
@@ -90,14 +93,17 @@ impl Retaining {
         let closed = last.map_or(0, Segment::last);
         forget_unclosed(reader, closed)?;
         let genesis = chain::genesis(reader.head()?.ledger);
+        let left = left_behind(reader, &segments)?;
+        let stuck = matches!(left, Left::Stuck);
         Ok(Self {
             policy,
             closed,
             closed_hash: last.map_or(genesis, |segment| segment.note.last_hash),
             building: None,
-            erased: BTreeSet::new(),
+            built: None,
             not_before: Timestamp::EPOCH,
-            leaving: left_behind(reader, &segments)?,
+            leaving: left.going(),
+            stuck,
         })
     }
 
@@ -128,10 +134,27 @@ impl Retaining {
         }
     }
 
-    /// Texts are being erased: what is being built must not have them.
-    pub(crate) fn erased(&mut self, ids: &[String]) {
-        if self.building.is_some() {
-            self.erased.extend(ids.iter().cloned());
+    /// Texts were erased, and are to be on no disk when this returns: what is being built is waited
+    /// for, because it may have read them before, and must not have them.
+    pub(crate) fn erased(&mut self, ids: &[String], reader: &dyn Reader) {
+        if let Some(building) = self.building.take() {
+            self.built = Some(joined(building));
+        }
+        match &self.built {
+            Some(Ok(Outcome::Built(built))) if built.texts.iter().any(|id| ids.contains(id)) => {
+                forget(reader, built.segment.first(), built.segment.last());
+                self.built = None;
+            }
+            // What failed may have left a file with texts.
+            Some(Err(_)) => self.tidy(reader),
+            Some(Ok(_)) | None => {}
+        }
+    }
+
+    /// Removes what building left and no event names.
+    fn tidy(&self, reader: &dyn Reader) {
+        if let Err(error) = forget_unclosed(reader, self.closed) {
+            tracing::error!(error = &error as &dyn std::error::Error, "files of a segment stay");
         }
     }
 
@@ -142,12 +165,9 @@ impl Retaining {
         erasing: &[String],
         reader: &dyn Reader,
     ) -> Option<Built> {
-        let finished = self.building.take_if(|thread| thread.is_finished())?;
-        let outcome = finished.join().unwrap_or_else(|_| Err(Error::corrupt("a panic")));
-        let mut erased = std::mem::take(&mut self.erased);
-        erased.extend(erasing.iter().cloned());
-        match outcome {
-            Ok(Outcome::Built(built)) if built.texts.iter().any(|id| erased.contains(id)) => {
+        let finished = self.building.take_if(|thread| thread.is_finished()).map(joined);
+        match finished.or_else(|| self.built.take())? {
+            Ok(Outcome::Built(built)) if built.texts.iter().any(|id| erasing.contains(id)) => {
                 // It holds a text that nobody may read any more: it is built again without.
                 forget(reader, built.segment.first(), built.segment.last());
                 None
@@ -159,6 +179,7 @@ impl Retaining {
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "no segment is closed");
+                self.tidy(reader);
                 self.not_before = now + PAUSE;
                 None
             }
@@ -182,8 +203,9 @@ impl Retaining {
     ) {
         let Some(policy) = self.policy else { return };
         let wanted = self.closed + policy.segment_rows + policy.keep_rows;
-        let busy = self.building.is_some() || self.leaving.is_some();
-        if busy || head < wanted || now < self.not_before {
+        let busy = self.building.is_some() || self.built.is_some() || self.leaving.is_some();
+        // Rows that are nowhere else must not leave behind a later segment.
+        if busy || self.stuck || head < wanted || now < self.not_before {
             return;
         }
         let (closed, closed_hash) = (self.closed, self.closed_hash);
@@ -204,11 +226,36 @@ impl Retaining {
     }
 }
 
+/// How a build ended.
+fn joined(building: JoinHandle<Result<Outcome, Error>>) -> Result<Outcome, Error> {
+    building.join().unwrap_or_else(|_| Err(Error::corrupt("a panic")))
+}
+
+/// What closed segments hold and the hot file still has.
+enum Left {
+    /// Nothing.
+    Nothing,
+    /// This, which goes on leaving.
+    Going(Going),
+    /// Rows whose file is not there or is not the one that was closed: they stay, and so does all that
+    /// is newer.
+    Stuck,
+}
+
+impl Left {
+    fn going(self) -> Option<Going> {
+        match self {
+            Self::Going(going) => Some(going),
+            Self::Nothing | Self::Stuck => None,
+        }
+    }
+}
+
 /// What closed segments hold and the hot file still has, after a crash in between.
-fn left_behind(reader: &dyn Reader, segments: &[Segment]) -> Result<Option<Going>, Error> {
+fn left_behind(reader: &dyn Reader, segments: &[Segment]) -> Result<Left, Error> {
     let hot_from = reader.hot_from()?;
     let Some(segment) = segments.last().filter(|segment| segment.last() >= hot_from) else {
-        return Ok(None);
+        return Ok(Left::Nothing);
     };
     // Nothing leaves of which the file is not there or is not the one that was closed.
     let files = segments.iter().filter(|segment| segment.last() >= hot_from);
@@ -222,22 +269,24 @@ fn left_behind(reader: &dyn Reader, segments: &[Segment]) -> Result<Option<Going
     match texts.collect::<Result<Vec<Vec<String>>, Error>>() {
         Ok(texts) => {
             let (texts, left) = (texts.concat(), hot_from.saturating_sub(1));
-            Ok(Some(Going { texts, left, last: segment.last() }))
+            Ok(Left::Going(Going { texts, left, last: segment.last() }))
         }
         Err(error @ (Error::Away { .. } | Error::Corrupt { .. })) => {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "rows stay in the hot file that should have left it");
-            Ok(None)
+            Ok(Left::Stuck)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Removes texts of segments that were never closed: an erasure would not find them.
+/// Removes texts of segments that were never closed: an erasure would not find them. Files about rows
+/// that this log has not come to belong to a newer state of it, which somebody may put back.
 fn forget_unclosed(reader: &dyn Reader, closed: u64) -> Result<(), Error> {
-    let files = reader.shelf().files();
+    let (files, head) = (reader.shelf().files(), reader.head()?.sequence);
     for name in files.names()? {
-        let unclosed = segment::first_of_texts_file(&name).is_some_and(|first| first > closed);
+        let rows = segment::rows_of_texts_file(&name);
+        let unclosed = rows.is_some_and(|(first, last)| first > closed && last <= head);
         if unclosed || name.ends_with(".partial") {
             files.remove(&name)?;
         }

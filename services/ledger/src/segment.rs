@@ -69,9 +69,10 @@ pub fn texts_file(first: u64, last: u64) -> String {
     format!("{first}-{last}.texts.zst")
 }
 
-/// The first row of the segment that a file with texts belongs to.
-pub(crate) fn first_of_texts_file(name: &str) -> Option<u64> {
-    name.strip_suffix(".texts.zst")?.split_once('-')?.0.parse().ok()
+/// The first and the last row of the segment that a file with texts belongs to.
+pub(crate) fn rows_of_texts_file(name: &str) -> Option<(u64, u64)> {
+    let (first, last) = name.strip_suffix(".texts.zst")?.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
 }
 
 /// One row, as a line: its payload as it is where it is UTF-8, otherwise in base 64.

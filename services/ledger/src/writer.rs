@@ -661,7 +661,7 @@ impl<A: Aggregate> Writer<A> {
         if let Some(keys) = &self.keys {
             keys.erase(ids)?;
         }
-        self.retaining.erased(ids);
+        self.retaining.erased(ids, &*self.store.reader());
         self.projecting.tidy()?;
         self.store.finish_erasures(ids)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::counter::{Command, Counters};
 use crate::world::{Totals, World, add, close, operator};
-use vivarium_ledger::ledger::Running;
+use vivarium_ledger::ledger::{ByHand, Running};
 use vivarium_ledger::store::{self, Reader};
 use vivarium_ledger::{Error, Ledger, Options, Retention, Row, Submission, View, audit};
 use vivarium_types::Reason;
@@ -24,6 +24,7 @@ crate::world::on_every_store!(
     a_crash_between_any_two_steps_loses_and_repeats_nothing,
     without_its_files_a_ledger_says_from_where_it_vouches,
     without_its_files_a_start_that_needs_them_is_refused_and_loses_nothing,
+    rows_whose_file_is_not_as_it_was_closed_stay_and_so_does_all_that_is_newer,
 );
 
 /// Small enough that a test fills many segments.
@@ -396,4 +397,52 @@ async fn without_its_files_a_start_that_needs_them_is_refused_and_loses_nothing(
     }
     let replayed = vivarium_ledger::snapshot::replay::<Counters>(&*reader, None, u64::MAX);
     assert_eq!(replayed.expect("it replays").state.totals["a"], 8 * 38);
+}
+
+async fn rows_whose_file_is_not_as_it_was_closed_stay_and_so_does_all_that_is_newer(
+    mut world: World,
+) {
+    // This life ends behind the commit that closes the first segment: its rows have not left.
+    let (ledger, mut by_hand) = world.open_by_hand(options(SMALL));
+    let reader = ledger.reader();
+    while reader.segments().expect("readable").is_empty() {
+        turn_of(&ledger, &mut by_hand, 10).await;
+    }
+    assert_eq!(reader.hot_from().expect("readable"), 1);
+    drop((ledger, by_hand));
+    let name = reader.segments().expect("readable")[0].note.file.clone();
+    let files = reader.shelf().files();
+    let whole = files.get(&name).expect("readable").expect("it is there");
+    files.put(&name, b"something else").expect("it is written");
+
+    let (ledger, mut by_hand) = world.open_by_hand(options(SMALL));
+    for _ in 0..100 {
+        turn_of(&ledger, &mut by_hand, 10).await;
+    }
+    let reader = ledger.reader();
+    let head = reader.head().expect("readable").sequence;
+    assert!(head > 1_000, "many segments could have closed: {head}");
+    assert_eq!(reader.hot_from().expect("readable"), 1, "the only good copy stays");
+    assert_eq!(all(&*reader).len() as u64, head);
+    drop((ledger, by_hand));
+
+    reader.shelf().files().put(&name, &whole).expect("it is put back");
+    let (ledger, running) = world.open_with(options(SMALL));
+    ledger.submit(add(1)).await.expect("it is accepted");
+    begins_at(&ledger, 501).await;
+    assert_eq!(sound(&*ledger.reader()).vouched_from, 1);
+    close(ledger, running);
+}
+
+/// One turn with so many commands, and a moment for what is built beside the writer.
+async fn turn_of(ledger: &Ledger<Counters>, by_hand: &mut ByHand<Counters>, commands: usize) {
+    let mut calls: Vec<_> = (0..commands).map(|_| Box::pin(ledger.submit(add(1)))).collect();
+    for call in &mut calls {
+        assert!(futures::poll!(call).is_pending());
+    }
+    by_hand.turn().expect("it commits");
+    for call in calls {
+        call.await.expect("it is accepted");
+    }
+    tokio::time::sleep(Duration::from_millis(2)).await;
 }

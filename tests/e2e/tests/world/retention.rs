@@ -13,7 +13,7 @@ use vivarium_types::Reason;
 
 /// Small enough that some hundred tasks fill several segments.
 const SETTINGS: [(&str, &str); 1] =
-    [("ledger", "keep_for = \"0s\"\nkeep_rows = 100\nsegment_rows = 100\n")];
+    [("ledger", "retention = true\nkeep_for = \"0s\"\nkeep_rows = 100\nsegment_rows = 100\n")];
 /// Tasks of one request.
 const BATCH: usize = 20;
 

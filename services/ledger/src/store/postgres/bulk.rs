@@ -39,7 +39,7 @@ ON CONFLICT (peer) DO UPDATE SET
 const SEGMENTS: &str = "
 INSERT INTO segments SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[],
   $5::text[], $6::bytea[], $7::bigint[], $8::text[], $9::text[])";
-const ROWS_LEAVE: &str = "DELETE FROM events WHERE sequence <= ALL($1::bigint[])";
+const ROWS_LEAVE: &str = "DELETE FROM events WHERE sequence <= ($1::bigint[])[1]";
 const TEXTS_LEAVE: &str = "DELETE FROM texts WHERE id = ANY($1::text[])";
 
 type Column<'a> = Box<dyn ToSql + Sync + 'a>;

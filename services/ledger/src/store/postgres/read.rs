@@ -36,7 +36,10 @@ const CHECKPOINTS: &str =
 const SNAPSHOT: &str = "
 SELECT sequence, bytes FROM snapshots
 WHERE sequence = (SELECT max(sequence) FROM snapshots WHERE sequence <= $1) ORDER BY part";
-const KEEP_PART: &str = "INSERT INTO snapshots VALUES ($1, $2, $3)";
+/// Two threads may keep the snapshot behind one row at once; it is the same.
+const KEEP_PART: &str = "
+INSERT INTO snapshots VALUES ($1, $2, $3)
+ON CONFLICT (sequence, part) DO UPDATE SET bytes = excluded.bytes";
 const FORGET_SAME: &str = "DELETE FROM snapshots WHERE sequence = $1";
 const FORGET_OLD: &str = "
 DELETE FROM snapshots WHERE sequence NOT IN (
