@@ -77,6 +77,8 @@ pub struct Task {
     pub run_limit: Duration,
     /// Feedback on earlier attempts, newest first.
     pub feedback: Vec<String>,
+    /// How many entries of it, the last ones, came from elsewhere and were let pass by nobody yet.
+    pub feedback_brought: usize,
     /// What its resident is for the cycle.
     pub hat: Option<Hat>,
 }

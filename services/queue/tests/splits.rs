@@ -168,6 +168,38 @@ async fn a_proposal_waits_for_a_human_who_admits_what_was_read_or_refuses_it() {
 }
 
 #[tokio::test]
+async fn a_proposal_can_be_read_as_it_was_and_tells_what_feedback_it_brought() {
+    let stand = Stand::new().await;
+    let proposed = pb::ProposedTask {
+        spec: Some(spec("Draw a map")),
+        why: "moving house".into(),
+        feedback: vec!["too small".into(), "no scale".into()],
+    };
+    let request = pb::ProposeTasksRequest { request_id: stand.request_id(), tasks: vec![proposed] };
+    let answer = stand.tasks().propose_tasks(request).await.expect("it is proposed");
+    let id = answer.into_inner().task_ids.remove(0);
+    let sequence = stand.head().await;
+    let proposal_hash = stand.task(&id).await.proposal_hash;
+    let request =
+        pb::AdmitTaskRequest { request_id: stand.request_id(), task: id.clone(), proposal_hash };
+    stand.tasks().admit_task(request).await.expect("it is admitted");
+    let mut runner = stand.runner(1).await;
+    let grant = granted(&mut runner, &id).await;
+    assert_eq!(grant.task.as_ref().map(|task| task.feedback_brought), Some(2));
+    let ack = runner.finish(&grant, support::finished()).await;
+    stand.reject(&id, &ack.submission_id, "still no scale", 1).await;
+    let now = stand.task(&id).await;
+    assert_eq!((now.feedback.len(), now.feedback_brought), (3, 2), "the last ones were brought");
+
+    let as_of = Some(pb::AsOf { moment: Some(pb::as_of::Moment::Sequence(sequence)) });
+    let request = pb::GetTaskRequest { task: id.clone(), as_of, min_position: None };
+    let then = stand.tasks().get_task(request).await.expect("it was there").into_inner();
+    let then = then.task.expect("a task");
+    assert_eq!((then.state(), then.why.as_str()), (pb::TaskState::Proposed, "moving house"));
+    assert_eq!(then.feedback, ["too small", "no scale"]);
+}
+
+#[tokio::test]
 async fn proposals_that_repeat_themselves_or_come_too_often_are_refused_by_reason() {
     let stand = Stand::new().await;
     let task = stand.add(spec(ASKED)).await;

@@ -68,14 +68,19 @@ pub(super) async fn run(console: &Console, wanted: &Reference) -> Result<(), Fai
         report,
         residents: BTreeMap::new(),
     };
-    taking.people(people).await?;
-    taking.wallets(wallets).await?;
-    taking.messages(messages).await?;
-    taking.letters(letters).await?;
-    taking.bounties(bounties).await?;
-    taking.tasks(tasks).await?;
-    taking.history(told).await?;
-    taking.report.tell(console.json, wanted.dry_run)
+    let taken = async {
+        taking.people(people).await?;
+        taking.wallets(wallets).await?;
+        taking.messages(messages).await?;
+        taking.letters(letters).await?;
+        taking.bounties(bounties).await?;
+        taking.history(told).await?;
+        taking.tasks(tasks).await
+    };
+    let taken = taken.await;
+    // What was taken stays taken, whatever stopped the rest.
+    let told = taking.report.tell(console.json, wanted.dry_run);
+    taken.and(told)
 }
 
 /// An offset such as +02:00, as the operator gave it.

@@ -485,5 +485,9 @@ fn looked_at(grant: &Grant) -> Vec<policy::Part<'_>> {
     parts.extend(task.constraints.iter().map(|text| part("constraints", text.as_str(), false)));
     parts.extend(task.preferences.iter().map(|text| part("preferences", text.as_str(), false)));
     parts.extend(task.anti_goals.iter().map(|text| part("anti_goals", text.as_str(), true)));
+    // What is said in this world of earlier attempts can hold up nothing; what came from elsewhere
+    // is for the human.
+    let brought = task.feedback.iter().rev().take(task.feedback_brought);
+    parts.extend(brought.map(|text| part("feedback", text.as_str(), true)));
     parts
 }

@@ -231,9 +231,12 @@ impl Queue {
                     left -= 1;
                     let known = self.tasks.get(&task);
                     let number = known.map_or(0, |task| task.attempt_count + 1);
-                    let most = known.map_or(Mode::DocsOnly, |task| task.spec().level_max);
                     let own = resident.map(|_| RESIDENT_LEVEL);
                     let works = purpose != Purpose::Critique;
+                    // Who criticises reads, and changes nothing.
+                    let most = known
+                        .filter(|_| works)
+                        .map_or(Mode::DocsOnly, |task| task.spec().level_max);
                     events.push(Event::LeaseGranted(Box::new(Granted {
                         lease: cx.mint(),
                         attempt: works.then(|| cx.mint()),

@@ -393,6 +393,8 @@ pub struct Task {
     pub last_resident: Option<ResidentId>,
     /// Feedback on rejected attempts, newest first.
     pub feedback: Vec<TextRef>,
+    /// How many entries of it, the last ones, came along with the proposal.
+    pub brought: usize,
     /// What was rejected last in this series.
     pub rejected_hash: Option<Hash>,
     /// Settled cost of all attempts.
@@ -431,8 +433,9 @@ impl Task {
     /// The task behind a proposal.
     pub fn proposed(proposed: &Proposed, meta: &Meta) -> Self {
         let (why, likeness) = (Some(proposed.why.clone()), Some(proposed.likeness));
-        let feedback = proposed.feedback.clone();
-        Self { proposed: true, why, likeness, feedback, ..Self::new(&proposed.added, meta) }
+        let (feedback, brought) = (proposed.feedback.clone(), proposed.feedback.len());
+        let task = Self::new(&proposed.added, meta);
+        Self { proposed: true, why, likeness, feedback, brought, ..task }
     }
 
     /// The task behind its addition.
@@ -455,6 +458,7 @@ impl Task {
             declined: BTreeSet::new(),
             last_resident: None,
             feedback: Vec::new(),
+            brought: 0,
             rejected_hash: None,
             cost: MicroUsd::ZERO,
             series_cost: MicroUsd::ZERO,
@@ -751,7 +755,9 @@ impl Task {
 
     fn hear(&mut self, feedback: &[TextRef]) {
         self.feedback.splice(0..0, feedback.iter().cloned());
+        let over = self.feedback.len().saturating_sub(FEEDBACK_MAX);
         self.feedback.truncate(FEEDBACK_MAX);
+        self.brought = self.brought.saturating_sub(over);
     }
 
     fn enter(&mut self, state: State, meta: &Meta) {

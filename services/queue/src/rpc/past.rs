@@ -63,9 +63,14 @@ pub(super) async fn task(desk: &Desk, name: &str, place: u64) -> Result<Option<p
     for text in &record.task.feedback {
         feedback.extend(desk.ledger.text(&text.id).await.map_err(broken)?);
     }
+    let why = match &record.task.why {
+        Some(why) => desk.text(&why.id).await?,
+        None => String::new(),
+    };
     let mut task = show::record(record, None);
     task.attempts = attempts.into_iter().map(show::attempt).collect();
     task.feedback = feedback;
+    task.why = why;
     Ok(Some(task))
 }
 
@@ -113,6 +118,7 @@ fn replayed(reader: &dyn Reader, steps: &[u64]) -> Result<Option<Task>, store::E
         let (event, meta) = read(&row).ok_or_else(|| corrupt(*sequence))?;
         match (&mut task, &event) {
             (None, Event::TaskAdded(added)) => task = Some(Task::new(added, &meta)),
+            (None, Event::TaskProposed(proposed)) => task = Some(Task::proposed(proposed, &meta)),
             (Some(task), event) => task.apply(event, &meta),
             (None, _) => {}
         }

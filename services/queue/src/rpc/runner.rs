@@ -22,8 +22,8 @@ use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::run_request::Message as Said;
 use vivarium_proto::queue::v1::run_response::Message as Answer;
 use vivarium_proto::queue::v1::runner_service_server::RunnerService;
-use vivarium_types::Actor;
 use vivarium_types::ids::{InstanceId, LeaseId, TaskId};
+use vivarium_types::{Actor, Timestamp};
 
 use super::{Desk, effects, proposals, refusal};
 use crate::domain::Command;
@@ -31,6 +31,7 @@ use crate::domain::event::{CritiqueOutcome, Event, HaltAck, Wire, write};
 use crate::domain::lease::{Granted, Purpose};
 use crate::domain::retry::Class;
 use crate::domain::volatile::Beat;
+use crate::domain::world::Mode;
 use tasks::{Known, Work};
 
 pub(super) mod plans;
@@ -250,15 +251,15 @@ impl Session {
         let (reply, beats) = oneshot::channel();
         let instance = self.instance;
         let touched = self.desk.ledger.touch(move |queue| {
-            drop(reply.send(queue.beat(instance, &held)));
+            drop(reply.send((queue.beat(instance, &held), queue.world.mode)));
         });
         touched.map_err(refusal)?;
-        let Ok(beats) = beats.await else { return Ok(Err(Gone)) };
+        let Ok((beats, mode)) = beats.await else { return Ok(Err(Gone)) };
         let mut renewed = Vec::new();
         for beat in beats {
             match beat {
                 Beat::Renewed(lease) => {
-                    let capability = self.capability(&lease.granted, lease.token)?;
+                    let capability = self.capability(&lease.granted, mode, lease.token)?;
                     let lease_id = lease.granted.lease.to_string();
                     renewed.push(pb::RenewedLease { lease_id, capability });
                 }
@@ -347,7 +348,7 @@ impl Session {
             ttl: Some(write::span(granted.ttl)),
             control_epoch: granted.control_epoch,
             mode: write::mode(granted.level.min(known.mode)).into(),
-            capability: self.capability(granted, token)?,
+            capability: self.capability(granted, known.mode, token)?,
             day: granted.day,
             budget_left_micro_usd: left.get(),
             may_split: family.may_split,
@@ -360,22 +361,27 @@ impl Session {
 
     /// The signed word that a lease is held, for one more ttl. Under the lease of a local task nobody
     /// acts at another service, so nothing is signed for it.
-    fn capability(&self, granted: &Granted, token: u64) -> Result<String, Refusal> {
+    fn capability(&self, granted: &Granted, world: Mode, token: u64) -> Result<String, Refusal> {
         if granted.purpose == Purpose::Local {
             return Ok(String::new());
         }
-        self.signer.lease(&Capability {
-            lease: granted.lease,
-            task: Some(granted.task),
-            attempt: granted.attempt,
-            resident: granted.resident,
-            cycle: granted.cycle,
-            mode: granted.level.word().to_owned(),
-            control_epoch: granted.control_epoch,
-            fencing_token: token,
-            expires: self.desk.ledger.now() + granted.ttl,
-            actions: Vec::new(),
-        })
+        self.signer.lease(&capability(granted, world, token, self.desk.ledger.now()))
+    }
+}
+
+/// What is signed. The world's level may have fallen since the lease was granted.
+fn capability(granted: &Granted, world: Mode, token: u64, now: Timestamp) -> Capability {
+    Capability {
+        lease: granted.lease,
+        task: Some(granted.task),
+        attempt: granted.attempt,
+        resident: granted.resident,
+        cycle: granted.cycle,
+        mode: granted.level.min(world).word().to_owned(),
+        control_epoch: granted.control_epoch,
+        fencing_token: token,
+        expires: now + granted.ttl,
+        actions: Vec::new(),
     }
 }
 
@@ -425,4 +431,36 @@ fn told(row: &Row) -> Option<(u64, Event)> {
     }
     let wire: Wire = serde_json::from_slice(&row.payload).ok()?;
     Some((row.sequence, Event::try_from(wire).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use vivarium_types::ids::{CycleId, Id as _};
+
+    use super::*;
+
+    #[test]
+    fn no_more_is_signed_than_the_world_allows_now() {
+        let granted = Granted {
+            lease: LeaseId::from_number(1),
+            attempt: None,
+            attempt_number: 1,
+            cycle: CycleId::from_number(2),
+            purpose: Purpose::Task,
+            task: TaskId::from_number(3),
+            resident: None,
+            submission: None,
+            runner: "executor".to_owned(),
+            instance: InstanceId::from_number(1),
+            ttl: Duration::from_secs(30),
+            control_epoch: 1,
+            day: 1,
+            level: Mode::RunSandboxed,
+        };
+        let signed = |world| capability(&granted, world, 7, Timestamp::EPOCH).mode;
+        assert_eq!(signed(Mode::DocsOnly), "docs_only", "the world's level fell");
+        assert_eq!(signed(Mode::ApplyApproved), "run_sandboxed");
+    }
 }

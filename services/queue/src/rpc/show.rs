@@ -73,6 +73,7 @@ pub(super) fn task(task: &Task, words: Words, waits: Option<WaitReason>) -> pb::
         proposal_hash: if task.proposed { task.proposal_hash().0.to_vec() } else { Vec::new() },
         why: String::new(),
         split_hint: None,
+        feedback_brought: u32::try_from(task.brought).unwrap_or(u32::MAX),
         reference_statuses: task.reference().iter().map(|it| it.word().to_owned()).collect(),
     }
 }

@@ -14,7 +14,7 @@ use super::history::{self, Past};
 use super::mail::{self, Mail, Sent, Side, Waits};
 use super::memory::{self, Kept};
 use super::resident::{Joined, RESIDENTS_MAX, Status};
-use super::room::{Author, Posted, Sender};
+use super::room::{self, Author, Posted, Sender};
 use super::seed::Newcomer;
 use super::wallet::{Account, Cause, Entry, Transfer};
 use super::{Event, Label, Society, moved};
@@ -188,6 +188,9 @@ impl Society {
                 self.rooms.get(room).is_some().then_some("there is a room of this name")
             }
             What::Message(message) => match message.author {
+                _ if room::members(&message.room).is_some() => {
+                    Some("a room of two takes direct messages only")
+                }
                 Author::Resident(who) if nobody(who) => Some("its author is not here"),
                 Author::Resident(_) | Author::Human | Author::Society => {
                     self.rooms.get(&message.room).is_none().then_some("its room is not here")
@@ -412,7 +415,6 @@ mod tests {
     use vivarium_types::{Actor, IdSource};
 
     use super::super::bounty::{Mode, Policy};
-    use super::super::room;
     use super::*;
 
     fn text(id: &str) -> TextRef {
@@ -508,6 +510,12 @@ mod tests {
         assert_eq!((posted.hop, posted.sender), (HOP_OF_AN_IMPORT, Sender::Unproven));
         let again = take(&mut society, vec![("4", direct(ada, bo))]);
         assert_eq!(kinds(&again), ["message_posted", "item_imported"]);
+        let into = |author| What::Message(Box::new(said(&room::of_two(ada, bo), author)));
+        for author in [Author::Human, Author::Resident(ada)] {
+            let refused = society.unfit(&into(author));
+            assert_eq!(refused, Some("a room of two takes direct messages only"));
+            assert_eq!(kinds(&take(&mut society, vec![("5", into(author))])), [""; 0]);
+        }
     }
 
     #[test]

@@ -17,10 +17,11 @@ use crate::domain::day::{Day, Use};
 use crate::domain::event::{identity, write};
 use crate::domain::identity::Identity;
 use crate::domain::resident::Resident;
-use crate::domain::room::{self, Author};
+use crate::domain::room::{self, Author, Sender};
 use crate::domain::wallet::Account;
 use crate::domain::{Label, Society, memory};
-use crate::views::{letters, memories, messages};
+use crate::views::messages::{self, Message};
+use crate::views::{letters, memories};
 
 /// Most characters of one part.
 const PART_LENGTH_MAX: usize = 4_000;
@@ -81,16 +82,6 @@ impl Known {
             words: society.memories.count(who) > 0,
             resident,
         })
-    }
-
-    fn called(&self, author: Author) -> String {
-        match author {
-            Author::Human => "the human".to_owned(),
-            Author::Society => "the runtime".to_owned(),
-            Author::Resident(who) => {
-                self.handles.get(&who).cloned().unwrap_or_else(|| who.to_string())
-            }
-        }
     }
 }
 
@@ -189,13 +180,15 @@ impl Door {
             }
         }
         for message in naming {
-            let by = known.called(message.author);
+            let by = called(&known.handles, &message);
             let text = format!("{by} named you in {}: {}", message.room, message.text);
             let label = match message.author {
                 Author::Human => TrustLabel::Operator,
                 Author::Resident(_) | Author::Society => TrustLabel::Peer,
             };
-            answer.fragments.push(part("mail", message.sequence, label, FragmentSlot::Data, &text));
+            let part = part("mail", message.sequence, label, FragmentSlot::Data, &text);
+            let private = room::members(&message.room).is_some();
+            answer.fragments.push(pb::Fragment { private, ..part });
         }
         Ok(())
     }
@@ -233,16 +226,8 @@ impl Door {
             let unread = self
                 .view(move |db| messages::unread(db, &named, who, behind, MESSAGES_MAX))
                 .await?;
-            let Some(newest) = unread.first().map(|message| message.sequence) else { continue };
-            let mut text = format!("New in {room}:");
-            for message in unread.iter().rev() {
-                let words: String = message.text.chars().take(MESSAGE_LENGTH).collect();
-                let (id, by) = (message.message, known.called(message.author));
-                // Writing to a string cannot fail.
-                let _infallible = write!(text, "\n- {id} {by}: {words}");
-            }
-            let label = TrustLabel::Peer;
-            answer.fragments.push(part("rooms", newest, label, FragmentSlot::Data, &text));
+            let Some(news) = news(&known.handles, room, &unread) else { continue };
+            answer.fragments.push(news);
             told += 1;
             if told == ROOMS_MAX {
                 break;
@@ -288,6 +273,37 @@ fn part(
         text: text.chars().take(PART_LENGTH_MAX).collect(),
         private: false,
     }
+}
+
+/// Who wrote a message, and whether that is more than what another world said.
+fn called(handles: &BTreeMap<ResidentId, String>, message: &Message) -> String {
+    let by = match message.author {
+        Author::Human => "the human".to_owned(),
+        Author::Society => "the runtime".to_owned(),
+        Author::Resident(who) => handles.get(&who).cloned().unwrap_or_else(|| who.to_string()),
+    };
+    match message.sender {
+        Sender::Proven => by,
+        Sender::Unproven => by + " (sender not proven)",
+    }
+}
+
+/// What is unread in a room, given newest first; what two wrote to each other alone is private.
+fn news(
+    handles: &BTreeMap<ResidentId, String>,
+    room: &str,
+    unread: &[Message],
+) -> Option<pb::Fragment> {
+    let newest = unread.first()?.sequence;
+    let mut text = format!("New in {room}:");
+    for message in unread.iter().rev() {
+        let words: String = message.text.chars().take(MESSAGE_LENGTH).collect();
+        let (id, by) = (message.message, called(handles, message));
+        // Writing to a string cannot fail.
+        let _infallible = write!(text, "\n- {id} {by}: {words}");
+    }
+    let part = part("rooms", newest, TrustLabel::Peer, FragmentSlot::Data, &text);
+    Some(pb::Fragment { private: room::members(room).is_some(), ..part })
 }
 
 fn persona(known: &Known, words: &Identity, terse: bool) -> pb::Fragment {
@@ -340,7 +356,7 @@ fn wallet(known: &Known, at: u64) -> pb::Fragment {
 #[cfg(test)]
 mod tests {
     use vivarium_ledger::{Hash, Meta, TextRef};
-    use vivarium_types::ids::Id as _;
+    use vivarium_types::ids::{Id as _, MessageId};
     use vivarium_types::{Actor, Timestamp};
 
     use super::*;
@@ -359,5 +375,42 @@ mod tests {
         assert_eq!(rooms_of(&society, a), ["town_hall", &between]);
         assert_eq!(rooms_of(&society, b), ["town_hall", &between]);
         assert_eq!(rooms_of(&society, c), ["town_hall"]);
+    }
+
+    fn said(room: &str, sender: Sender) -> Message {
+        Message {
+            sequence: 7,
+            message: MessageId::from_number(1),
+            room: room.to_owned(),
+            author: Author::Resident(ResidentId::from_number(1)),
+            text: "meet me at the pond".to_owned(),
+            text_id: "text".to_owned(),
+            mood: String::new(),
+            importance: 3,
+            reply_to: String::new(),
+            mentions: Vec::new(),
+            hop: 1,
+            day: 1,
+            time: Timestamp::EPOCH,
+            hidden: None,
+            task: String::new(),
+            cycle: String::new(),
+            sender,
+        }
+    }
+
+    #[test]
+    fn what_two_wrote_to_each_other_is_private_and_an_unproven_sender_is_called_so() {
+        let [a, b] = [1, 2].map(ResidentId::from_number);
+        let handles = BTreeMap::from([(a, "ada".to_owned())]);
+        let told = |room: &str, sender| {
+            let part = news(&handles, room, &[said(room, sender)]).expect("there is news");
+            (part.private, part.text)
+        };
+        let between = room::of_two(a, b);
+        let (private, text) = told(&between, Sender::Unproven);
+        assert!(private && text.contains("ada (sender not proven): meet me"), "{text}");
+        let (private, text) = told("town_hall", Sender::Proven);
+        assert!(!private && text.contains("ada: meet me"), "{text}");
     }
 }

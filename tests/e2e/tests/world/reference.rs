@@ -537,3 +537,17 @@ fn a_folder_that_is_no_world_of_the_reference_is_refused_with_a_hint() {
     assert_eq!(taken["taken"]["tasks"], 1);
     assert_eq!(world.run(&["show", "b"]).status.code(), Some(0));
 }
+
+#[test]
+fn a_full_queue_keeps_out_tasks_alone_and_the_report_tells_what_was_taken() {
+    let world = World::start();
+    let folder = fixture();
+    world.ask(&["limits", "open_tasks=1", "-m", "a small queue"]);
+    let path = folder.path().to_str().expect("a path in words");
+    let stopped = world.run(&["--json", "import", "reference", path]);
+    assert!(!stopped.status.success());
+    assert!(String::from_utf8_lossy(&stopped.stderr).contains("QUEUE_FULL"), "{stopped:?}");
+    let report: Value = serde_json::from_slice(&stopped.stdout).expect("a report");
+    assert!(report["taken"]["tasks"].as_u64() < Some(2), "{report}");
+    assert!(report["taken"]["history"].as_u64() > Some(0), "{report}");
+}

@@ -25,7 +25,8 @@ enum Found {
 }
 
 impl Taking<'_> {
-    /// Tasks come last, so that whoever is named is here; dependencies come first.
+    /// Tasks come last, so that whoever is named is here and a full queue keeps out nothing else;
+    /// dependencies come first.
     pub(super) async fn tasks(&mut self, tasks: Vec<work::Task>) -> Result<(), Failure> {
         let models = self.models().await?;
         let found = self.look_up(&tasks).await?;

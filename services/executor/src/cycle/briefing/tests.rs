@@ -33,6 +33,7 @@ fn grant(instruction: &str) -> Grant {
             budget_max: MicroUsd::new(100_000),
             run_limit: Duration::from_mins(15),
             feedback: Vec::new(),
+            feedback_brought: 0,
             hat: None,
         },
         family: Family::default(),

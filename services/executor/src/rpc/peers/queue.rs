@@ -377,6 +377,8 @@ fn task(task: pb::Task) -> Result<Task, &'static str> {
         budget_max: MicroUsd::new(spec.budget_max_micro_usd.unwrap_or(100_000)),
         run_limit: spec.run_limit.as_ref().map_or(RUN_LIMIT_DEFAULT, since),
         feedback: task.feedback,
+        // Who takes a task up again after a hold has read what it brought along.
+        feedback_brought: if task.series > 1 { 0 } else { task.feedback_brought as usize },
         hat: match spec.hat.as_str() {
             "" => None,
             word => Some(word.parse().map_err(|_| "task.spec.hat")?),

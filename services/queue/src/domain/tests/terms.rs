@@ -7,6 +7,7 @@ use vivarium_types::Hat;
 use vivarium_types::reference::{Gate, Status};
 
 use super::*;
+use crate::domain::lease::Purpose;
 
 fn skilled(word: &str) -> Spec {
     Spec { specialization: Some(word.into()), ..spec() }
@@ -76,6 +77,19 @@ fn rule_3_1_the_level_in_force_is_the_lowest_of_world_resident_and_task() {
     stand.add(Spec { level_max: Level::ApplyApproved, ..spec() });
     let granted = stand.grants().remove(0);
     assert_eq!(granted.level, Level::DocsOnly, "a task raises nothing by itself");
+}
+
+#[test]
+fn who_criticises_changes_nothing_whatever_the_task_may() {
+    let mut stand = Stand::new();
+    let control_epoch = stand.queue.world.control_epoch + 1;
+    let set = Event::ModeSet { control_epoch, mode: Level::ApplyApproved, reason: None };
+    stand.accept(&Actor::Operator("test".into()), vec![set]);
+    let task = stand.add(Spec { level_max: Level::ApplyApproved, ..spec() });
+    let submission = stand.finish(task);
+    stand.run(Command::AskCritique { submission, task });
+    let granted = stand.grants().pop().expect("it is granted");
+    assert_eq!((granted.purpose, granted.level), (Purpose::Critique, Level::DocsOnly));
 }
 
 #[test]

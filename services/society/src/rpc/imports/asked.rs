@@ -181,21 +181,25 @@ fn prize(wrong: &mut Violations, wire: &pb::ImportedBounty) -> Option<Thing> {
     let title = wrong.text("title", &wire.title, 3, 120);
     let description = wrong.text("description", &wire.description, 20, 4_000);
     let reward = wrong.bounded("reward_tokens", wire.reward_tokens, 1..=bounty::REWARD_MAX);
-    let runner_up = match wire.runner_up_tokens {
-        None => reward.map(|reward| reward * 2 / 5),
-        Some(given) => wrong.bounded("runner_up_tokens", given, 0..=wire.reward_tokens.max(0)),
-    };
     let mode = pb::BountyMode::try_from(wire.mode).map(read::bounty_mode);
     if mode.is_err() {
         wrong.add("mode", "is no value of this field");
     }
     let mode = mode.ok().flatten().unwrap_or(bounty::Mode::Hybrid);
+    // Where all work together there is one team, and nobody comes second.
+    let together = mode == bounty::Mode::Coop;
+    let runner_up = match wire.runner_up_tokens {
+        None if together => Some(0),
+        None => reward.map(|reward| reward * 2 / 5),
+        Some(given) => wrong.bounded("runner_up_tokens", given, 0..=wire.reward_tokens.max(0)),
+    };
     let mut places = |field: &str, given: u32, rule: u32| match given {
         0 => Some(rule),
         given => wrong.bounded(field, given, 1..=bounty::PLACES_MAX),
     };
-    let (max_teams, slots) =
-        (places("max_teams", wire.max_teams, 2), places("slots", wire.slots, 1));
+    let teams = if together { 1 } else { 2 };
+    let max_teams = places("max_teams", wire.max_teams, teams);
+    let slots = places("slots", wire.slots, 1);
     let policy = read::slot_policy(&wire.slot_policy.unwrap_or_default());
     wrong.within("slot_policy", |wrong| {
         wrong.bounded("in_slot_permille", policy.in_slot, 100..=2_000);
@@ -250,5 +254,30 @@ fn word(wrong: &mut Violations, field: &str, text: &str, (min, max): (usize, usi
 fn printable(wrong: &mut Violations, field: &str, text: &str, max: usize) {
     if text.is_empty() || text.len() > max || !text.chars().all(|c| c.is_ascii_graphic()) {
         wrong.add(field, format!("must be 1 to {max} printable ASCII characters"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bounty_for_all_together_has_one_team_and_no_runner_up_unless_it_says_so() {
+        let read = |mode: pb::BountyMode| {
+            let wire = pb::ImportedBounty {
+                origin_id: "b1".to_owned(),
+                title: "Map the pond".to_owned(),
+                description: "Draw a map of the whole pond.".to_owned(),
+                reward_tokens: 100,
+                mode: mode.into(),
+                ..pb::ImportedBounty::default()
+            };
+            let mut wrong = Violations::new();
+            let thing = prize(&mut wrong, &wire);
+            let Ok(Thing::Bounty(bounty)) = wrong.done(thing) else { panic!("it is in order") };
+            (bounty.max_teams, bounty.runner_up)
+        };
+        assert_eq!(read(pb::BountyMode::Coop), (1, 0));
+        assert_eq!(read(pb::BountyMode::Hybrid), (2, 40));
     }
 }
