@@ -22,9 +22,10 @@ use crate::view::{self, BatchTexts, Views};
 use crate::watch::Hub;
 
 /// Rows read from the log at a time.
-const LOG_CHUNK: usize = 1_000;
-/// Events after which a transaction is closed.
-const TRANSACTION_EVENTS: usize = 4_096;
+const LOG_CHUNK: usize = 4_000;
+/// Events after which a transaction is closed. The more of them it takes in, the fewer pages are written
+/// for each; whoever asks for the models under full load waits for two transactions at most.
+const TRANSACTION_EVENTS: usize = 16_384;
 /// Turns that may wait for the projector. Then the writer waits: models that cannot keep up slow
 /// it down instead of filling the memory.
 const TURNS_BEHIND_MAX: usize = 64;

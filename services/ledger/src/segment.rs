@@ -266,9 +266,16 @@ impl Shelf {
         Ok(texts)
     }
 
-    /// Writes every file anew that holds one of these texts; whether there was one.
-    pub(crate) fn erase(&self, segments: &[Segment], ids: &[String]) -> Result<bool, Error> {
-        let mut changed = false;
+    /// Writes every file anew that holds one of these texts, and tells which of them are gone for good.
+    ///
+    /// Nothing can be erased of a file that is away or does not unpack. What it may hold counts as not
+    /// gone, so that it is tried again at each start: somebody may put the file back.
+    pub(crate) fn erase<'a>(
+        &self,
+        segments: &[Segment],
+        ids: &'a [String],
+    ) -> Result<Vec<&'a str>, Error> {
+        let mut gone: Vec<&str> = ids.iter().map(String::as_str).collect();
         for segment in segments {
             let held: Vec<_> = ids.iter().filter(|id| segment.may_hold(id)).collect();
             if held.is_empty() {
@@ -277,17 +284,23 @@ impl Shelf {
             let mut opened = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
             *opened = None;
             let name = segment.texts_file();
-            // Of a file that is not here nothing can be erased; whoever took it away has to do it.
-            let Some(bytes) = self.files.get(&name)? else { continue };
-            let mut texts = unpack_texts(&bytes).ok_or_else(|| damaged(&name))?;
+            let bytes = self.files.get(&name)?;
+            let Some(mut texts) = bytes.as_deref().and_then(unpack_texts) else {
+                tracing::error!(
+                    name,
+                    there = bytes.is_some(),
+                    "texts that were erased may lie in it"
+                );
+                gone.retain(|id| !segment.may_hold(id));
+                continue;
+            };
             let before = texts.len();
             texts.retain(|id, _| !held.contains(&id));
             if texts.len() < before {
                 self.files.put(&name, &pack_texts(&texts)?)?;
-                changed = true;
             }
         }
-        Ok(changed)
+        Ok(gone)
     }
 }
 

@@ -279,7 +279,7 @@ pub enum Refused {
 impl Aggregate for Society {
     const NAME: &'static str = "society";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 2;
+    const STATE_VERSION: u32 = 3;
 
     type Command = Command;
     type Event = Event;

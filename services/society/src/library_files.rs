@@ -137,20 +137,44 @@ impl Files {
     async fn look(&self, path: &str) -> Result<Found, Error> {
         let at = path.to_owned();
         let versions = self.ledger.view(move |db| documents::versions(db, &at)).await?;
-        let mut ours = Vec::new();
+        let stands = |version: &&Document| match version.state {
+            State::Published | State::Contested => true,
+            State::Superseded | State::Retracted => false,
+        };
+        let newest = versions.iter().find(stands);
         let mut wanted = None;
-        for version in &versions {
-            let body = self.ledger.text(&version.body_id).await?.unwrap_or_default();
-            let bytes = rendered(version, &body);
-            match version.state {
-                State::Published | State::Contested if wanted.is_none() => wanted = Some(bytes),
-                State::Published | State::Contested | State::Superseded | State::Retracted => {
-                    ours.push(bytes);
-                }
+        if let Some(version) = newest {
+            wanted = Some(self.rendered(version).await?);
+        }
+        // Nearly always the file is as it should be, and no other version has to be read.
+        let found = self.placed(path, wanted.clone(), Vec::new()).await?;
+        if !matches!(found, Found::Changed { .. }) {
+            return Ok(found);
+        }
+        let mut ours = Vec::new();
+        for version in versions.iter().filter(|version| newest.is_none_or(|one| one != *version)) {
+            match self.rendered(version).await {
+                Ok(bytes) => ours.push(bytes),
+                // What nobody can read any more cannot be told from what another hand wrote.
+                Err(Error::Ledger(store::Error::Away { .. })) => {}
+                Err(error) => return Err(error),
             }
         }
-        let root = self.root.clone();
-        let path = path.to_owned();
+        self.placed(path, wanted, ours).await
+    }
+
+    async fn rendered(&self, version: &Document) -> Result<String, Error> {
+        let body = self.ledger.text(&version.body_id).await?.unwrap_or_default();
+        Ok(rendered(version, &body))
+    }
+
+    async fn placed(
+        &self,
+        path: &str,
+        wanted: Option<String>,
+        ours: Vec<String>,
+    ) -> Result<Found, Error> {
+        let (root, path) = (self.root.clone(), path.to_owned());
         let placed =
             tokio::task::spawn_blocking(move || place(&root, &path, wanted.as_deref(), &ours))
                 .await;

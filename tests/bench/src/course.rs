@@ -173,6 +173,11 @@ impl Course {
         Ok(())
     }
 
+    /// Waits until the read models hold all that is committed.
+    pub async fn shown(&self) -> Result<()> {
+        Ok(self.ledger.view(|_| Ok(())).await?)
+    }
+
     /// Closes the ledger.
     pub fn close(self) -> Result<()> {
         self.ledger.close();

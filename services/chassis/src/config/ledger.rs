@@ -60,7 +60,7 @@ impl Default for Ledger {
         let (store, url) = (Store::default(), SecretText::default());
         let Retention { keep_for, keep_rows, segment_rows } = Retention::default();
         let (schema, standbys) = ("vivarium".to_owned(), Vec::new());
-        Self { store, url, schema, standbys, retention: false, keep_for, keep_rows, segment_rows }
+        Self { store, url, schema, standbys, retention: true, keep_for, keep_rows, segment_rows }
     }
 }
 

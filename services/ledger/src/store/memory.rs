@@ -212,9 +212,9 @@ impl Store for Memory {
     }
 
     fn finish_erasures(&mut self, ids: &[String]) -> Result<(), Error> {
-        self.shared.shelf.erase(&self.segments()?, ids)?;
+        let gone = self.shared.shelf.erase(&self.segments()?, ids)?;
         let mut content = self.content();
-        for id in ids {
+        for id in gone {
             content.erasures.remove(id);
         }
         Ok(())

@@ -156,6 +156,7 @@ impl Store for Postgres {
         if let Some(turn) = &self.turn {
             turn.owns(head.writer_epoch);
         }
+        self.server.owns(read::signed(head.writer_epoch)?);
         Ok(head)
     }
 
@@ -245,10 +246,10 @@ impl Store for Postgres {
         if ids.is_empty() {
             return Ok(());
         }
-        self.pool.shelf.erase(&self.pool.segments()?, ids)?;
+        let gone = self.pool.shelf.erase(&self.pool.segments()?, ids)?;
         // A crash may have come between writing a segment's texts anew and this: so both, always.
         let segmented = !self.pool.shelf.files().names()?.is_empty();
-        let ids: Vec<_> = ids.iter().map(|id| escaped(id)).collect();
+        let ids: Vec<_> = gone.into_iter().map(escaped).collect();
         let finish = async |session: &Session| {
             let client = session.client();
             client.batch_execute("BEGIN").await?;

@@ -31,7 +31,7 @@ const READERS_KEPT: usize = 4;
 
 /// Pages of 4 KiB after which the write-ahead log is folded into the file: four times SQLite's own
 /// choice, because under load most pages are written anew in each commit and folded in only once.
-pub(super) const WAL_PAGES: u32 = 4_000;
+const WAL_PAGES: u32 = 4_000;
 
 /// Version of the tables below, in `PRAGMA user_version`. Tables are only ever added to.
 const TABLES_VERSION: i64 = 3;
@@ -228,11 +228,11 @@ impl Store for Sqlite {
     }
 
     fn finish_erasures(&mut self, ids: &[String]) -> Result<(), Error> {
-        self.reader.shelf.erase(&self.reader.segments()?, ids)?;
+        let gone = self.reader.shelf.erase(&self.reader.segments()?, ids)?;
         // The WAL still holds the pages as they were written first: empty it before saying so.
         truncate_wal(&self.connection)?;
         let mut forget = self.connection.prepare_cached("DELETE FROM erasures WHERE id = ?1")?;
-        for id in ids {
+        for id in gone {
             forget.execute([id])?;
         }
         Ok(())

@@ -10,8 +10,15 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use vivarium_types::source::Hash;
 
-use super::sqlite::{WAL_PAGES, truncate_wal};
+use super::sqlite::truncate_wal;
 use super::{Error, Head, Reader};
+
+/// Pages of 4 KiB after which the write-ahead log is folded into the file. Models change in many places at
+/// once, and what changes again before is folded in once.
+const WAL_PAGES: u32 = 16_000;
+/// Most KiB of pages that the writing connection keeps, taken as they are needed. One transaction under
+/// load touches thousands of pages; those that find no room are written twice.
+const CACHE_KIB: i64 = 32 << 10;
 
 const PLACE: &str = "
 CREATE TABLE IF NOT EXISTS place (
@@ -46,6 +53,7 @@ impl ViewFile {
         // What a power cut takes is made again from the log.
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
         connection.pragma_update(None, "secure_delete", true)?;
         Self::on(connection)
     }

@@ -8,7 +8,7 @@ use crate::counter::{Command, Counters};
 use crate::world::{Totals, World, add, close, operator};
 use vivarium_ledger::ledger::{ByHand, Running};
 use vivarium_ledger::store::{self, Reader};
-use vivarium_ledger::{Error, Ledger, Options, Retention, Row, Submission, View, audit};
+use vivarium_ledger::{Error, Ledger, Options, Retention, Row, Submission, View, audit, segment};
 use vivarium_types::Reason;
 
 crate::world::on_every_store!(
@@ -20,6 +20,7 @@ crate::world::on_every_store!(
     nothing_leaves_where_nothing_is_to_leave,
     texts_that_are_in_use_or_sealed_stay_and_others_leave,
     a_text_that_has_left_can_be_erased_for_good,
+    a_text_that_is_erased_while_its_file_is_away_or_damaged_goes_when_it_is_back,
     a_text_that_is_erased_before_its_segment_closes_never_comes_into_one,
     a_crash_between_any_two_steps_loses_and_repeats_nothing,
     without_its_files_a_ledger_says_from_where_it_vouches,
@@ -261,6 +262,42 @@ async fn a_text_that_has_left_can_be_erased_for_good(mut world: World) {
     let report = sound(&*reader);
     assert_eq!((report.texts, report.texts_erased), (1, 1));
     close(ledger, running);
+}
+
+async fn a_text_that_is_erased_while_its_file_is_away_or_damaged_goes_when_it_is_back(
+    mut world: World,
+) {
+    for (number, damaged) in [(1, false), (2, true)] {
+        let (ledger, running) = world.open_with(options(SMALL));
+        let words = format!("canary-{number}");
+        let gone = note(&ledger, &words).await;
+        forget(&ledger).await;
+        let behind = ledger.committed();
+        adds(&ledger, 120).await;
+        begins_at(&ledger, behind + 1).await;
+        let reader = ledger.reader();
+        let holds = |segment: &&segment::Segment| segment.last() >= behind;
+        let segments = reader.segments().expect("readable");
+        let name = segments.iter().find(holds).expect("one has its row").texts_file();
+        let files = reader.shelf().files();
+        let whole = files.get(&name).expect("readable").expect("it is there");
+        if damaged {
+            files.put(&name, &whole[..whole.len() / 2]).expect("it is written");
+        } else {
+            files.remove(&name).expect("it is removed");
+        }
+        // The caller is answered and everything goes on.
+        ledger.submit(add(0).erasing(vec![gone.clone()])).await.expect("it is erased");
+        ledger.submit(add(1)).await.expect("it is accepted");
+        files.put(&name, &whole).expect("it is put back");
+        assert_eq!(ledger.text(&gone).await.expect("readable"), None, "erased, wherever it lies");
+        close(ledger, running);
+        let (ledger, running) = world.open_with(options(SMALL));
+        assert!(!unpacked(&*ledger.reader()).contains(&words));
+        assert_eq!(ledger.text(&gone).await.expect("readable"), None);
+        assert!(!ledger.reader().is_erasing(&gone).expect("readable"), "that was the last try");
+        close(ledger, running);
+    }
 }
 
 async fn a_text_that_is_erased_before_its_segment_closes_never_comes_into_one(mut world: World) {

@@ -178,18 +178,21 @@ pub struct Library {
 }
 
 /// The newest version at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The document; `None` once it was taken out.
     pub document: Option<DocumentId>,
+    /// The id of its text, so that the text stays at hand for as long as the document stands: retention
+    /// moves texts that no state names. Empty once it was taken out.
+    pub body: String,
     /// Its version.
     pub version: u32,
 }
 
 impl Library {
     /// What stands at a path.
-    pub fn at(&self, path: &str) -> Option<Standing> {
-        self.standing.get(path).copied()
+    pub fn at(&self, path: &str) -> Option<&Standing> {
+        self.standing.get(path)
     }
 
     /// How many documents stand.
@@ -235,7 +238,8 @@ impl Library {
 
     /// A document was published.
     pub fn apply_published(&mut self, published: &Published) {
-        let standing = Standing { document: Some(published.document), version: published.version };
+        let (document, body) = (Some(published.document), published.body.id.clone());
+        let standing = Standing { document, body, version: published.version };
         self.standing.insert(published.path.clone(), standing);
     }
 
@@ -245,6 +249,7 @@ impl Library {
             && standing.document == Some(document)
         {
             standing.document = None;
+            standing.body.clear();
         }
     }
 }
@@ -278,6 +283,9 @@ fn looks_like_a_field(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use vivarium_types::ids::Id as _;
+    use vivarium_types::source::Hash;
+
     use super::*;
 
     #[test]
@@ -288,6 +296,56 @@ mod tests {
         assert_eq!(without_front_matter(&twice), "# Tides\n\nText.\n");
         assert_eq!(without_front_matter("\n\n---\na: b\n...\nText"), "Text");
         assert_eq!(without_front_matter("---\n---\nText"), "Text");
+    }
+
+    #[test]
+    fn the_text_of_a_document_is_in_use_for_as_long_as_it_stands() {
+        let id = |number: u8| format!("txt_01jd00000000000000000000{number:02}");
+        let text =
+            |number| TextRef { id: id(number), hash: Hash::default(), length: 1, sealed: false };
+        let path = "community_library/tides.md".to_owned();
+        let accepted = |number| Accepted {
+            document: DocumentId::from_number(u128::from(number)),
+            path: path.clone(),
+            title: text(90),
+            body: text(number),
+            tags: Vec::new(),
+        };
+        let origin = Origin {
+            author: Author::Human,
+            author_name: text(91),
+            task: TaskId::from_number(1),
+            submission: SubmissionId::from_number(1),
+            review: Note {
+                verdict: VerdictId::from_number(1),
+                value: Value::Approve,
+                confidence: Permille(1_000),
+                decider: Decider::Human,
+                profile: Profile::Standard,
+                note: String::new(),
+            },
+            cost: MicroUsd::ZERO,
+            model: String::new(),
+            model_embedded: false,
+        };
+        let mut library = Library::default();
+        let publish = |library: &mut Library, number| {
+            for event in library.publish(accepted(number), &origin, 1) {
+                if let Event::DocumentPublished(published) = event {
+                    library.apply_published(&published);
+                }
+            }
+        };
+        let names = |library: &Library, number| {
+            let state = serde_json::to_string(library).expect("it is serialised");
+            state.contains(&id(number))
+        };
+        publish(&mut library, 1);
+        assert!(names(&library, 1));
+        publish(&mut library, 2);
+        assert!(names(&library, 2) && !names(&library, 1));
+        library.apply_retracted(&path, DocumentId::from_number(2));
+        assert!(!names(&library, 2));
     }
 
     #[test]

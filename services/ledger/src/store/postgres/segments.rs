@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio_postgres::Client;
+
 use super::escape::escaped;
 use super::read::{hash, text, unsigned, value};
 use super::server::{EXCHANGE_LIMIT, Link, Server, Session};
@@ -19,6 +21,8 @@ const ALL: &str = "
 SELECT first, last, first_hash, last_hash, file, file_hash, bytes, text_first, text_last
 FROM segments ORDER BY first";
 const GET: &str = "SELECT bytes FROM segment_files WHERE file = $1 ORDER BY part";
+/// Nobody else becomes the owner before the transaction ends.
+const OURS: &str = "SELECT FROM owner WHERE writer_epoch = $1 FOR SHARE";
 const FORGET: &str = "DELETE FROM segment_files WHERE file = $1";
 const KEEP: &str = "INSERT INTO segment_files VALUES ($1, $2, $3)";
 
@@ -62,6 +66,29 @@ impl SegmentFiles {
         self.server.wait(link.again(&self.server, EXCHANGE_LIMIT, work))
     }
 
+    /// Changes files in one transaction. An owner that was replaced is refused: the files are the new
+    /// one's, and a late hand must not put in or take out what belongs to its segments.
+    fn change(&self, work: impl AsyncFn(&Client) -> Result<(), Trouble>) -> Result<(), Error> {
+        self.with(async |session| {
+            let client = session.client();
+            client.batch_execute("BEGIN").await?;
+            let changed: Result<(), Trouble> = async {
+                if let Some(epoch) = self.server.epoch()
+                    && client.query_opt(OURS, &[&epoch]).await?.is_none()
+                {
+                    return Err(Error::Conflict.into());
+                }
+                work(client).await?;
+                Ok(client.batch_execute("COMMIT").await?)
+            }
+            .await;
+            if changed.is_err() {
+                client.batch_execute("ROLLBACK").await?;
+            }
+            changed
+        })
+    }
+
     async fn is_there(&self, session: &Session) -> Result<bool, Trouble> {
         tables::there(session.client(), self.server.schema()).await
     }
@@ -70,22 +97,13 @@ impl SegmentFiles {
 impl Segments for SegmentFiles {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let name = &*escaped(name);
-        self.with(async |session| {
-            let client = session.client();
-            client.batch_execute("BEGIN").await?;
-            let kept: Result<(), Trouble> = async {
-                client.execute(FORGET, &[&name]).await?;
-                let none: Option<&[u8]> = bytes.is_empty().then_some(&[]);
-                for (part, bytes) in (0_i32..).zip(none.into_iter().chain(bytes.chunks(PART))) {
-                    client.execute(KEEP, &[&name, &part, &bytes]).await?;
-                }
-                Ok(client.batch_execute("COMMIT").await?)
+        self.change(async |client| {
+            client.execute(FORGET, &[&name]).await?;
+            let none: Option<&[u8]> = bytes.is_empty().then_some(&[]);
+            for (part, bytes) in (0_i32..).zip(none.into_iter().chain(bytes.chunks(PART))) {
+                client.execute(KEEP, &[&name, &part, &bytes]).await?;
             }
-            .await;
-            if kept.is_err() {
-                client.batch_execute("ROLLBACK").await?;
-            }
-            kept
+            Ok(())
         })
     }
 
@@ -106,8 +124,8 @@ impl Segments for SegmentFiles {
 
     fn remove(&self, name: &str) -> Result<(), Error> {
         let name = &*escaped(name);
-        self.with(async |session| {
-            session.client().execute(FORGET, &[&name]).await?;
+        self.change(async |client| {
+            client.execute(FORGET, &[&name]).await?;
             Ok(())
         })
     }

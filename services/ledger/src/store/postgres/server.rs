@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub(super) struct Server {
     /// Always there until the drop takes it.
     runtime: Option<Runtime>,
     handle: Handle,
+    /// Under which epoch this process owns the ledger; 0 when it never did.
+    epoch: AtomicI64,
 }
 
 impl Server {
@@ -58,7 +61,8 @@ impl Server {
             .build()
             .map_err(|error| Error::Unavailable(Box::new(error)))?;
         let handle = runtime.handle().clone();
-        Ok(Self { config: completed(config, &schema), schema, runtime: Some(runtime), handle })
+        let (config, runtime) = (completed(config, &schema), Some(runtime));
+        Ok(Self { config, schema, runtime, handle, epoch: AtomicI64::new(0) })
     }
 
     pub(super) const fn schema(&self) -> &Schema {
@@ -67,6 +71,16 @@ impl Server {
 
     pub(super) const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// This process owns the ledger from now on.
+    pub(super) fn owns(&self, epoch: i64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+    }
+
+    /// Under which epoch this process owns the ledger, or did; `None` when it never opened it to write.
+    pub(super) fn epoch(&self) -> Option<i64> {
+        Some(self.epoch.load(Ordering::Relaxed)).filter(|epoch| *epoch > 0)
     }
 
     /// Runs beside the calls, on the thread that drives the connections.

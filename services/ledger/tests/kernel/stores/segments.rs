@@ -3,7 +3,7 @@
 use super::desk::{Desk, text};
 use crate::world::World;
 use vivarium_ledger::segment::{self, Segment};
-use vivarium_ledger::store::{Batch, Leaving};
+use vivarium_ledger::store::{self, Batch, Leaving};
 use vivarium_ledger::{Row, SegmentNote, chain};
 
 crate::world::on_every_store!(
@@ -18,6 +18,21 @@ crate::world::on_every_store!(
     a_large_file_comes_back,
     files_survive_a_restart,
 );
+
+#[tokio::test]
+async fn an_owner_that_was_replaced_puts_in_and_takes_out_no_file_of_a_server() {
+    let desk = Desk::open(World::postgres());
+    let late = desk.reader();
+    late.shelf().files().put("kept", b"bytes").expect("it owns the ledger");
+    let desk = desk.reopened();
+    let late = late.shelf().files();
+    assert!(matches!(late.put("kept", b"other"), Err(store::Error::Conflict)));
+    assert!(matches!(late.put("new", b"other"), Err(store::Error::Conflict)));
+    assert!(matches!(late.remove("kept"), Err(store::Error::Conflict)));
+    let reader = desk.reader();
+    assert_eq!(reader.shelf().files().get("kept").expect("readable"), Some(b"bytes".to_vec()));
+    assert_eq!(reader.shelf().files().names().expect("readable"), ["kept"]);
+}
 
 /// The first `count` rows of a desk as a segment whose file is in its place.
 fn shelved(desk: &Desk, count: usize) -> Segment {
