@@ -21,6 +21,7 @@ pub mod probe;
 pub mod profile;
 pub mod sse;
 
+mod allowance;
 mod http;
 mod wire;
 

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
 use tokio::sync::oneshot;
 use vivarium_types::ids::{LedgerId, TextId};
 use vivarium_types::source::{Checkpoint, Cursor, Hash};
@@ -16,6 +15,7 @@ use vivarium_types::{Actor, Clock, IdSource, Reason, Retention, Timestamp};
 
 use crate::aggregate::{Aggregate, Meta};
 use crate::chain;
+use crate::inbox::{Inbox, Jobs, NotSent, inbox};
 use crate::planted::{self, Bug};
 use crate::seal::KeyFile;
 use crate::store::{self, Answered, Head, Reader, RequestKey, Snapshots, Store, TextRef, TextRow};
@@ -231,7 +231,7 @@ impl<A: Aggregate> fmt::Debug for Ledger<A> {
 
 struct Shared<A: Aggregate> {
     id: LedgerId,
-    inbox: Sender<Job<A>>,
+    inbox: Inbox<Job<A>>,
     hub: Arc<Hub>,
     reader: Arc<dyn Reader>,
     snapshots: Arc<dyn Snapshots>,
@@ -262,14 +262,14 @@ impl Running {
 #[derive(Debug)]
 pub struct ByHand<A: Aggregate> {
     writer: Writer<A>,
-    jobs: Receiver<Job<A>>,
+    jobs: Jobs<Job<A>>,
 }
 
 impl<A: Aggregate> ByHand<A> {
     /// One turn over everything that waits. Behind an error the writer must be dropped: its state may
     /// be ahead of the store.
     pub fn turn(&mut self) -> Result<(), store::Error> {
-        let jobs = self.jobs.try_iter().collect();
+        let jobs = self.jobs.receiver().try_iter().collect();
         self.writer.turn(jobs)
     }
 
@@ -370,7 +370,8 @@ impl<A: Aggregate> Ledger<A> {
         let thread = std::thread::Builder::new()
             .name(format!("{}-writer", A::NAME))
             .spawn(move || {
-                let outcome = writer::run(writer, &jobs);
+                let outcome = writer::run(writer, jobs.receiver());
+                drop(jobs);
                 if let Err(error) = &outcome {
                     on_fault(error);
                 }
@@ -402,7 +403,7 @@ impl<A: Aggregate> Ledger<A> {
         let (clock, keys) = (Arc::clone(&parts.clock), parts.keys.clone());
         let inbox_size = options.inbox;
         let mut writer = Writer::open(Box::new(store), parts, options)?;
-        let (inbox, jobs) = crossbeam_channel::bounded(inbox_size);
+        let (inbox, jobs) = inbox(inbox_size);
         let ticker = inbox.clone();
         clock.on_move(Box::new(move || drop(ticker.try_send(Job::Tick))));
         let shared = Shared {
@@ -576,7 +577,7 @@ impl<A: Aggregate> Ledger<A> {
     /// Asks the writer to finish what is queued and to end.
     pub fn close(&self) {
         // Blocks only while the inbox is full, and the writer empties it.
-        if self.shared.inbox.send(Job::Stop).is_err() {
+        if !self.shared.inbox.send(Job::Stop) {
             tracing::debug!("the writer has ended already");
         }
     }
@@ -603,8 +604,8 @@ impl<A: Aggregate> Ledger<A> {
         loop {
             job = match self.shared.inbox.try_send(job) {
                 Ok(()) => return Some(done),
-                Err(TrySendError::Disconnected(_)) => return None,
-                Err(TrySendError::Full(job)) => job,
+                Err(NotSent::Ended) => return None,
+                Err(NotSent::Full(job)) => job,
             };
             tokio::time::sleep(FULL_INBOX_WAIT).await;
         }
@@ -617,8 +618,8 @@ impl<A: Aggregate> Ledger<A> {
 
     fn send(&self, job: Job<A>) -> Result<(), Error<A::Rejection>> {
         self.shared.inbox.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Error::Full,
-            TrySendError::Disconnected(_) => Error::Closed,
+            NotSent::Full(_) => Error::Full,
+            NotSent::Ended => Error::Closed,
         })
     }
 }

@@ -18,6 +18,8 @@ pub mod codec;
 #[cfg(feature = "kernel")]
 pub mod cursor;
 #[cfg(feature = "kernel")]
+mod inbox;
+#[cfg(feature = "kernel")]
 pub mod ledger;
 #[cfg(feature = "kernel")]
 pub mod planted;

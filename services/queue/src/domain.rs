@@ -123,6 +123,8 @@ pub struct Queue {
     no_provider: bool,
     /// Whose tasks the latest grants were.
     pub recent_grants: VecDeque<String>,
+    /// When each submitter was last granted something.
+    pub turns: order::Turns,
     /// Ends of leases by their holders' word, newest last.
     pub taken: VecDeque<Taken>,
     /// What attempts of the present round did, by task.
@@ -483,7 +485,7 @@ impl Rejection {
 impl Aggregate for Queue {
     const NAME: &'static str = "queue";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 6;
+    const STATE_VERSION: u32 = 7;
 
     type Command = Command;
     type Event = Event;
@@ -865,6 +867,7 @@ impl Queue {
             if granted.purpose != Purpose::Critique
                 && let Some(task) = self.tasks.get(&granted.task)
             {
+                self.turns.take(&task.added.submitter, meta.sequence);
                 self.recent_grants.push_back(task.added.submitter.clone());
                 while self.recent_grants.len() > order::RECENT_MAX {
                     self.recent_grants.pop_front();

@@ -463,8 +463,8 @@ fn check_order(queue: &Queue, granted: TaskId) {
         return;
     }
     let key = |task: &vivarium_queue::domain::task::Task| {
-        let recent = oracle::recent_grants(queue, task);
-        (std::cmp::Reverse(task.spec().priority), recent, task.ready_since, task.id())
+        let turn = oracle::turn(queue, task);
+        (std::cmp::Reverse(task.spec().priority), turn, task.ready_since, task.id())
     };
     for other in queue.tasks.values() {
         let same = plain(other.spec()) && other.declined.is_empty() && chosen.declined.is_empty();

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use vivarium_chassis::clock;
 use vivarium_chassis::task::Tasks;
 
-pub use script::{Fault, Reply, Rule, Script};
+pub use script::{Allowance, Fault, Reply, Rule, Script};
 
 /// How long [`ModelServer::wait_until`] waits before it gives up on a test.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -57,6 +57,8 @@ pub struct Asked {
     pub at: Duration,
     /// How it stands.
     pub state: Call,
+    /// Whether it was refused because too few model tokens were left.
+    pub limited: bool,
 }
 
 /// How a request stands.
@@ -204,6 +206,12 @@ impl Shared {
         self.changed.send_replace(());
     }
 
+    fn limit(&self, number: usize) {
+        if let Some(asked) = lock(&self.asked).get_mut(number - 1) {
+            asked.limited = true;
+        }
+    }
+
     fn note(&self, headers: &HeaderMap, body: Value) -> Asked {
         let header = |name: &str| {
             let value = headers.get(name).and_then(|value| value.to_str().ok());
@@ -221,6 +229,7 @@ impl Shared {
             traceparent: header("traceparent"),
             at: self.began.elapsed(),
             state: Call::Live,
+            limited: false,
             body,
         };
         all.push(asked.clone());
@@ -266,8 +275,28 @@ async fn chat(
             json!({"error": {"message": "Invalid API Key", "type": "authentication_error"}});
         return (StatusCode::UNAUTHORIZED, Json(error)).into_response();
     }
-    let reply = script.reply(&asked);
-    answer::response(&asked, &reply, shared).await
+    let Some(counted) = script.count(&asked) else {
+        return answer::response(&asked, &script.reply(&asked), shared).await;
+    };
+    let mut response = if counted.fits {
+        answer::response(&asked, &script.reply(&asked), shared).await
+    } else {
+        shared.limit(asked.number);
+        let limited =
+            Reply { retry_after: "1".to_owned(), ..Reply::status(429, "too many tokens") };
+        answer::response(&asked, &limited, shared).await
+    };
+    if script.allowance.is_some_and(|allowance| allowance.told) {
+        for (name, value) in [
+            ("x-ratelimit-limit-tokens", counted.limit.to_string()),
+            ("x-ratelimit-remaining-tokens", format!("{:.0}", counted.left.floor())),
+            ("x-ratelimit-reset-tokens", format!("{:.3}s", counted.full_in)),
+        ] {
+            let value = value.parse().expect("digits are a header's value");
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
 
 async fn models(State(shared): State<Arc<Shared>>) -> Json<Value> {

@@ -32,7 +32,7 @@ pub(super) async fn run(console: &Console, named: &str, as_of: &AsOf) -> Result<
         render::line(&format!("attempt {}  {outcome} by {by}", attempt.number))?;
     }
     for feedback in &task.feedback {
-        render::line(&format!("feedback   {}", render::short(feedback, 300)))?;
+        field("feedback", feedback)?;
     }
     match submission {
         Some(submission) => work(&submission),
@@ -68,10 +68,12 @@ fn head(task: &pb::Task) -> Result<(), Failure> {
         render::line(&format!("elsewhere  {}", task.reference_statuses.join(", ")))?;
     }
     render::line(&format!("cost       {}", render::dollars(task.cost_micro_usd)))?;
-    if !task.why.is_empty() {
-        let asked = render::short(&spec.instruction, 300);
-        render::line(&format!("proposed   {asked}\nby         {}", task.submitter))?;
-        render::line(&format!("why        {}", render::short(&task.why, 300)))?;
+    let asked = if task.why.is_empty() { "asks for" } else { "proposed" };
+    field(asked, &spec.instruction)?;
+    field("by", &task.submitter)?;
+    field("why", &task.why)?;
+    for (name, value) in terms(&spec) {
+        field(name, &value)?;
     }
     if !task.parent_id.is_empty() {
         render::line(&format!("part of    {}", task.parent_id))?;
@@ -83,6 +85,45 @@ fn head(task: &pb::Task) -> Result<(), Failure> {
         render::line(&format!("failure    {}", task.failure_message))?;
     }
     Ok(())
+}
+
+/// One field, whole; nothing when it is empty. Further lines stand below its first one.
+fn field(name: &str, value: &str) -> Result<(), Failure> {
+    let value = value.trim();
+    if value.is_empty() {
+        return Ok(());
+    }
+    render::line(&format!("{name:<11}{}", value.replace('\n', &format!("\n{:11}", ""))))
+}
+
+/// What a person set, where it is not what every task has.
+fn terms(spec: &pb::TaskSpec) -> Vec<(&'static str, String)> {
+    let (profile, level, kind) = (spec.review(), spec.level_max(), spec.kind());
+    let but = |plain: bool, name: &str, prefix: &str| {
+        if plain { String::new() } else { name.trim_start_matches(prefix).to_lowercase() }
+    };
+    let profile_is_plain =
+        matches!(profile, review_pb::Profile::Unspecified | review_pb::Profile::Standard);
+    let level_is_plain = matches!(level, pb::Mode::Unspecified | pb::Mode::DocsOnly);
+    let kind_is_plain = matches!(kind, pb::TaskKind::Unspecified | pb::TaskKind::Docs);
+    let priority = spec.priority.filter(|priority| *priority != 5);
+    vec![
+        ("kind", but(kind_is_plain, kind.as_str_name(), "TASK_KIND_")),
+        ("command", spec.command.join(" ")),
+        ("must", spec.constraints.join("\n")),
+        ("better", spec.preferences.join("\n")),
+        ("must not", spec.anti_goals.join("\n")),
+        ("target", spec.target.clone()),
+        ("behind", spec.depends_on.join("\n")),
+        ("priority", priority.map(|priority| priority.to_string()).unwrap_or_default()),
+        ("resident", spec.resident_id.clone()),
+        ("needs", spec.specialization.clone()),
+        ("review", but(profile_is_plain, profile.as_str_name(), "PROFILE_")),
+        ("level", but(level_is_plain, level.as_str_name(), "MODE_")),
+        ("hat", spec.hat.clone()),
+        ("model", spec.model.clone()),
+        ("tags", spec.tags.join(", ")),
+    ]
 }
 
 fn work(submission: &review_pb::Submission) -> Result<(), Failure> {
@@ -98,7 +139,7 @@ fn work(submission: &review_pb::Submission) -> Result<(), Failure> {
             render::line(&format!("  no critique: {}", critique.missing))?;
         }
         for issue in &critique.issues {
-            render::line(&format!("  {source}: {}", render::short(issue, 200)))?;
+            render::line(&format!("  {source}: {}", issue.trim()))?;
         }
     }
     if let Some(verdict) = &submission.verdict {

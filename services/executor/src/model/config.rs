@@ -91,6 +91,8 @@ pub struct Setting {
     pub parallel_calls: Option<u32>,
     /// Calls in a minute.
     pub calls_per_minute: Option<u32>,
+    /// Model tokens in a minute, until the server says how many; 0 for as many as one likes.
+    pub tokens_per_minute: Option<u32>,
     /// The limit of a call as a whole, such as `60s`.
     pub call_limit: Option<String>,
     /// The limit of connecting.
@@ -219,6 +221,12 @@ impl Setting {
             ),
             ("parallel_calls", self.parallel_calls, 1..=256, &mut profile.parallel_calls),
             ("calls_per_minute", self.calls_per_minute, 1..=100_000, &mut profile.calls_per_minute),
+            (
+                "tokens_per_minute",
+                self.tokens_per_minute,
+                0..=100_000_000,
+                &mut profile.tokens_per_minute,
+            ),
         ] {
             if let Some(value) = value.and_then(|value| wrong.bounded(field, value, bounds)) {
                 *place = value;

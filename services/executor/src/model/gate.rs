@@ -1,14 +1,15 @@
-//! How many calls go to one provider: places, a rate, and a breaker. Asked before a call; nothing is
-//! sent that does not pass.
+//! How many calls go to one provider: places, rates of calls and of model tokens, and a breaker. Asked
+//! before a call; nothing is sent that does not pass.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use vivarium_chassis::clock;
 
+use super::allowance::{Allowance, Told};
 use super::chat::CallContext;
 use super::error::{Failure, ModelError, Phase};
 
@@ -18,14 +19,19 @@ const FAILURES: u32 = 5;
 /// How long it stays open.
 const OPEN: Duration = Duration::from_secs(30);
 
+/// A longer wait for model tokens is the business of whoever asked: the queue plans around it.
+const TOKENS_WAIT_MAX: Duration = Duration::from_mins(1);
+
 /// The gate before one provider.
 #[derive(Debug)]
 pub struct Gate {
     /// First come, first served.
     places: Arc<Semaphore>,
     calls_per_minute: usize,
-    /// Written by `enter` and `tell`.
-    state: Mutex<State>,
+    /// Written by `enter`, `tell` and a place that is left.
+    state: Arc<Mutex<State>>,
+    /// Told when an answer has said something about model tokens: others may wait for less now.
+    news: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +42,8 @@ struct State {
     failures: u32,
     /// Nothing passes before this moment: the breaker is open, or the provider asked to wait.
     shut: Option<Shut>,
+    /// What is left of the provider's model tokens; `None` while nobody counts them.
+    allowance: Option<Allowance>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -48,15 +56,49 @@ struct Shut {
 #[derive(Debug)]
 pub struct Place {
     _permit: OwnedSemaphorePermit,
+    /// Model tokens that were asked for and that the provider has not answered yet.
+    open: Option<f64>,
+    state: Arc<Mutex<State>>,
+    news: Arc<Notify>,
+}
+
+impl Place {
+    /// The provider answered, and said this about its model tokens.
+    pub(super) fn heard(&mut self, told: Option<Told>) {
+        let mut state = lock(&self.state);
+        let now = clock::instant();
+        if state.allowance.is_none() && told.is_some() {
+            state.allowance = Some(Allowance::full(u32::MAX, now));
+        }
+        if let Some(allowance) = &mut state.allowance {
+            allowance.answered(self.open.take().unwrap_or_default(), told, now);
+        }
+        drop(state);
+        self.news.notify_waiters();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(tokens) = self.open.take()
+            && let Some(allowance) = &mut lock(&self.state).allowance
+        {
+            allowance.answered(tokens, None, clock::instant());
+        }
+    }
 }
 
 impl Gate {
-    /// A gate with so many places and so many calls in a minute.
-    pub fn new(parallel_calls: u32, calls_per_minute: u32) -> Self {
+    /// A gate with so many places and so many calls in a minute, and so many model tokens until the
+    /// provider says how many; 0 for as many as one likes until then.
+    pub fn new(parallel_calls: u32, calls_per_minute: u32, tokens_per_minute: u32) -> Self {
+        let full = |tokens| Allowance::full(tokens, clock::instant());
+        let allowance = (tokens_per_minute > 0).then_some(tokens_per_minute).map(full);
         Self {
             places: Arc::new(Semaphore::new(parallel_calls.max(1) as usize)),
             calls_per_minute: calls_per_minute.max(1) as usize,
-            state: Mutex::default(),
+            state: Arc::new(Mutex::new(State { allowance, ..State::default() })),
+            news: Arc::default(),
         }
     }
 
@@ -65,8 +107,13 @@ impl Gate {
         self.state().shut.is_some_and(|shut| shut.until > clock::instant())
     }
 
-    /// Waits for a place. Refuses at once while the gate is shut or the minute is used up.
-    pub(super) async fn enter(&self, context: &CallContext) -> Result<Place, ModelError> {
+    /// Waits for a place and for so many model tokens. Refuses at once while the gate is shut, the
+    /// minute's calls are used up, or the tokens would come too late.
+    pub(super) async fn enter(
+        &self,
+        context: &CallContext,
+        tokens: u64,
+    ) -> Result<Place, ModelError> {
         self.check(false)?;
         let permit = tokio::select! {
             biased;
@@ -79,7 +126,52 @@ impl Gate {
         let permit = permit.expect("the semaphore is never closed");
         // It may have been shut by the call that held the place before.
         self.check(true)?;
-        Ok(Place { _permit: permit })
+        let (state, news) = (Arc::clone(&self.state), Arc::clone(&self.news));
+        let mut place = Place { _permit: permit, open: None, state, news };
+        self.ask(&mut place, context, tokens).await?;
+        Ok(place)
+    }
+
+    /// Waits for so many model tokens, for one try.
+    pub(super) async fn ask(
+        &self,
+        place: &mut Place,
+        context: &CallContext,
+        tokens: u64,
+    ) -> Result<(), ModelError> {
+        #[expect(clippy::cast_precision_loss, reason = "no request has 2^52 model tokens")]
+        let tokens = tokens as f64;
+        if place.open.is_some() {
+            // The try before got no answer.
+            place.heard(None);
+        }
+        loop {
+            // Before the look, so that no news behind it is missed.
+            let mut news = std::pin::pin!(self.news.notified());
+            news.as_mut().enable();
+            let wait = {
+                let (mut state, now) = (self.state(), clock::instant());
+                match state.allowance.as_mut().map(|allowance| allowance.take(tokens, now)) {
+                    None => return Ok(()),
+                    Some(Ok(())) => {
+                        place.open = Some(tokens);
+                        return Ok(());
+                    }
+                    Some(Err(wait)) => wait,
+                }
+            };
+            if wait > TOKENS_WAIT_MAX || clock::instant() + wait >= context.deadline {
+                return Err(ModelError::RateLimited { retry_after: Some(wait) });
+            }
+            tokio::select! {
+                biased;
+                () = context.cancel.cancelled() => {
+                    return Err(ModelError::Cancelled { sent: false });
+                }
+                () = news => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
     }
 
     /// Takes how a call went.
@@ -131,8 +223,12 @@ impl Gate {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -152,20 +248,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_minute_has_so_many_calls_and_tells_when_the_next_may_come() {
-        let gate = Gate::new(9, 2);
+        let gate = Gate::new(9, 2, 0);
         for _ in 0..2 {
-            drop(gate.enter(&context()).await.expect("it passes"));
+            drop(gate.enter(&context(), 0).await.expect("it passes"));
             advance(Duration::from_secs(10)).await;
         }
-        let refused = gate.enter(&context()).await.expect_err("the minute is used up");
+        let refused = gate.enter(&context(), 0).await.expect_err("the minute is used up");
         assert_eq!(refused.retry_after(), Some(Duration::from_secs(40)));
         advance(Duration::from_secs(40)).await;
-        gate.enter(&context()).await.expect("the next minute");
+        gate.enter(&context(), 0).await.expect("the next minute");
     }
 
     #[tokio::test(start_paused = true)]
     async fn five_failures_in_a_row_open_the_breaker_for_thirty_seconds() {
-        let gate = Gate::new(1, 1_000);
+        let gate = Gate::new(1, 1_000, 0);
         for _ in 0..4 {
             gate.tell(Err(&broken()));
         }
@@ -175,36 +271,54 @@ mod tests {
         }
         assert!(!gate.is_shut(), "a success in between counts");
         gate.tell(Err(&broken()));
-        let refused = gate.enter(&context()).await.expect_err("it is open");
+        let refused = gate.enter(&context(), 0).await.expect_err("it is open");
         assert!(!refused.may_have_cost() && gate.is_shut());
         advance(Duration::from_secs(30)).await;
-        drop(gate.enter(&context()).await.expect("one may try"));
+        drop(gate.enter(&context(), 0).await.expect("one may try"));
         gate.tell(Err(&broken()));
         assert!(gate.is_shut(), "the try failed");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wish_to_wait_is_obeyed_by_all_calls() {
-        let gate = Gate::new(1, 1_000);
+        let gate = Gate::new(1, 1_000, 0);
         let wait = Duration::from_secs(7);
         gate.tell(Err(&ModelError::RateLimited { retry_after: Some(wait) }));
-        let refused = gate.enter(&context()).await.expect_err("it waits");
+        let refused = gate.enter(&context(), 0).await.expect_err("it waits");
         assert_eq!(refused, ModelError::RateLimited { retry_after: Some(wait) });
         advance(wait).await;
-        gate.enter(&context()).await.expect("the wait is over");
+        gate.enter(&context(), 0).await.expect("the wait is over");
     }
 
     #[tokio::test(start_paused = true)]
     async fn waiting_for_a_place_ends_with_the_deadline_and_with_a_cancellation() {
-        let gate = Gate::new(1, 1_000);
-        let held = gate.enter(&context()).await.expect("it is free");
-        let late = gate.enter(&context()).await.expect_err("the place is taken");
+        let gate = Gate::new(1, 1_000, 0);
+        let held = gate.enter(&context(), 0).await.expect("it is free");
+        let late = gate.enter(&context(), 0).await.expect_err("the place is taken");
         assert_eq!(late, ModelError::Timeout(Phase::Queue));
         let cancelled = context();
         cancelled.cancel.cancel();
-        let refused = gate.enter(&cancelled).await.expect_err("nobody wants it any more");
+        let refused = gate.enter(&cancelled, 0).await.expect_err("nobody wants it any more");
         assert_eq!(refused, ModelError::Cancelled { sent: false });
         drop(held);
-        gate.enter(&context()).await.expect("it is free again");
+        gate.enter(&context(), 0).await.expect("it is free again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_too_few_model_tokens_waits_for_them_or_is_told_when_they_come() {
+        let gate = Gate::new(9, 1_000, 6_000);
+        let begun = clock::instant();
+        let mut first = gate.enter(&context(), 6_000).await.expect("there are enough");
+        first.heard(None);
+        let second = gate.enter(&context(), 900).await.expect("it waits");
+        assert_eq!(begun.elapsed(), Duration::from_secs(9));
+        drop((first, second));
+        let late = gate.enter(&context(), 5_000).await.expect_err("ten seconds are too few");
+        assert!(matches!(late, ModelError::RateLimited { retry_after: Some(wait) }
+            if wait > Duration::from_secs(10) && wait < TOKENS_WAIT_MAX));
+        let cancelled = context();
+        cancelled.cancel.cancel();
+        let refused = gate.enter(&cancelled, 5_000).await.expect_err("nobody wants it any more");
+        assert!(!refused.may_have_cost());
     }
 }

@@ -17,10 +17,11 @@ use tokio::time::Instant;
 use vivarium_chassis::clock;
 use vivarium_types::{Reason, Secret};
 
+use super::allowance::Told;
 use super::chat::{CallContext, Caps, ChatRequest, Events, Phases, Provider};
 use super::error::{ModelError, Phase};
 use super::gate::{Gate, Place};
-use super::profile::Profile;
+use super::profile::{self, Profile};
 use super::{http, wire};
 use answer::Answer;
 
@@ -57,7 +58,8 @@ impl OpenAi {
     /// A way to the provider of this profile.
     pub fn new(profile: Profile, keys: KeySource) -> Result<Self, ModelError> {
         let client = http::client(&profile.base_url, profile.connect)?;
-        let gate = Gate::new(profile.parallel_calls, profile.calls_per_minute);
+        let Profile { parallel_calls, calls_per_minute, tokens_per_minute, .. } = profile;
+        let gate = Gate::new(parallel_calls, calls_per_minute, tokens_per_minute);
         Ok(Self { inner: Arc::new(Inner { profile, keys, client, gate }) })
     }
 
@@ -159,7 +161,8 @@ impl Inner {
         request: &ChatRequest,
         context: &CallContext,
     ) -> Result<(Answer, Place), ModelError> {
-        let place = self.gate.enter(context).await?;
+        let tokens = profile::asks_for(request);
+        let mut place = self.gate.enter(context, tokens).await?;
         let phases = context.phases.unwrap_or_else(|| self.profile.phases(request));
         let deadline = match self.profile.call_limit {
             Some(limit) => context.deadline.min(clock::instant() + limit),
@@ -169,7 +172,7 @@ impl Inner {
         let mut tries = 0;
         loop {
             tries += 1;
-            let failed = match self.send(&body, phases, deadline, context).await {
+            let failed = match self.send(&body, phases, deadline, context, &mut place).await {
                 Ok((response, sent)) => {
                     let limits = answer::Limits {
                         phases,
@@ -201,6 +204,7 @@ impl Inner {
                 }
                 () = tokio::time::sleep(pause) => {}
             }
+            self.gate.ask(&mut place, context, tokens).await?;
         }
     }
 
@@ -211,6 +215,7 @@ impl Inner {
         phases: Phases,
         deadline: Instant,
         context: &CallContext,
+        place: &mut Place,
     ) -> Result<(Response, Instant), Failed> {
         let url = http::below(&self.profile.base_url, "chat/completions");
         let mut request = self.client.post(url).json(body);
@@ -235,6 +240,7 @@ impl Inner {
                 return Err(ModelError::Timeout(phase).into());
             }
         };
+        place.heard(Told::of(response.headers()));
         if response.status().is_success() {
             return Ok((response, sent));
         }

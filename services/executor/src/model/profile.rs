@@ -13,6 +13,8 @@ use crate::domain::provider::{Class, Kind as RecordedKind};
 const EMBEDDED_FIRST_SECONDS: u64 = 20;
 /// Model tokens of a prompt that a small local model reads in a second, at the least.
 const EMBEDDED_PROMPT_RATE: u64 = 20;
+/// The least that Groq allows any account for the models we know; its answers say how much it is.
+const GROQ_TOKENS_PER_MINUTE: u32 = 6_000;
 /// Bytes of text that make one model token, at the least. Cautious: most texts need more.
 const BYTES_PER_TOKEN: u64 = 3;
 
@@ -147,6 +149,12 @@ pub fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// Model tokens that a request asks for: its prompt and its largest completion.
+pub(super) fn asks_for(request: &ChatRequest) -> u64 {
+    let prompt = (request.prompt_bytes() as u64).div_ceil(BYTES_PER_TOKEN);
+    prompt + u64::from(request.completion_tokens_max)
+}
+
 /// A provider as it is set up. [`super::Config::profiles`] makes them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
@@ -174,6 +182,9 @@ pub struct Profile {
     pub parallel_calls: u32,
     /// Calls in a minute.
     pub calls_per_minute: u32,
+    /// Model tokens in a minute, prompts and largest completions together, until the server says how
+    /// many; 0 for as many as one likes until then.
+    pub tokens_per_minute: u32,
     /// The limit of a call as a whole; `None` means the attempt's.
     pub call_limit: Option<Duration>,
     /// The limit of connecting.
@@ -210,6 +221,7 @@ impl Profile {
             temperature_permille: 200,
             parallel_calls: if small { 1 } else { 8 },
             calls_per_minute: 60,
+            tokens_per_minute: if kind == Kind::Groq { GROQ_TOKENS_PER_MINUTE } else { 0 },
             call_limit: (!small).then(|| Duration::from_mins(1)),
             connect: Duration::from_secs(5),
             first_event: Duration::from_secs(if small { EMBEDDED_FIRST_SECONDS } else { 30 }),

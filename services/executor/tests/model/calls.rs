@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 use vivarium_executor::model::chat::{Phases, Usage};
 use vivarium_executor::model::error::Phase;
 use vivarium_executor::model::{
-    CallContext, ChatEvent, ChatRequest, Finish, Kind, Message, ModelError, Output, Provider as _,
+    CallContext, ChatEvent, ChatRequest, Finish, Kind, Message, ModelError, Output, Profile,
+    Provider as _,
 };
-use vivarium_harness::model_server::{Call, Fault, ModelServer, Reply, Script};
+use vivarium_harness::model_server::{Allowance, Call, Fault, ModelServer, Reply, Script};
 use vivarium_types::Reason;
 
 use crate::{KEY, client, profile};
@@ -108,6 +109,44 @@ async fn a_busy_provider_is_asked_again_after_the_time_it_names() {
     let server = ModelServer::start(script).await;
     let heard = call(&server).await;
     assert_eq!((heard.text.as_str(), heard.tries), ("Now.", 3));
+}
+
+/// Eight callers who want twelve times what the bucket holds; how many refusals that took.
+async fn crowd(kind: Kind, told: bool) -> usize {
+    let allowance = Allowance { tokens: 6_000, refill_ms: 300, told };
+    let script = Script::always(Reply::text("Now.")).with_allowance(allowance);
+    let server = ModelServer::start(script).await;
+    let client = client(Profile {
+        // Waiting is over as soon as the first answer has told how fast the bucket fills up.
+        calls_per_minute: 10_000,
+        ..profile(&server.base_url(), kind)
+    });
+    let words = "tides and moons ".repeat(200);
+    let one = || async {
+        let request = ChatRequest::new("scripted", vec![Message::user(words.as_str())], 700);
+        let mut events = client.stream(request, context());
+        let mut finished = false;
+        while let Some(event) = events.next().await {
+            finished |= matches!(event, Ok(ChatEvent::Finished(_)));
+        }
+        finished
+    };
+    let calls = futures::stream::iter(0..48).map(|_| one()).buffer_unordered(8);
+    let answered = calls.filter(|finished| std::future::ready(*finished)).count().await;
+    if told {
+        assert_eq!(answered, 48, "everybody is answered");
+    }
+    server.asked().iter().filter(|asked| asked.limited).count()
+}
+
+#[tokio::test]
+async fn nobody_runs_into_a_limit_that_the_provider_tells() {
+    assert_eq!(crowd(Kind::Groq, true).await, 0);
+}
+
+#[tokio::test]
+async fn the_same_crowd_runs_into_a_limit_that_nobody_tells() {
+    assert!(crowd(Kind::OpenAiCompatible, false).await > 0, "the server keeps its limit");
 }
 
 #[tokio::test]

@@ -50,10 +50,8 @@ impl Queue {
         key: String,
         result: TextRef,
     ) -> Result<Vec<Event>, Rejection> {
-        let lease = self.fenced(held)?;
+        let (lease, attempt) = self.attempt_of(held)?;
         let (task, attempt_number) = (lease.granted.task, lease.granted.attempt_number);
-        // A critique is no attempt: there is nothing that could be tried again.
-        let attempt = lease.granted.attempt.ok_or(Rejection::LeaseLost(held.lease))?;
         let known = self.effects.get(&task);
         if known.is_some_and(|known| known.contains_key(&key)) {
             return Ok(Vec::new());
@@ -66,10 +64,18 @@ impl Queue {
         Ok(vec![Event::EffectRecorded(Box::new(recorded))])
     }
 
-    /// What an attempt of this round recorded under `key`, told to the holder of a live lease.
+    /// What an attempt of this round recorded under `key`, told to the attempt that is at work now.
     pub fn effect(&self, held: Held, key: &str) -> Result<Option<&Effect>, Rejection> {
-        let task = self.fenced(held)?.granted.task;
-        Ok(self.effects.get(&task).and_then(|known| known.get(key)))
+        let (lease, _) = self.attempt_of(held)?;
+        Ok(self.effects.get(&lease.granted.task).and_then(|known| known.get(key)))
+    }
+
+    /// The live lease of an attempt. A critique is none: it repeats nothing, and what an attempt did is
+    /// not its business.
+    fn attempt_of(&self, held: Held) -> Result<(&Lease, AttemptId), Rejection> {
+        let lease = self.fenced(held)?;
+        let attempt = lease.granted.attempt.ok_or(Rejection::LeaseLost(held.lease))?;
+        Ok((lease, attempt))
     }
 
     /// The live lease under this very token.

@@ -4,8 +4,8 @@
 //! was passed over stays passed over.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet, btree_map};
-use std::iter::Peekable;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, btree_map};
 
 use serde::{Deserialize, Serialize};
 use vivarium_ledger::planted::{self, Bug};
@@ -23,6 +23,8 @@ const PRIORITY_MAX: i64 = 9;
 const AGEING_US: i64 = 600_000_000;
 /// Grants among which submitters are treated alike.
 pub const RECENT_MAX: usize = 100;
+/// Submitters whose last turn is remembered at least. Who had none goes first among equals.
+const TURNS_KEPT: usize = 10_000;
 /// Most words of a resident's own that count for affinity.
 const AFFINITY_MAX: usize = 6;
 
@@ -99,6 +101,32 @@ impl Lane {
     }
 }
 
+/// When each submitter was last granted something, by the row of that grant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turns(BTreeMap<String, u64>);
+
+impl Turns {
+    /// Remembers a grant.
+    pub fn take(&mut self, submitter: &str, row: u64) {
+        match self.0.get_mut(submitter) {
+            Some(turn) => *turn = row,
+            None => drop(self.0.insert(submitter.to_owned(), row)),
+        }
+        // Seldom, so that forgetting costs little: half of them at once.
+        if self.0.len() > 2 * TURNS_KEPT {
+            let mut turns: Vec<u64> = self.0.values().copied().collect();
+            turns.sort_unstable_by(|a, b| b.cmp(a));
+            let oldest = turns[TURNS_KEPT - 1];
+            self.0.retain(|_, turn| *turn >= oldest);
+        }
+    }
+
+    /// The row of a submitter's last grant; 0 when none is known.
+    pub fn of(&self, submitter: &str) -> u64 {
+        self.0.get(submitter).copied().unwrap_or_default()
+    }
+}
+
 /// Ready tasks by lane, then age, with the world time at which each became ready.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
@@ -172,26 +200,37 @@ enum Obstacle {
     Spent,
 }
 
-/// Less is earlier: effective priority, then the submitter with the fewest of the latest grants,
-/// then age, then id.
-type Place = (i64, usize, Timestamp, TaskId);
+/// Less is earlier: effective priority, then the submitter with the fewest of the latest grants and
+/// among those the one whose last grant is longest ago (decision 17), then age, then id.
+type Place = (i64, Turn, Timestamp, TaskId);
+
+/// Less is earlier: how many of the latest grants a submitter had, and the place of its last one.
+type Turn = (usize, u64);
+
+/// A grant of this very plan lies behind every row there is.
+const THIS_PLAN: u64 = 1 << 63;
 
 struct Head<'a> {
     lane: &'a Lane,
-    tasks: Peekable<btree_map::Iter<'a, (Timestamp, TaskId), i64>>,
+    tasks: btree_map::Iter<'a, (Timestamp, TaskId), i64>,
 }
 
 /// The grants of one moment.
 pub struct Plan<'a> {
     queue: &'a Queue,
     heads: Vec<Head<'a>>,
+    /// Lanes by the place of their oldest task, made when the first grant is asked for.
+    order: Option<BinaryHeap<Reverse<(Place, usize)>>>,
     critiques: Vec<(Timestamp, SubmissionId, TaskId)>,
     credit: BTreeMap<&'a str, (InstanceId, u32)>,
     busy: BTreeSet<ResidentId>,
     places_taken: BTreeMap<&'a str, u32>,
     running: usize,
     exclusive_running: bool,
-    recent: BTreeMap<&'a str, usize>,
+    /// Grants of a submitter among the latest ones, and its last grant in this plan.
+    recent: BTreeMap<&'a str, Turn>,
+    /// Grants of this plan so far.
+    granted: u64,
     world_us: i64,
     /// The first task that must run alone and waits for those at work.
     stopper: OnceCell<Option<Place>>,
@@ -209,6 +248,7 @@ impl<'a> Plan<'a> {
         let mut plan = Self {
             queue,
             heads: Vec::new(),
+            order: None,
             critiques: queue.critiques_due(now),
             credit: BTreeMap::new(),
             busy: BTreeSet::new(),
@@ -216,11 +256,12 @@ impl<'a> Plan<'a> {
             running: 0,
             exclusive_running: false,
             recent: BTreeMap::new(),
+            granted: 0,
             world_us: queue.world_time_us(),
             stopper: OnceCell::new(),
         };
         for (lane, tasks) in &queue.ready.lanes {
-            plan.heads.push(Head { lane, tasks: tasks.iter().peekable() });
+            plan.heads.push(Head { lane, tasks: tasks.iter() });
         }
         // The oldest is taken from the end.
         plan.critiques.sort_unstable_by(|a, b| b.cmp(a));
@@ -242,7 +283,7 @@ impl<'a> Plan<'a> {
             }
         }
         for submitter in &queue.recent_grants {
-            *plan.recent.entry(submitter).or_default() += 1;
+            plan.recent.entry(submitter).or_default().0 += 1;
         }
         plan
     }
@@ -278,7 +319,10 @@ impl<'a> Plan<'a> {
             match self.check(task) {
                 Ok(resident) => {
                     self.take(task, resident);
-                    *self.recent.entry(&task.added.submitter).or_default() += 1;
+                    self.granted += 1;
+                    let recent = self.recent.entry(&task.added.submitter).or_default();
+                    *recent = (recent.0 + 1, THIS_PLAN + self.granted);
+                    self.put_back(first);
                     let (runner, instance) = self.spend_credit()?;
                     let purpose = match task.spec().mode {
                         Mode::Llm => Purpose::Task,
@@ -294,8 +338,12 @@ impl<'a> Plan<'a> {
                         instance,
                     });
                 }
-                Err(Obstacle::Pass(_)) => self.drop_hopeless(first),
-                Err(Obstacle::Spent) => return Some(Choice::Spent(*id)),
+                Err(Obstacle::Pass(_)) if self.is_hopeless(first) => {}
+                Err(Obstacle::Pass(_)) => self.put_back(first),
+                Err(Obstacle::Spent) => {
+                    self.put_back(first);
+                    return Some(Choice::Spent(*id));
+                }
                 Err(Obstacle::Stop) => return None,
             }
         }
@@ -318,7 +366,7 @@ impl<'a> Plan<'a> {
         let first = (*self.stopper.get_or_init(|| self.find_stopper()))?;
         let since = self.queue.ready.since(task)?;
         let lane = Lane::of(task);
-        let own = place(&lane, (task.ready_since, task.id()), since, self.world_us, &self.recent);
+        let own = self.place(&lane, (task.ready_since, task.id()), since);
         (first < own).then_some(first.3)
     }
 
@@ -330,26 +378,68 @@ impl<'a> Plan<'a> {
         };
         let firsts = alone.filter_map(|(lane, tasks)| {
             let (age, since) = tasks.iter().find(|((_, id), _)| stops(id))?;
-            Some(place(lane, *age, *since, self.world_us, &self.recent))
+            Some(self.place(lane, *age, *since))
         });
         firsts.min()
     }
 
-    /// The lane whose oldest task is first.
+    /// The lane whose oldest task is first. It is out of the order until it is put back.
     fn first(&mut self) -> Option<usize> {
-        let (world_us, recent) = (self.world_us, &self.recent);
-        let place = |head: &mut Head<'_>| {
-            let (age, since) = head.tasks.peek()?;
-            Some(place(head.lane, **age, **since, world_us, recent))
+        let mut order = self.order.take().unwrap_or_else(|| {
+            let places =
+                (0..self.heads.len()).filter_map(|lane| Some((self.place_of(lane)?, lane)));
+            places.map(Reverse).collect()
+        });
+        let first = loop {
+            let Some(Reverse((known, lane))) = order.pop() else { break None };
+            // Within a plan a place only moves back: what is known may be too early, never too late.
+            match self.place_of(lane) {
+                Some(place) if place == known => break Some(lane),
+                Some(place) => order.push(Reverse((place, lane))),
+                None => {}
+            }
         };
-        let heads = self.heads.iter_mut().enumerate();
-        let places = heads.filter_map(|(index, head)| Some((place(head)?, index)));
-        places.min().map(|(_, index)| index)
+        self.order = Some(order);
+        first
     }
 
-    /// Leaves a lane whose every task meets the same obstacle: nobody free to work on it.
-    fn drop_hopeless(&mut self, index: usize) {
-        let lane = self.heads[index].lane;
+    fn put_back(&mut self, lane: usize) {
+        if let Some(place) = self.place_of(lane)
+            && let Some(order) = &mut self.order
+        {
+            order.push(Reverse((place, lane)));
+        }
+    }
+
+    /// The place of a lane's oldest task that was not looked at yet.
+    fn place_of(&self, lane: usize) -> Option<Place> {
+        let head = &self.heads[lane];
+        let (age, since) = head.tasks.clone().next()?;
+        Some(self.place(head.lane, *age, *since))
+    }
+
+    /// Where a ready task stands in order.
+    fn place(&self, lane: &Lane, (ready_since, id): (Timestamp, TaskId), since_us: i64) -> Place {
+        let never_ages = planted::has(Bug::AgeingNeverFires);
+        let raised = if never_ages { 0 } else { (self.world_us - since_us) / AGEING_US };
+        let aged = i64::from(lane.priority) + raised;
+        (-aged.min(PRIORITY_MAX), self.turn(&lane.submitter), ready_since, id)
+    }
+
+    fn turn(&self, submitter: &str) -> Turn {
+        if planted::has(Bug::StarveTheQuiet) {
+            return Turn::default();
+        }
+        match self.recent.get(submitter) {
+            Some((grants, 0)) => (*grants, self.queue.turns.of(submitter)),
+            Some(turn) => *turn,
+            None => (0, self.queue.turns.of(submitter)),
+        }
+    }
+
+    /// Whether every task of a lane meets the same obstacle: nobody free to work on it.
+    fn is_hopeless(&self, lane: usize) -> bool {
+        let lane = self.heads[lane].lane;
         let free = |id: &ResidentId, resident: &Resident| {
             let able = resident.holds(lane.specialization.as_deref());
             resident.active && able && !self.busy.contains(id)
@@ -362,9 +452,7 @@ impl<'a> Plan<'a> {
             }
         };
         // A task that must run alone holds back what is behind it, so it is always looked at.
-        if hopeless && !lane.exclusive {
-            self.heads.swap_remove(index);
-        }
+        hopeless && !lane.exclusive
     }
 
     fn check(&self, task: &Task) -> Result<Option<ResidentId>, Obstacle> {
@@ -442,22 +530,6 @@ impl<'a> Plan<'a> {
         *credit = credit.checked_sub(1)?;
         Some(((*name).to_owned(), *instance))
     }
-}
-
-/// Where a ready task stands in order.
-fn place(
-    lane: &Lane,
-    (ready_since, id): (Timestamp, TaskId),
-    since_us: i64,
-    world_us: i64,
-    recent: &BTreeMap<&str, usize>,
-) -> Place {
-    let raised =
-        if planted::has(Bug::AgeingNeverFires) { 0 } else { (world_us - since_us) / AGEING_US };
-    let aged = i64::from(lane.priority) + raised;
-    let known = recent.get(lane.submitter.as_str()).filter(|_| !planted::has(Bug::StarveTheQuiet));
-    let grants = known.copied().unwrap_or(0);
-    (-aged.min(PRIORITY_MAX), grants, ready_since, id)
 }
 
 impl Resident {

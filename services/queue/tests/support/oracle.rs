@@ -134,12 +134,12 @@ fn alone(task: &Task) -> bool {
 
 /// Less is earlier. Histories are short: nobody ages.
 fn order(queue: &Queue, task: &Task) -> impl Ord + use<> {
-    let recent = recent_grants(queue, task);
-    (Reverse(task.spec().priority), recent, task.ready_since, task.id())
+    (Reverse(task.spec().priority), turn(queue, task), task.ready_since, task.id())
 }
 
-/// How many of the latest grants went to tasks of the same submitter.
-pub(crate) fn recent_grants(queue: &Queue, task: &Task) -> usize {
-    let same = |other: &&String| **other == task.added.submitter;
-    queue.recent_grants.iter().filter(same).count()
+/// How many of the latest grants went to tasks of the same submitter, and when it had the last one.
+pub(crate) fn turn(queue: &Queue, task: &Task) -> (usize, u64) {
+    let submitter = &task.added.submitter;
+    let recent = queue.recent_grants.iter().filter(|other| *other == submitter).count();
+    (recent, queue.turns.of(submitter))
 }

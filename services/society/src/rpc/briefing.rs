@@ -28,7 +28,7 @@ const PART_LENGTH_MAX: usize = 4_000;
 /// Most letters and mentions of one briefing.
 const LETTERS_MAX: u32 = 12;
 const MENTIONS_MAX: u32 = 4;
-/// Rooms, and newest unread messages of each, and characters of each message.
+/// Rooms, and as many pairs; newest unread messages of each, and characters of each message.
 const ROOMS_MAX: usize = 6;
 const MESSAGES_MAX: u32 = 4;
 const MESSAGE_LENGTH: usize = 180;
@@ -135,12 +135,13 @@ impl BriefingService for Door {
         if wants.mail {
             let task = task.map(|task| task.to_string()).unwrap_or_default();
             self.mail_parts(&known, task, &mut answer).await?;
+            self.talk_parts(&known, Talk::Direct, &mut answer).await?;
         }
         if wants.memories && known.words {
             self.memory_parts(who, query, count, &mut answer).await?;
         }
         if wants.rooms && !wire.terse {
-            self.room_parts(&known, &mut answer).await?;
+            self.talk_parts(&known, Talk::Room, &mut answer).await?;
         }
         Ok(Response::new(answer))
     }
@@ -213,20 +214,21 @@ impl Door {
         Ok(())
     }
 
-    /// The newest unread messages of the rooms, the oldest of each first.
-    async fn room_parts(
+    /// The newest unread messages of rooms, or of others to this one alone; the oldest of each first.
+    async fn talk_parts(
         &self,
         known: &Known,
+        talk: Talk,
         answer: &mut pb::GetBriefingResponse,
     ) -> Result<(), Refusal> {
         let mut told = 0;
-        for room in &known.rooms {
+        for room in known.rooms.iter().filter(|room| Talk::of(room) == talk) {
             let (named, who) = (room.clone(), known.resident.resident);
             let behind = known.read_through;
             let unread = self
                 .view(move |db| messages::unread(db, &named, who, behind, MESSAGES_MAX))
                 .await?;
-            let Some(news) = news(&known.handles, room, &unread) else { continue };
+            let Some(news) = news(&known.handles, talk, room, &unread) else { continue };
             answer.fragments.push(news);
             told += 1;
             if told == ROOMS_MAX {
@@ -234,6 +236,28 @@ impl Door {
             }
         }
         Ok(())
+    }
+}
+
+/// Where messages are exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Talk {
+    /// Between two alone: it is mail.
+    Direct,
+    /// In a room that others read.
+    Room,
+}
+
+impl Talk {
+    fn of(room: &str) -> Self {
+        if room::members(room).is_some() { Self::Direct } else { Self::Room }
+    }
+
+    const fn section(self) -> &'static str {
+        match self {
+            Self::Direct => "mail",
+            Self::Room => "rooms",
+        }
     }
 }
 
@@ -291,6 +315,7 @@ fn called(handles: &BTreeMap<ResidentId, String>, message: &Message) -> String {
 /// What is unread in a room, given newest first; what two wrote to each other alone is private.
 fn news(
     handles: &BTreeMap<ResidentId, String>,
+    talk: Talk,
     room: &str,
     unread: &[Message],
 ) -> Option<pb::Fragment> {
@@ -302,8 +327,8 @@ fn news(
         // Writing to a string cannot fail.
         let _infallible = write!(text, "\n- {id} {by}: {words}");
     }
-    let part = part("rooms", newest, TrustLabel::Peer, FragmentSlot::Data, &text);
-    Some(pb::Fragment { private: room::members(room).is_some(), ..part })
+    let part = part(talk.section(), newest, TrustLabel::Peer, FragmentSlot::Data, &text);
+    Some(pb::Fragment { private: talk == Talk::Direct, ..part })
 }
 
 fn persona(known: &Known, words: &Identity, terse: bool) -> pb::Fragment {
@@ -404,13 +429,16 @@ mod tests {
         let [a, b] = [1, 2].map(ResidentId::from_number);
         let handles = BTreeMap::from([(a, "ada".to_owned())]);
         let told = |room: &str, sender| {
-            let part = news(&handles, room, &[said(room, sender)]).expect("there is news");
-            (part.private, part.text)
+            let part =
+                news(&handles, Talk::of(room), room, &[said(room, sender)]).expect("there is news");
+            (part.private, part.section, part.text)
         };
         let between = room::of_two(a, b);
-        let (private, text) = told(&between, Sender::Unproven);
-        assert!(private && text.contains("ada (sender not proven): meet me"), "{text}");
-        let (private, text) = told("town_hall", Sender::Proven);
-        assert!(!private && text.contains("ada: meet me"), "{text}");
+        let (private, section, text) = told(&between, Sender::Unproven);
+        assert_eq!((private, &*section), (true, "mail"));
+        assert!(text.contains("ada (sender not proven): meet me"), "{text}");
+        let (private, section, text) = told("town_hall", Sender::Proven);
+        assert_eq!((private, &*section), (false, "rooms"));
+        assert!(text.contains("ada: meet me"), "{text}");
     }
 }

@@ -42,6 +42,12 @@ fn rule_3_1_a_task_gets_the_specialist_the_hat_and_the_review_that_it_asks_for()
     assert_eq!(task["referenceStatuses"], serde_json::json!(["pending_review"]));
     assert_eq!(shown["submission"]["profile"], "PROFILE_STRICT");
     assert_eq!(shown["submission"]["humanBecause"], serde_json::json!(["required"]));
+    let told = String::from_utf8_lossy(&world.run(&["show", "tides"]).stdout).into_owned();
+    let asked = format!("asks for   {REQUEST}\n");
+    for line in [&asked, "needs      qa\n", "review     strict\n", "level      apply_approved\n"] {
+        assert!(told.contains(line), "{line:?} in {told}");
+    }
+    assert!(told.contains("hat        review"), "{told}");
     let worker = task["attempts"][0]["residentId"].as_str().expect("somebody worked").to_owned();
     let lin = resident(&world, "lin");
     assert_eq!(worker, lin.resident_id, "who works is who has it");

@@ -21,6 +21,8 @@ pub struct Script {
     pub window_tokens: u32,
     /// The key it asks for; `None` for none.
     pub key: Option<String>,
+    /// The model tokens it allows; `None` for any number.
+    pub allowance: Option<Allowance>,
     rule: Vec<Rule>,
     otherwise: Option<Reply>,
     #[serde(skip)]
@@ -28,6 +30,32 @@ pub struct Script {
     /// How often each rule was used.
     #[serde(skip)]
     used: Mutex<Vec<u32>>,
+    /// Model tokens that are missing in the bucket, and since when.
+    #[serde(skip)]
+    missing: Mutex<(f64, Duration)>,
+}
+
+/// A bucket of model tokens, as Groq keeps one: a request takes its prompt and its largest completion.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allowance {
+    /// How many it holds.
+    pub tokens: u32,
+    /// How long an empty one takes to be full.
+    pub refill_ms: u32,
+    /// Whether answers tell how full it is.
+    pub told: bool,
+}
+
+/// How the bucket stands behind a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counted {
+    /// Whether the request fitted in.
+    pub(super) fits: bool,
+    pub(super) limit: u32,
+    pub(super) left: f64,
+    /// Seconds until it is full.
+    pub(super) full_in: f64,
 }
 
 /// Answers prompts with certain words.
@@ -180,10 +208,12 @@ impl Default for Script {
             models: vec!["scripted".to_owned()],
             window_tokens: 8_192,
             key: None,
+            allowance: None,
             rule: Vec::new(),
             otherwise: None,
             answering: None,
             used: Mutex::default(),
+            missing: Mutex::default(),
         }
     }
 }
@@ -239,6 +269,32 @@ impl Script {
     pub fn with_key(mut self, key: &str) -> Self {
         self.key = Some(key.to_owned());
         self
+    }
+
+    /// Allows so many model tokens.
+    #[must_use]
+    pub fn with_allowance(mut self, allowance: Allowance) -> Self {
+        self.allowance = Some(allowance);
+        self
+    }
+
+    /// Takes what a request asks for out of the bucket, if it fits in.
+    pub(super) fn count(&self, asked: &Asked) -> Option<Counted> {
+        let Allowance { tokens, refill_ms, .. } = self.allowance?;
+        let limit = f64::from(tokens);
+        let per_second = limit / (f64::from(refill_ms.max(1)) / 1_000.0);
+        let prompt = u32::try_from(asked.prompt().len().div_ceil(4)).unwrap_or(u32::MAX);
+        let completion = ["max_completion_tokens", "max_tokens"];
+        let completion = completion.iter().find_map(|field| asked.body[*field].as_u64());
+        let completion = u32::try_from(completion.unwrap_or_default()).unwrap_or(u32::MAX);
+        let wanted = f64::from(prompt) + f64::from(completion);
+        let mut missing = lock(&self.missing);
+        let since = asked.at.saturating_sub(missing.1).as_secs_f64();
+        let now = (missing.0 - since * per_second).max(0.0);
+        let fits = now + wanted <= limit;
+        *missing = (if fits { now + wanted } else { now }, asked.at.max(missing.1));
+        let left = limit - missing.0;
+        Some(Counted { fits, limit: tokens, left, full_in: missing.0 / per_second })
     }
 
     pub(super) fn reply(&self, asked: &Asked) -> Reply {

@@ -5,7 +5,7 @@
 //! Beside the sequence it counts appends, because a batch without rows moves no sequence and must
 //! be told apart from one that never happened.
 
-use futures::future::{join, try_join_all};
+use futures::future::{join, join_all};
 use tokio_postgres::types::ToSql;
 
 use super::bulk::{self, Bulk};
@@ -116,12 +116,13 @@ async fn write(session: &Session, fence: &Fence, bulks: &[Bulk<'_>]) -> Result<i
     for bulk in bulks {
         statements.push(session.prepared(bulk.sql).await?);
     }
-    // All of them on the way at once, in this order; the first that fails fails the rest.
+    // All of them on the way at once, in this order; the first that fails fails the rest, whose own
+    // errors say no more than that.
     let sent = bulks
         .iter()
         .zip(&statements)
         .map(|(bulk, statement)| async move { client.execute(statement, &bulk.values()).await });
-    try_join_all(sent).await?;
+    join_all(sent).await.into_iter().try_for_each(|outcome| outcome.map(drop))?;
     value(&row, 0)
 }
 

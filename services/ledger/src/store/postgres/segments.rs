@@ -68,7 +68,7 @@ impl SegmentFiles {
 
     /// Changes files in one transaction. An owner that was replaced is refused: the files are the new
     /// one's, and a late hand must not put in or take out what belongs to its segments.
-    fn change(&self, work: impl AsyncFn(&Client) -> Result<(), Trouble>) -> Result<(), Error> {
+    fn change(&self, work: &impl AsyncFn(&Client) -> Result<(), Trouble>) -> Result<(), Error> {
         self.with(async |session| {
             let client = session.client();
             client.batch_execute("BEGIN").await?;
@@ -97,7 +97,7 @@ impl SegmentFiles {
 impl Segments for SegmentFiles {
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let name = &*escaped(name);
-        self.change(async |client| {
+        self.change(&async |client: &Client| {
             client.execute(FORGET, &[&name]).await?;
             let none: Option<&[u8]> = bytes.is_empty().then_some(&[]);
             for (part, bytes) in (0_i32..).zip(none.into_iter().chain(bytes.chunks(PART))) {
@@ -124,7 +124,7 @@ impl Segments for SegmentFiles {
 
     fn remove(&self, name: &str) -> Result<(), Error> {
         let name = &*escaped(name);
-        self.change(async |client| {
+        self.change(&async |client: &Client| {
             client.execute(FORGET, &[&name]).await?;
             Ok(())
         })

@@ -73,6 +73,20 @@ fn a_round_ends_with_a_rejection_an_edit_a_reopening_and_the_end_of_the_task() {
 }
 
 #[test]
+fn a_critique_neither_records_nor_is_told_what_the_attempt_did() {
+    let mut stand = Stand::new();
+    let task = stand.add(spec());
+    stand.run(record(stand.held(task), "call:1", "txt_a"));
+    let submission = stand.finish(task);
+    stand.run(Command::AskCritique { submission, task });
+    let (lease, live) = stand.queue.leases.iter().next().expect("the critique has one");
+    let held = Held { lease: *lease, token: live.token };
+    assert_eq!(stand.queue.effect(held, "call:1"), Err(Rejection::LeaseLost(held.lease)));
+    let refused = stand.refused(record(held, "call:2", "txt_b"));
+    assert_eq!(refused, Rejection::LeaseLost(held.lease));
+}
+
+#[test]
 fn a_round_has_a_bound_of_effects() {
     let mut stand = Stand::new();
     let task = stand.add(spec());

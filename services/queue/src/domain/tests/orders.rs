@@ -1,5 +1,8 @@
 //! Who is next, and what keeps a task from being granted.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::order::RECENT_MAX;
 use super::*;
 
 fn order(stand: &Stand) -> Vec<TaskId> {
@@ -70,6 +73,34 @@ fn line_16_a_thousand_tasks_of_one_submitter_delay_anothers_by_alternation_alone
         .map(|grant| stand.queue.tasks[&grant.task].added.submitter == "operator:other")
         .collect();
     assert_eq!(mine[..4], [false, true, false, true], "{mine:?}");
+}
+
+#[test]
+fn rule_3_3_among_more_submitters_than_are_remembered_each_has_its_turn_before_anybody_has_two() {
+    let mut stand = paused();
+    let submitters = RECENT_MAX + 20;
+    for number in 0..submitters {
+        let two = Command::Add { proposals: vec![proposal(spec()); 2], open_max: 2_048 };
+        stand.try_run(&Actor::Operator(format!("s{number}")), two).expect("it is added");
+    }
+    go(&mut stand);
+    while stand.grants().len() < 2 * submitters {
+        let leased: Vec<TaskId> = stand.queue.leases.values().map(|l| l.granted.task).collect();
+        for task in leased {
+            stand.approve(task);
+        }
+        stand.turn(|queue| queue.credit("executor", 1, 8));
+    }
+    let added = stand.log.iter().filter_map(|(event, _)| {
+        let Event::TaskAdded(added) = event else { return None };
+        Some((added.task, &added.submitter))
+    });
+    let added: BTreeMap<TaskId, &String> = added.collect();
+    let turns: Vec<&String> = stand.grants().iter().map(|grant| added[&grant.task]).collect();
+    for round in turns.chunks(submitters) {
+        let served: BTreeSet<&&String> = round.iter().collect();
+        assert_eq!(served.len(), submitters, "everybody once a round");
+    }
 }
 
 #[test]
