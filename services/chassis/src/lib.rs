@@ -9,7 +9,8 @@
 //! [`status`] → [`telemetry`] → [`task`] → [`clock`] → [`memory`] (all of it without a network).
 
 /// Events, tasks and rows are many small blocks that one thread makes and another drops; the system's
-/// own allocator took a tenth to a sixth of a task's time with that (`cargo xtask bench growth`).
+/// own allocator took a tenth to a sixth of a task's time with that (`cargo xtask bench growth`). Without
+/// huge pages, of which each would be taken whole (`cargo xtask bench idle`).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -128,14 +128,16 @@ mod tests {
                             let (reply, answer) = mpsc::sync_channel(1);
                             if inbox.try_send(reply).is_ok() {
                                 // Ends only because the job is dropped, by whoever comes last.
-                                drop(answer.recv());
+                                assert!(answer.recv().is_err(), "nobody answers here");
                             }
                         }
                     })
                 })
                 .collect();
             drop(jobs);
-            senders.into_iter().for_each(|sender| sender.join().expect("it ends"));
+            for sender in senders {
+                sender.join().expect("it ends");
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Who had to be first: effective priority, then fairness among submitters, then age, then id, read
-//! off the queue's record alone.
+//! Who had to be first: effective priority, then fairness among submitters, then whose turn is longest
+//! ago, then age, then id, read off the queue's record alone.
 //!
 //! World time is noted now and then and not at each grant, so a task's ageing is known within
 //! bounds; a breach is told only where it is one under every reading. What has a concurrency key or
@@ -85,10 +85,12 @@ pub(super) struct Order {
     recent: VecDeque<String>,
     /// The latest grants by submitter, before and with those of this moment.
     before: BTreeMap<String, usize>,
+    /// The row of each submitter's last grant.
+    turns: BTreeMap<String, u64>,
 }
 
 /// Less is earlier.
-type Place = (i64, usize, i64, String);
+type Place = (i64, usize, u64, i64, String);
 
 impl Order {
     /// Takes one row of the queue in; the tasks that had to be granted before the one it grants.
@@ -132,7 +134,8 @@ impl Order {
                     let raised = (us - since.world_us).max(0) / AGEING_US;
                     let priority = (known.priority + raised).min(PRIORITY_MAX);
                     let grants = recent.get(&known.submitter).copied().unwrap_or(0);
-                    (-priority, grants, since.time_us, id.to_owned())
+                    let turn = self.turns.get(&known.submitter).copied().unwrap_or(0);
+                    (-priority, grants, turn, since.time_us, id.to_owned())
                 };
             // The latest grants are counted anew at each moment, so the oldest may count or not:
             // against the other all of them count, for it only those that surely do.
@@ -147,6 +150,7 @@ impl Order {
         }
         if let Some(granted) = self.tasks.get_mut(id) {
             granted.ready = None;
+            self.turns.insert(granted.submitter.clone(), row.sequence);
             self.recent.push_back(granted.submitter.clone());
             *self.before.entry(granted.submitter.clone()).or_default() += 1;
         }
