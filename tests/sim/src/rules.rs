@@ -21,6 +21,9 @@ use crate::world::World;
 struct Known {
     spec: Spec,
     dependencies: Vec<TaskId>,
+    /// Whether it became ready when all that it depends on was as it must be: a failed one that is
+    /// opened again later does not take that back.
+    released: bool,
     recurrence: Option<String>,
     rejections: u32,
     /// Whether an attempt of this series was lost before.
@@ -104,6 +107,7 @@ impl Rules {
                 let known = Known {
                     spec: added.spec.clone(),
                     dependencies: added.dependencies.clone(),
+                    released: false,
                     recurrence: added.recurrence.clone(),
                     rejections: 0,
                     lost: false,
@@ -112,16 +116,22 @@ impl Rules {
                     children: BTreeSet::new(),
                 };
                 self.tasks.insert(added.task, known);
+                self.release(added.task);
             }
+            Event::TaskReady { task, .. } => self.release(*task),
             Event::TaskEdited(edited) => {
                 let leased = self.at_work.values().any(|task| *task == edited.task);
                 if leased && !edited.reorders_only() {
                     self.breach("a task was edited while it was leased");
                 }
                 if let Some(known) = self.tasks.get_mut(&edited.task) {
+                    let as_before = known.dependencies == edited.dependencies
+                        && known.spec.on_failure == edited.spec.on_failure;
+                    known.released &= as_before;
                     known.spec = edited.spec.clone();
                     known.dependencies.clone_from(&edited.dependencies);
                 }
+                self.release(edited.task);
             }
             Event::TaskRequeued(requeued) => {
                 if requeued.feedback.is_empty() {
@@ -202,6 +212,22 @@ impl Rules {
         }
     }
 
+    /// Whether all that a task depends on is as it must be.
+    fn met(&self, known: &Known) -> bool {
+        let met = |on: &TaskId| match self.tasks.get(on).and_then(|on| on.over) {
+            Some(approved) => approved || known.spec.on_failure == OnFailure::RunAnyway,
+            None => false,
+        };
+        known.dependencies.iter().all(met)
+    }
+
+    fn release(&mut self, task: TaskId) {
+        let met = self.tasks.get(&task).is_some_and(|known| self.met(known));
+        if let Some(known) = self.tasks.get_mut(&task) {
+            known.released |= met;
+        }
+    }
+
     /// How long what passed before a pause may take to be noted.
     const SLACK: Duration = Duration::from_secs(1);
 
@@ -224,14 +250,10 @@ impl Rules {
             return;
         }
         let Some(known) = self.tasks.get(&granted.task) else { return };
-        let met = |on: &TaskId| match self.tasks.get(on).and_then(|on| on.over) {
-            Some(approved) => approved || known.spec.on_failure == OnFailure::RunAnyway,
-            None => false,
-        };
         let approved = |id: &TaskId| self.tasks.get(id).and_then(|task| task.over) == Some(true);
         let parts_open = !known.children.iter().all(approved);
         let orphaned = known.parent.is_some_and(|parent| self.cancelled.contains(&parent));
-        let early = !known.dependencies.iter().all(met);
+        let early = !known.released && !self.met(known);
         let alone = |spec: &Spec| !spec.parallel_safe && spec.concurrency_key.is_none();
         let others = self.at_work.values().filter_map(|task| self.tasks.get(task));
         let beside = others.filter(|other| alone(&other.spec) || alone(&known.spec)).count();
