@@ -168,6 +168,9 @@ async fn of_two_owners_at_once_only_the_later_appends(world: World) {
                         return kept;
                     }
                 }
+                // Who waits for a locked file looks again now and then; without a pause it may never
+                // find it free.
+                std::thread::park_timeout(Duration::from_millis(1));
             }
             unreachable!("the later owner came and nothing was refused");
         });
