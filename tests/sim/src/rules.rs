@@ -8,7 +8,7 @@ use vivarium_ledger::store::Reader;
 use vivarium_queue::domain::event::Event;
 use vivarium_queue::domain::lease::Granted;
 use vivarium_queue::domain::retry::Class;
-use vivarium_queue::domain::task::{OnFailure, Spec};
+use vivarium_queue::domain::task::{OnFailure, Spec, State};
 use vivarium_queue::domain::world::Pace;
 use vivarium_types::Timestamp;
 use vivarium_types::ids::{LeaseId, TaskId};
@@ -116,9 +116,16 @@ impl Rules {
                     children: BTreeSet::new(),
                 };
                 self.tasks.insert(added.task, known);
-                self.release(added.task);
+                self.release(added.task, added.state);
             }
-            Event::TaskReady { task, .. } => self.release(*task),
+            Event::TaskPaused { task, .. } => {
+                if let Some(known) = self.tasks.get_mut(task) {
+                    known.released = false;
+                }
+            }
+            Event::TaskReady { task, state } | Event::TaskResumed { task, state } => {
+                self.release(*task, *state);
+            }
             Event::TaskEdited(edited) => {
                 let leased = self.at_work.values().any(|task| *task == edited.task);
                 if leased && !edited.reorders_only() {
@@ -131,7 +138,7 @@ impl Rules {
                     known.spec = edited.spec.clone();
                     known.dependencies.clone_from(&edited.dependencies);
                 }
-                self.release(edited.task);
+                self.release(edited.task, edited.state);
             }
             Event::TaskRequeued(requeued) => {
                 if requeued.feedback.is_empty() {
@@ -221,8 +228,10 @@ impl Rules {
         known.dependencies.iter().all(met)
     }
 
-    fn release(&mut self, task: TaskId) {
-        let met = self.tasks.get(&task).is_some_and(|known| self.met(known));
+    /// Behind this row a task is in `state`.
+    fn release(&mut self, task: TaskId, state: State) {
+        let met =
+            state == State::Ready && self.tasks.get(&task).is_some_and(|known| self.met(known));
         if let Some(known) = self.tasks.get_mut(&task) {
             known.released |= met;
         }
