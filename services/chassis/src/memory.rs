@@ -128,6 +128,7 @@ impl World {
         let ledger = config::Ledger::default().place(&self.inner.paths, id, service);
         Deps {
             service,
+            instance: ids.mint(clock.now()),
             ids: ids.fork(),
             world: self.inner.paths.clone(),
             peers: self.peers(&holder),

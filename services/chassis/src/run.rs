@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use tokio_util::sync::CancellationToken;
+use vivarium_types::ids::InstanceId;
 use vivarium_types::place::{self, Place, Standing};
 use vivarium_types::{Clock, IdSource, Reason, Retention};
 
@@ -50,6 +51,9 @@ struct Arguments {
     /// Where to listen, if no listener is inherited and the settings do not fit. Loopback only.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// What this start is called, if its starter will speak of it: ins_ and 26 characters.
+    #[arg(long, value_name = "ID")]
+    instance: Option<InstanceId>,
     /// Prints the effective settings, secrets hidden, and ends.
     #[arg(long)]
     print_config: bool,
@@ -61,6 +65,8 @@ struct Arguments {
 pub struct Deps {
     /// Which service this is.
     pub service: Service,
+    /// This start of it.
+    pub instance: InstanceId,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ids that no other process makes. Fork it for each part that mints.
@@ -297,9 +303,11 @@ where
         drain: drain.clone(),
     };
     show_metrics(&shared, service, &metrics, &tasks);
+    let mut ids = clock::ids();
     let deps = Deps {
         service,
-        ids: clock::ids(),
+        instance: arguments.instance.unwrap_or_else(|| ids.mint(clock.now())),
+        ids,
         world,
         peers: Peers::new(&holder, &connector, &clock, &shared.limits),
         signer: Signer::new(Arc::clone(&holder)),

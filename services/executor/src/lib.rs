@@ -137,13 +137,12 @@ fn engine(
     config: Config,
     deps: &mut Deps,
 ) -> Result<Arc<Engine>, Error> {
-    let mut ids = deps.ids.fork();
-    let instance = ids.mint(deps.clock.now());
+    let ids = deps.ids.fork();
     Ok(Arc::new(Engine {
         ledger: ledger.clone(),
         clock: Arc::clone(&deps.clock),
         ids: Mutex::new(ids),
-        instance,
+        instance: deps.instance,
         providers: Arc::new(providers),
         policy: Policy::load(&deps.world.rules()),
         actions: Actions::load(&deps.world.rules())?,

@@ -125,6 +125,7 @@ bugs! {
     CancelLeavesChild "cancel leaves a child running",
     AnySpecialist "grant to who lacks the specialization",
     IntegrateEarly "a split task is put together before its last child is approved",
+    ExitByName "the late report of an exit counts for the next start",
 }
 
 /// Which one is planted: its place in the list from 1, or 0.

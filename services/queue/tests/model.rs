@@ -134,7 +134,9 @@ enum Op {
     NewStart {
         keep: u8,
     },
-    Exit,
+    Exit {
+        late: bool,
+    },
     Disconnect,
     Restart,
     Resident {
@@ -210,7 +212,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..6_u8).prop_map(|pace| Op::Pace { pace }),
         1 => Just(Op::Step),
         1 => any::<u8>().prop_map(|keep| Op::NewStart { keep }),
-        1 => Just(Op::Exit),
+        1 => any::<bool>().prop_map(|late| Op::Exit { late }),
         1 => Just(Op::Disconnect),
         1 => Just(Op::Restart),
         1 => (1..4_u8, flag()).prop_map(|(number, active)| Op::Resident { number, active }),
@@ -615,7 +617,10 @@ impl Model {
                 let kept = held.filter(|(at, _)| keep >> (at % 8) & 1 == 1).map(|(_, held)| held);
                 self.hello(kept.collect());
             }
-            Op::Exit => self.turn(|queue| queue.exited("executor")),
+            Op::Exit { late } => {
+                let ended = InstanceId::from_number(self.instance - u128::from(late));
+                self.turn(move |queue| queue.exited("executor", ended));
+            }
             Op::Disconnect => {
                 let stream = self.stream;
                 self.turn(move |queue| queue.disconnect("executor", stream));

@@ -17,7 +17,7 @@ use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::finish_attempt::Outcome;
 use vivarium_proto::wkt;
 use vivarium_types::Reason;
-use vivarium_types::ids::{Id as _, LetterId};
+use vivarium_types::ids::{Id as _, InstanceId, LetterId};
 
 #[tokio::test]
 async fn line_02_a_task_goes_from_add_to_grant_to_finish_to_approval() {
@@ -522,10 +522,15 @@ async fn line_14_leases_of_an_exited_process_are_free_after_the_grace() {
     let mut runner = stand.runner(1).await;
     runner.credit(1).await;
     runner.granted().await;
-    stand.report_exit("gateway").await;
+    let instance = runner.instance.clone();
+    stand.report_exit("gateway", &instance).await;
     stand.advance(Duration::from_secs(1)).await;
     assert_eq!(stand.state(&id).await, pb::TaskState::Leased, "another process' exit");
-    stand.report_exit("executor").await;
+    let earlier = InstanceId::from_number(99).to_string();
+    stand.report_exit("executor", &earlier).await;
+    stand.advance(Duration::from_secs(1)).await;
+    assert_eq!(stand.state(&id).await, pb::TaskState::Leased, "an earlier start's exit");
+    stand.report_exit("executor", &instance).await;
     stand.advance(Duration::from_millis(49)).await;
     assert_eq!(stand.state(&id).await, pb::TaskState::Leased);
     stand.advance(Duration::from_millis(1)).await;

@@ -116,9 +116,7 @@ impl World {
         }
         self.plan_within(200_000, Happening::Death(number));
         let runner = &mut self.runners[number];
-        if runner.instance.take().is_none() {
-            return;
-        }
+        let Some(instance) = runner.instance.take() else { return };
         runner.held.clear();
         runner.welcome = false;
         let stream = runner.stream.take();
@@ -127,15 +125,17 @@ impl World {
             self.break_stream(stream);
         }
         if !self.mishap(5) {
-            self.plan_within(500, Happening::ExitReported(number));
+            // The queue may be down meanwhile; then the report comes when the next start is at work.
+            let most = if self.mishap(10) { 60_000 } else { 500 };
+            self.plan_within(most, Happening::ExitReported(number, instance));
         }
         self.plan_within(20_000, Happening::Birth(number));
     }
 
-    pub(crate) fn exit_reported(&mut self, number: usize) {
+    pub(crate) fn exit_reported(&mut self, number: usize, instance: InstanceId) {
         let name = self.runners[number].name.clone();
         if let Some(server) = &self.server {
-            server.touch(move |queue| queue.exited(&name));
+            server.touch(move |queue| queue.exited(&name, instance));
             self.plan_turn_soon();
         }
     }

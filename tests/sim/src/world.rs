@@ -53,7 +53,7 @@ pub(crate) enum Happening {
     /// It is killed.
     Death(usize),
     /// The supervisor tells the queue.
-    ExitReported(usize),
+    ExitReported(usize, InstanceId),
     /// It hangs for a while.
     Stall(usize),
     /// It looks for the queue.
@@ -213,7 +213,7 @@ impl World {
             Happening::Impatient { client, id, tries } => self.impatient(client, &id, tries),
             Happening::Birth(runner) => self.birth(runner),
             Happening::Death(runner) => self.death(runner),
-            Happening::ExitReported(runner) => self.exit_reported(runner),
+            Happening::ExitReported(runner, instance) => self.exit_reported(runner, instance),
             Happening::Stall(runner) => self.stall(runner),
             Happening::Connect(runner, instance) => self.connect(runner, instance),
             Happening::Open(stream) => self.open(stream),

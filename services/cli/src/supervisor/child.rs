@@ -19,7 +19,8 @@ use vivarium_chassis::task::Tasks;
 use vivarium_chassis::{Peers, Service, World, clock, world};
 use vivarium_proto::queue::v1::ReportExitRequest;
 use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
-use vivarium_types::Reason;
+use vivarium_types::ids::InstanceId;
+use vivarium_types::{Clock as _, Reason};
 
 use super::log;
 use crate::console::request_id;
@@ -137,8 +138,13 @@ impl Children {
             let state =
                 State { phase: Phase::Starting, pid: None, restarts: 0, last_exit: None, words };
             self.states().insert(seat.name, state);
-            let keeper =
-                Keeper { seat, children: self.clone(), tasks: tasks.clone(), words: heard };
+            let keeper = Keeper {
+                seat,
+                children: self.clone(),
+                tasks: tasks.clone(),
+                words: heard,
+                instance: fresh_instance(),
+            };
             tasks.spawn("keep a service", keeper.keep());
         }
     }
@@ -282,6 +288,8 @@ struct Keeper {
     children: Children,
     tasks: Tasks,
     words: mpsc::Receiver<Word>,
+    /// The start at work.
+    instance: InstanceId,
 }
 
 /// Why a service's process is no more.
@@ -299,6 +307,7 @@ impl Keeper {
         let mut wait = BACK_OFF_MIN;
         loop {
             let begun = clock::instant();
+            self.instance = fresh_instance();
             let ended = match self.spawn() {
                 Ok(child) => self.watch(child).await,
                 Err(error) => {
@@ -400,6 +409,8 @@ impl Keeper {
         command
             .arg("--world")
             .arg(shared.world.root())
+            .arg("--instance")
+            .arg(self.instance.to_string())
             .env("LISTEN_FDS", listeners.len().to_string())
             .env_remove("LISTEN_PID")
             .stdin(Stdio::piped())
@@ -465,13 +476,22 @@ impl Keeper {
         }
         let calls = peers.to(Service::Queue).calls();
         let service = self.seat.service.name().to_owned();
-        let request = ReportExitRequest { request_id: request_id(), service, detail };
+        let request = ReportExitRequest {
+            request_id: request_id(),
+            service,
+            detail,
+            instance_id: self.instance.to_string(),
+        };
         self.tasks.spawn("report an exit", async move {
             if let Err(status) = WorldServiceClient::new(calls).report_exit(request).await {
                 tracing::debug!(%status, "the queue was not told");
             }
         });
     }
+}
+
+fn fresh_instance() -> InstanceId {
+    clock::ids().mint(clock::SystemClock.now())
 }
 
 /// Resolves when the process says how it is; goes on reading so that it never blocks.

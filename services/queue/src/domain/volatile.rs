@@ -1,6 +1,7 @@
 //! Changes of what is known beside the log: through `Ledger::touch` by the runners' streams, and by
 //! `apply` where a row makes such knowledge void.
 
+use vivarium_ledger::planted::{self, Bug};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::InstanceId;
 
@@ -78,12 +79,15 @@ impl Queue {
         beats.collect()
     }
 
-    /// The supervisor says that a process has ended.
-    pub fn exited(&mut self, service: &str) {
+    /// The supervisor says that this start of a process has ended. The word may come late: a start
+    /// that another one has replaced is nobody's any more.
+    pub fn exited(&mut self, service: &str, instance: InstanceId) {
         let now = self.volatile.read_at.unwrap_or_default();
-        let Some(runner) = self.runners.get(service) else { return };
-        let due = now + self.volatile.times.exit_grace;
-        self.volatile.exits.insert(service.to_owned(), (runner.instance, due));
+        let known = self.runners.get(service);
+        if known.is_some_and(|r| r.instance == instance || planted::has(Bug::ExitByName)) {
+            let due = now + self.volatile.times.exit_grace;
+            self.volatile.exits.insert(service.to_owned(), (instance, due));
+        }
     }
 
     fn lease_end(&self) -> Timestamp {

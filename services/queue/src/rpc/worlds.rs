@@ -251,14 +251,15 @@ impl WorldService for Worlds {
         let mut wrong = Violations::new();
         convert::request_id(&mut wrong, &wire.request_id);
         let service = wrong.text("service", &wire.service, 1, 64);
+        let instance = wrong.parse("instance_id", &wire.instance_id);
         wrong.text("detail", &wire.detail, 0, 200);
-        let service = wrong.done(service)?;
-        tracing::info!(service, detail = wire.detail, "a process has ended");
+        let (service, instance) = wrong.done(service.zip(instance))?;
+        tracing::info!(service, %instance, detail = wire.detail, "a process has ended");
         let ledger = &self.desk.ledger;
         let (reply, known) = oneshot::channel();
         // Known only to this process: should it end within the grace, the ttl decides.
         let touched = ledger.touch(move |queue| {
-            queue.exited(&service);
+            queue.exited(&service, instance);
             if reply.send(()).is_err() {
                 tracing::debug!("who reported an exit left before it was known");
             }

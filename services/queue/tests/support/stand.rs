@@ -310,12 +310,13 @@ impl Stand {
     }
 
     /// The supervisor's word that a process has ended.
-    pub(crate) async fn report_exit(&self, service: &str) {
+    pub(crate) async fn report_exit(&self, service: &str, instance: &str) {
         let calls = self.world.calls(&Name::Supervisor, Service::Queue);
         let request = pb::ReportExitRequest {
             request_id: self.request_id(),
             service: service.into(),
             detail: "signal 9".into(),
+            instance_id: instance.into(),
         };
         WorldServiceClient::new(calls).report_exit(request).await.expect("it is taken");
     }
@@ -511,7 +512,7 @@ pub(crate) struct Runner {
     told: Streaming<pb::RunResponse>,
     /// What came while something else was waited for.
     backlog: Vec<Told>,
-    instance: String,
+    pub(crate) instance: String,
     slots: u32,
 }
 

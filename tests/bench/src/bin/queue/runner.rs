@@ -44,6 +44,7 @@ pub(crate) struct Grant {
 pub(crate) struct Runner {
     say: mpsc::Sender<pb::RunRequest>,
     pub(crate) grants: mpsc::UnboundedReceiver<Grant>,
+    pub(crate) instance: InstanceId,
     work: JoinHandle<Result<()>>,
 }
 
@@ -81,7 +82,7 @@ impl Runner {
         let (give, grants) = mpsc::unbounded_channel();
         let credit_every = (credit > 0).then(|| CREDIT_EVERY.min(credit.div_ceil(4)));
         let work = tokio::spawn(work(say.clone(), told, give, habit, credit_every));
-        Ok(Self { say, grants, work })
+        Ok(Self { instance, say, grants, work })
     }
 
     /// Allows more grants.

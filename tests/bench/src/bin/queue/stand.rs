@@ -22,6 +22,7 @@ use vivarium_harness::process::program;
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::task_service_client::TaskServiceClient;
 use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
+use vivarium_types::ids::InstanceId;
 use vivarium_types::{Actor, Clock};
 
 use crate::review::Review;
@@ -132,11 +133,12 @@ impl Stand {
     }
 
     /// The supervisor's word that a runner's process has ended.
-    pub(crate) async fn report_exit(&self, runner: &str) -> Result<()> {
+    pub(crate) async fn report_exit(&self, runner: &str, instance: InstanceId) -> Result<()> {
         let request = pb::ReportExitRequest {
             request_id: self.request_id(),
             service: runner.to_owned(),
             detail: "signal 9".to_owned(),
+            instance_id: instance.to_string(),
         };
         let calls = self.calls(&Name::Supervisor)?;
         WorldServiceClient::new(calls).report_exit(request).await?;

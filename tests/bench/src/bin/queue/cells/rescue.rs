@@ -22,9 +22,10 @@ pub(super) async fn run(stand: &Arc<Stand>) -> Result<Row> {
         tokio::time::timeout(PATIENCE, dying.grant()).await.context("nothing is granted")??;
     }
     let mut other = Runner::start(stand, "second", HELD, Habit::Finish).await?;
+    let ended = dying.instance;
     drop(dying);
     let begun = clock::instant();
-    stand.report_exit(RUNNER).await?;
+    stand.report_exit(RUNNER, ended).await?;
     let mut times = Times::default();
     for _ in 0..HELD {
         let grant = tokio::time::timeout(PATIENCE, other.grant()).await;
