@@ -318,9 +318,26 @@ fn of_cycles(event: &Event, tell: Telling<'_>) -> Option<Told> {
             let verb = if event.flag("consent") { " may be used" } else { " may not be used" };
             tell.code(event.text("provider")).words(verb).weighs(Notable)
         }
+        "command_started" => {
+            tell.code(event.text("programId")).words(" is started in the sandbox").weighs(Normal)
+        }
+        "command_ended" => tell.words(&of_command(event)).weighs(Normal),
         "halt_obeyed" => tell.words("The executor obeyed the halt").weighs(Notable),
         _ => return None,
     })
+}
+
+fn of_command(event: &Event) -> String {
+    match event.text("end") {
+        "COMMAND_END_EXITED" => format!("A program ended with code {}", event.number("code")),
+        "COMMAND_END_SIGNALLED" => {
+            format!("A program was ended by signal {}", event.number("code"))
+        }
+        "COMMAND_END_TIMED_OUT" => "A program's time was up".to_owned(),
+        "COMMAND_END_OUTPUT_FULL" => "A program wrote more than it may".to_owned(),
+        "COMMAND_END_STOPPED" => "A program was stopped".to_owned(),
+        _ => "A program was not run: a layer of the sandbox is missing".to_owned(),
+    }
 }
 
 fn of_call(event: &Event, tell: Telling<'_>) -> Told {

@@ -208,6 +208,30 @@ vivarium limits open_tasks=default\n\nA limit that is set holds for what is made
         #[arg(short = 'm', long, default_value = "set from the command line")]
         reason: String,
     },
+    /// Shows what residents may do at most, or sets it.
+    #[command(after_help = "Examples:\n  vivarium mode\n  \
+vivarium mode run_sandboxed --confirm run_sandboxed -m \"listed programs\"\n  \
+vivarium mode docs_only\n\nThe level in force is the lowest of the world's, the resident's and the task's. \
+Raising it wants its name a second time.")]
+    Mode {
+        /// The level; without it, the present one is shown.
+        level: Option<Level>,
+        /// The level's name once more, when it is raised.
+        #[arg(long, value_name = "LEVEL", default_value = "")]
+        confirm: String,
+        /// Why: it is on the record.
+        #[arg(short = 'm', long, default_value = "set from the command line")]
+        reason: String,
+    },
+    /// Shows the layers of the sandbox, the programs that may run in it, or what a call would come to.
+    #[command(after_help = "Examples:\n  vivarium sandbox\n  vivarium sandbox programs wc\n  \
+vivarium sandbox try wc -- -l notes/tides.md\n  \
+vivarium add --level-max run_sandboxed --local wc -l notes/tides.md")]
+    Sandbox {
+        /// What to do; without it, the layers are shown.
+        #[command(subcommand)]
+        what: Option<Sandbox>,
+    },
     /// Lists the bounties, shows one, or takes one back.
     Bounties {
         /// What to do; without it, those that are open are listed.
@@ -269,7 +293,8 @@ pub(crate) struct Add {
     /// What it asks for beside the instruction.
     #[command(flatten)]
     pub(crate) wanted: Wanted,
-    /// Runs one of ls, pwd, cat, echo, rg with these arguments instead of a resident.
+    /// Runs one of ls, pwd, cat, echo, rg with these arguments instead of a resident; with
+    /// `--level-max run_sandboxed` also a program of `vivarium sandbox programs`.
     #[arg(long, num_args = 1.., value_name = "WORDS", allow_hyphen_values = true)]
     pub(crate) local: Vec<String>,
     /// The same id adds the task only once, however often the command is repeated.
@@ -647,6 +672,30 @@ pub(crate) enum Key {
     Clear,
     /// Shows the key's last four characters.
     Status,
+}
+
+/// About programs and the sandbox.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sandbox {
+    /// Lists the programs of the table, or tells all about one.
+    Programs {
+        /// The program's id.
+        program: Option<String>,
+    },
+    /// Tells what a call would come to. Nothing runs.
+    Try {
+        /// The program's id.
+        program: String,
+        /// Its arguments; write -- before the first.
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+        args: Vec<String>,
+        /// A root and a folder in it, such as library/notes.
+        #[arg(long, default_value = "library")]
+        folder: String,
+        /// How long it may take; 0: what the table says.
+        #[arg(long, default_value_t = 0)]
+        seconds: u32,
+    },
 }
 
 /// About the models that run on this machine.

@@ -16,6 +16,7 @@ mod limits;
 mod model;
 mod recurrence;
 mod reference;
+mod sandbox;
 mod show;
 mod specialize;
 mod steer;
@@ -70,6 +71,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Resume { task: Some(task), .. } => steer::resume(&console, task).await,
         Command::Limits { changes, reason } => limits::limits(&console, &changes, reason).await,
         Command::Pace { pace, count } => controls::pace(&console, &pace, count).await,
+        Command::Mode { level: None, .. } => controls::mode(&console).await,
+        Command::Mode { level: Some(level), confirm, reason } => {
+            controls::set_mode(&console, level, confirm, reason).await
+        }
+        Command::Sandbox { what } => sandbox::run(&console, what).await,
         Command::Bounties { what } => bounties::run(&console, what).await,
         Command::History(wanted) => history::run(&console, wanted).await,
         Command::Key { what } => key::run(&console, &what).await,

@@ -1,5 +1,7 @@
 //! The executor's settings, from `world/config/executor.toml`.
 
+use std::collections::BTreeMap;
+use std::path::{Component, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,8 @@ pub struct Config {
     /// How long a lease that was returned for want of budget waits before the next attempt.
     #[serde(with = "span")]
     pub budget_wait: Duration,
+    /// Folders that residents may read beside the library, by name; never written to.
+    pub workspaces: BTreeMap<String, PathBuf>,
     /// Providers of language models.
     pub model: crate::model::Config,
 }
@@ -46,6 +50,7 @@ impl Default for Config {
             budget_world_total_micro_usd: 5_000_000,
             no_provider_wait: Duration::from_mins(1),
             budget_wait: Duration::from_mins(5),
+            workspaces: BTreeMap::new(),
             model: crate::model::Config::default(),
         }
     }
@@ -76,6 +81,17 @@ impl Settings for Config {
         ] {
             wrong.bounded(key, amount, 0..=1_000_000_000_000);
         }
+        for (name, folder) in &self.workspaces {
+            let key = format!("workspaces.{name}");
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            if name.is_empty() || name.len() > 32 || !name.chars().all(plain) {
+                wrong.add(&key, "must be called by 1 to 32 of a-z, 0-9 and -");
+            }
+            let straight = folder.components().all(|part| part != Component::ParentDir);
+            if !folder.is_absolute() || !straight || folder.parent().is_none() {
+                wrong.add(&key, "must be the absolute path of a folder, and not the whole disk");
+            }
+        }
         self.model.check(wrong);
     }
 }
@@ -97,10 +113,17 @@ mod tests {
 
     #[test]
     fn what_is_out_of_bounds_is_named() {
-        let config = Config { slots: 0, budget_call_micro_usd: -1, ..Config::default() };
+        let workspaces =
+            [("Up", "/srv/a"), ("all", "/"), ("fine", "/srv/b"), ("out", "/srv/../etc")];
+        let workspaces = workspaces.map(|(name, folder)| (name.to_owned(), folder.into())).into();
+        let config =
+            Config { slots: 0, budget_call_micro_usd: -1, workspaces, ..Config::default() };
         let mut wrong = Violations::new();
         config.check(&mut wrong);
         let fields: Vec<_> = wrong.found().iter().map(|v| v.field.as_str()).collect();
-        assert_eq!(fields, ["slots", "budget_call_micro_usd"]);
+        assert_eq!(
+            fields,
+            ["slots", "budget_call_micro_usd", "workspaces.Up", "workspaces.all", "workspaces.out"]
+        );
     }
 }

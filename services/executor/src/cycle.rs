@@ -31,6 +31,7 @@ mod call;
 mod critique;
 mod hat;
 mod local;
+mod program;
 mod prompt;
 mod reply;
 mod task;
@@ -53,6 +54,10 @@ pub struct Engine {
     pub policy: Policy,
     /// Words, prices, quotas and limits of actions.
     pub actions: limits::Actions,
+    /// Takes secrets out of texts.
+    pub redactor: crate::redact::Redactor,
+    /// Programs that may be run, and the sandbox.
+    pub commands: crate::commands::Shared,
     /// Society.
     pub society: Society,
     /// Review.
@@ -112,7 +117,7 @@ impl Engine {
         self.counters.cycles_started.inc();
         let finish = match grant.purpose {
             Purpose::Task => self.run_task(grant, held).await,
-            Purpose::Local => self.run_local(grant).await,
+            Purpose::Local => self.run_local(grant, held).await,
             Purpose::Critique(submission) => self.run_critique(grant, held, submission).await,
         };
         tracing::info!(
@@ -132,6 +137,12 @@ impl Engine {
     }
 
     /// Makes a command durable on the executor's own account.
+    /// What may be read, before anything of a cycle is there.
+    pub(crate) fn roots(&self) -> tools::Roots {
+        let workspaces = self.config.workspaces.clone();
+        tools::Roots { library: self.library.clone(), workspaces, ..tools::Roots::default() }
+    }
+
     pub(crate) async fn record(
         &self,
         command: Command,

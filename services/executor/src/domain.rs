@@ -12,6 +12,7 @@ use vivarium_types::ids::{CycleId, InstanceId, LeaseId, ReservationId};
 pub mod action;
 pub mod budget;
 pub mod call;
+pub mod command;
 pub mod critique;
 pub mod cycle;
 pub mod event;
@@ -103,6 +104,10 @@ pub enum Command {
     Release(ReservationId, NotCalled),
     /// An action is recorded.
     RecordAction(Box<Performed>),
+    /// A program is about to be started.
+    BeginProgram(Box<command::Begun>),
+    /// A program has ended.
+    EndProgram(Box<command::Over>),
     /// A cycle ends.
     EndCycle(Box<Ended>),
     /// A critique is recorded.
@@ -182,6 +187,8 @@ impl Aggregate for State {
             | Command::Settle(_)
             | Command::Release(..)
             | Command::RecordAction(_)
+            | Command::BeginProgram(_)
+            | Command::EndProgram(_)
             | Command::EndCycle(_)
             | Command::RecordCritique(_)
             | Command::MissCritique(_)
@@ -204,6 +211,11 @@ impl Aggregate for State {
             Command::Settle(called) => self.settle(*called),
             Command::Release(id, why) => self.release(id, why),
             Command::RecordAction(performed) => self.record_action(*performed),
+            Command::BeginProgram(begun) => {
+                self.running(begun.cycle)?;
+                Ok(vec![Event::CommandStarted(begun)])
+            }
+            Command::EndProgram(over) => Ok(vec![Event::CommandEnded(over)]),
             Command::EndCycle(ended) => self.end_cycle(*ended),
             Command::RecordCritique(critique) => Ok(vec![Event::CritiqueMade(*critique)]),
             Command::MissCritique(missing) => Ok(vec![Event::CritiqueFailed(missing)]),
@@ -248,6 +260,8 @@ impl Aggregate for State {
                 self.providers.consented(provider, *consent);
             }
             Event::PreflightDecided(_)
+            | Event::CommandStarted(_)
+            | Event::CommandEnded(_)
             | Event::CritiqueMade(_)
             | Event::CritiqueFailed(_)
             | Event::HaltObeyed(_)
@@ -269,6 +283,8 @@ impl Aggregate for State {
             | Event::ModelCalled(_)
             | Event::ReservationReleased { .. }
             | Event::ActionPerformed(_)
+            | Event::CommandStarted(_)
+            | Event::CommandEnded(_)
             | Event::CycleEnded(_)
             | Event::CritiqueMade(_)
             | Event::CritiqueFailed(_)
@@ -318,9 +334,7 @@ impl State {
     }
 
     fn reserve(&self, wish: Wish, cx: &Context<'_>) -> Result<Vec<Event>, Rejection> {
-        if self.cycles.live(wish.owner.cycle).is_none() {
-            return Err(Rejection::CycleGone(wish.owner.cycle));
-        }
+        self.running(wish.owner.cycle)?;
         let reserved = self.budget.reserve(wish, cx.now().utc_day());
         let reserved = reserved.map_err(Rejection::BudgetSpent)?;
         Ok(vec![Event::BudgetReserved(Box::new(reserved))])
@@ -341,18 +355,20 @@ impl State {
     }
 
     fn record_action(&self, performed: Performed) -> Result<Vec<Event>, Rejection> {
-        if self.cycles.live(performed.cycle).is_none() {
-            return Err(Rejection::CycleGone(performed.cycle));
-        }
+        self.running(performed.cycle)?;
         Ok(vec![Event::ActionPerformed(Box::new(performed))])
     }
 
     fn end_cycle(&self, ended: Ended) -> Result<Vec<Event>, Rejection> {
-        let live = self.cycles.live(ended.cycle).ok_or(Rejection::CycleGone(ended.cycle))?;
+        let live = self.running(ended.cycle)?;
         // Nothing that a cycle began outlives it.
         let mut events = self.settle_lease(live.lease);
         events.push(Event::CycleEnded(Box::new(ended)));
         Ok(events)
+    }
+
+    fn running(&self, cycle: CycleId) -> Result<&cycle::Live, Rejection> {
+        self.cycles.live(cycle).ok_or(Rejection::CycleGone(cycle))
     }
 
     fn note_health(&self, health: Health) -> Vec<Event> {

@@ -77,6 +77,11 @@ impl Keys {
         self.known.load().get(provider).cloned()
     }
 
+    /// All keys, for whoever has to find them in a text.
+    pub fn secrets(&self) -> Vec<ApiKey> {
+        self.known.load().values().cloned().collect()
+    }
+
     /// All providers that have a key.
     pub fn providers(&self) -> Vec<String> {
         self.known.load().keys().cloned().collect()

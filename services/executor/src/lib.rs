@@ -6,6 +6,7 @@
 //! Reading order: [`domain`] → [`lease`] → [`runner`] → [`cycle`] → [`providers`] → [`model`] → [`policy`] →
 //! [`rpc`] → [`follow`] → [`views`]; beside them [`halt`], [`keys`], [`output`].
 
+pub mod commands;
 pub mod config;
 pub mod cycle;
 pub mod domain;
@@ -18,10 +19,12 @@ pub mod model;
 pub mod output;
 pub mod policy;
 pub mod providers;
+pub mod redact;
 pub mod rpc;
 pub mod runner;
 pub mod views;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,6 +36,7 @@ use vivarium_ledger::store::{self, Store};
 use vivarium_ledger::writer::Parts;
 use vivarium_ledger::{Ledger, Options, Signer, Submission, rpc as ledger_rpc};
 use vivarium_proto::executor::v1::budget_service_server::BudgetServiceServer;
+use vivarium_proto::executor::v1::command_service_server::CommandServiceServer;
 use vivarium_proto::executor::v1::cycle_service_server::CycleServiceServer;
 use vivarium_proto::executor::v1::provider_service_server::ProviderServiceServer;
 use vivarium_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
@@ -68,6 +72,11 @@ pub enum Error {
     /// The words of actions do not load.
     #[error("the actions do not load")]
     Actions(#[from] cycle::limits::Error),
+    /// A named workspace would show what is private.
+    #[error(
+        "the workspace {0} holds the world's own folder `mutable`, or lies in it: name another folder"
+    )]
+    Workspace(String),
     /// What an earlier process left open cannot be settled.
     #[error("what an earlier start left open cannot be settled")]
     Recover(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -116,25 +125,43 @@ pub async fn build_on(
     let signer: Arc<dyn Signer> = Arc::new(HeadSigner(deps.signer.clone()));
     let options = Options { retention: deps.retention, ..Options::default() };
     let (ledger, running) = Ledger::open(store, parts, Some(signer), options, abort_on_fault())?;
-    let engine = engine(&ledger, providers, config, &mut deps)?;
+    let commands = commands_of(&config, &deps)?;
+    let engine = engine(&ledger, (providers, &keys), config, &commands, &mut deps)?;
     let floor = Floor { ledger: ledger.clone(), clock: Arc::clone(&deps.clock) };
     recover(&engine, &floor, &keys).await?;
     start(&engine, &keys, &deps);
     deps.tasks.spawn("hold the ledger", Guard::new(ledger.clone(), running).hold());
     let budgets = rpc::budgets::Budgets::new(floor.clone(), engine.config.limits());
     let cycles = rpc::cycles::Cycles::new(floor.clone(), Arc::clone(&engine.hub));
+    let commands = rpc::commands::Commands::new(commands);
     let providers = rpc::providers::Providers::new(floor, keys, Arc::clone(&engine.providers));
     Ok(Services::new()
         .with(CycleServiceServer::new(cycles))
         .with(ProviderServiceServer::new(providers))
         .with(BudgetServiceServer::new(budgets))
+        .with(CommandServiceServer::new(commands))
         .with(LedgerServiceServer::new(ledger_rpc::Service::new(ledger, refuse))))
+}
+
+/// The programs of a world. A named workspace never holds what is private, nor lies within it.
+fn commands_of(config: &Config, deps: &Deps) -> Result<commands::Shared, Error> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let private = real(&deps.world.mutable());
+    for (name, folder) in &config.workspaces {
+        let folder = real(folder);
+        if folder.starts_with(&private) || private.starts_with(&folder) {
+            return Err(Error::Workspace(name.clone()));
+        }
+    }
+    let (rules, library) = (deps.world.rules(), deps.world.library());
+    Ok(Arc::new(commands::Commands::load(&rules, &library, &config.workspaces)))
 }
 
 fn engine(
     ledger: &Ledger<State>,
-    providers: Providers,
+    (providers, keys): (Providers, &Arc<Keys>),
     config: Config,
+    commands: &commands::Shared,
     deps: &mut Deps,
 ) -> Result<Arc<Engine>, Error> {
     let ids = deps.ids.fork();
@@ -146,6 +173,8 @@ fn engine(
         providers: Arc::new(providers),
         policy: Policy::load(&deps.world.rules()),
         actions: Actions::load(&deps.world.rules())?,
+        redactor: redact::Redactor::new(Arc::clone(keys)),
+        commands: Arc::clone(commands),
         society: rpc::peers::society::Society::new(deps.peers.to(Service::Society)),
         review: rpc::peers::review::Review::new(deps.peers.to(Service::Review)),
         queue: rpc::peers::queue::Queue::new(deps.peers.to(Service::Queue)),

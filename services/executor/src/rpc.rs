@@ -11,6 +11,7 @@ use vivarium_types::Reason;
 use crate::domain::{Rejection, State};
 
 pub mod budgets;
+pub mod commands;
 pub mod cycles;
 pub mod peers;
 pub mod providers;

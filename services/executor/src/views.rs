@@ -95,6 +95,8 @@ impl View<State> for Cycles {
                 part(db, event, &cycle.to_string(), meta)
             }
             Event::PreflightDecided(_)
+            | Event::CommandStarted(_)
+            | Event::CommandEnded(_)
             | Event::BudgetReserved(_)
             | Event::ReservationReleased { .. }
             | Event::CritiqueMade(_)

@@ -754,14 +754,15 @@ async fn line_33_a_busy_day_lasts_its_length_and_a_long_sleep_counts_five_second
 }
 
 #[tokio::test]
-async fn only_docs_only_is_built_and_raising_the_mode_asks_for_its_name() {
+async fn raising_the_mode_asks_for_its_name_and_what_is_not_built_is_refused() {
     let stand = Stand::new().await;
     let unnamed = stand.try_mode(pb::Mode::RunSandboxed, "").await.expect_err("not confirmed");
     assert_eq!(Problem::from(&unnamed).fields[0].field, "confirm");
-    let named =
-        stand.try_mode(pb::Mode::RunSandboxed, "run_sandboxed").await.expect_err("not built");
-    assert_eq!(reason(&named), Some(Reason::QueueModeUnavailable));
+    let named = stand.try_mode(pb::Mode::ApplyApproved, "apply_approved").await;
+    assert_eq!(reason(&named.expect_err("not built")), Some(Reason::QueueModeUnavailable));
     stand.try_mode(pb::Mode::DocsOnly, "").await.expect("it is so already");
+    stand.try_mode(pb::Mode::RunSandboxed, "run_sandboxed").await.expect("it is named");
+    stand.try_mode(pb::Mode::DocsOnly, "").await.expect("lowering wants no name");
 }
 
 #[tokio::test]

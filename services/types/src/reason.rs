@@ -201,7 +201,7 @@ reasons! {
     QueuePaceNotStep "QUEUE_PACE_NOT_STEP" Precondition
         "steps can be bought only at the pace step" "set it with `vivarium pace step`";
     QueueModeUnavailable "QUEUE_MODE_UNAVAILABLE" Precondition
-        "the mode {mode} is not built yet" "stay in docs_only";
+        "the mode {mode} is not built yet" "use docs_only or run_sandboxed";
 
     // Cycles, models and money.
     ActionUnknown "ACTION_UNKNOWN" Invalid
@@ -222,6 +222,12 @@ reasons! {
         "the task asks for a document and none is staged" "write the document first";
     ToolPathRefused "TOOL_PATH_REFUSED" Denied
         "the path {path} does not lie in a root that may be read" "use `where` to see the roots";
+    CommandNotListed "COMMAND_NOT_LISTED" Denied
+        "the program {program} is not in the table" "list the programs with `vivarium sandbox programs`";
+    CommandArgumentRefused "COMMAND_ARGUMENT_REFUSED" Denied
+        "the rule {rule} of {program} refuses argument {at}: {why}" "try it with `vivarium sandbox try`";
+    SandboxIncomplete "SANDBOX_INCOMPLETE" Precondition
+        "a layer of the sandbox is missing: {why}" "see `vivarium doctor`";
     ModelUnknown "MODEL_UNKNOWN" Invalid
         "no provider has a model {model}" "list the models with `vivarium model list`";
     ModelPriceUnknown "MODEL_PRICE_UNKNOWN" Invalid

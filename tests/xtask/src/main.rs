@@ -1,10 +1,11 @@
-//! The project's errands: `cargo xtask up | panel | test | bench | long`.
+//! The project's errands: `cargo xtask up | panel | test | bypass | bench | long`.
 //!
 //! One errand a file. An errand shows each thing it installs, builds or fetches, with the time it
 //! took, and stops at the first that fails. It decides nothing about the product: what a world is
 //! and how it runs belongs to the `vivarium` command.
 
 mod bench;
+mod bypass;
 mod house;
 mod long;
 mod panel;
@@ -36,6 +37,7 @@ enum Errand {
     Up(up::Args),
     Panel(panel::Args),
     Test(test::Args),
+    Bypass(bypass::Args),
     Bench(bench::Args),
     Long(long::Args),
 }
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Errand::Up(args) => up::run(&house, &args),
         Errand::Panel(args) => panel::run(&house, &args),
         Errand::Test(args) => test::run(&house, &args),
+        Errand::Bypass(args) => bypass::run(&house, &args),
         Errand::Bench(args) => bench::run(&house, &args),
         Errand::Long(args) => long::run(&house, &args),
     });

@@ -17,7 +17,7 @@ use crate::{panel, say, step};
 /// within its size budget, and the journeys of tests/panel in Chromium.
 ///
 /// What is missing is installed first and named: cargo-nextest and grpcurl into the target folder,
-/// Chromium and PostgreSQL from Debian's packages, playwright-core into tests/panel.
+/// Chromium, PostgreSQL and bubblewrap from Debian's packages, playwright-core into tests/panel.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// Only the workspace's tests: no examples, no WASM, no browser.
@@ -37,6 +37,7 @@ pub(crate) fn run(house: &House, args: &Args) -> Result<()> {
     let nextest = tools::nextest(house, installing)?;
     let grpcurl = tools::grpcurl(house, installing)?;
     tools::postgres(house, installing)?;
+    tools::bubblewrap(installing)?;
     let with_tools = |command: &mut Command| {
         command.current_dir(&house.top);
         if let Some(program) = &grpcurl {

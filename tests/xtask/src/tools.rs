@@ -86,6 +86,14 @@ pub(crate) fn postgres(house: &House, installing: Installing) -> Result<()> {
     step::command("fetch PostgreSQL (Debian's packages)", &mut script(house, "postgres"))
 }
 
+/// What makes the namespaces of the sandbox; the helper looks for it in these places alone.
+pub(crate) fn bubblewrap(installing: Installing) -> Result<()> {
+    if ["/usr/bin/bwrap", "/bin/bwrap"].iter().any(|place| Path::new(place).is_file()) {
+        return Ok(());
+    }
+    apt::install(&["bubblewrap"], installing).context("the sandbox needs bubblewrap")
+}
+
 /// A Chromium that the browser tests drive.
 pub(crate) fn chromium(installing: Installing) -> Result<PathBuf> {
     let find =

@@ -10,8 +10,9 @@ use crate::house::House;
 use crate::{panel, say, step};
 
 /// The crates whose programs make up a running world.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 7] = [
     "vivarium-queue",
+    "vivarium-sandbox",
     "vivarium-executor",
     "vivarium-society",
     "vivarium-review",

@@ -161,6 +161,11 @@ pub(super) const TABLE: &[Group] = &[
         methods: &[read("GetBudgets"), operate("SetBudgetLimit")],
     },
     Group {
+        service: "vivarium.executor.v1.CommandService",
+        home: Home::At(Service::Executor),
+        methods: &[read("GetSandbox"), read("ListPrograms"), read("TryCommand")],
+    },
+    Group {
         service: "vivarium.identity.v1.ResidentService",
         home: Home::At(Service::Society),
         methods: &[read("ListResidents"), read("GetResident"), operate("SetSpecializations")],

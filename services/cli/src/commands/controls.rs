@@ -7,6 +7,8 @@ use vivarium_chassis::{Calls, Service, world};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
 
+use super::wanted;
+use crate::args::Level;
 use crate::console::{Console, OPERATOR, request_id};
 use crate::failure::Failure;
 use crate::render;
@@ -55,6 +57,38 @@ pub(super) async fn resume(console: &Console, reason: String) -> Result<(), Fail
         return render::json(&answer);
     }
     render::line(&format!("resumed (control epoch {})", answer.control_epoch))
+}
+
+/// Shows the world's level.
+pub(super) async fn mode(console: &Console) -> Result<(), Failure> {
+    let answer =
+        client(console)?.get_controls(pb::GetControlsRequest::default()).await?.into_inner();
+    let controls = answer.controls.unwrap_or_default();
+    if console.json {
+        return render::json(&controls);
+    }
+    render::line(&format!("mode: {}", level_word(controls.mode())))
+}
+
+/// Sets the world's level.
+pub(super) async fn set_mode(
+    console: &Console,
+    level: Level,
+    confirm: String,
+    reason: String,
+) -> Result<(), Failure> {
+    let mode = wanted::level(level);
+    let request_id = request_id();
+    let request = pb::SetModeRequest { request_id, mode: mode.into(), confirm, reason };
+    let answer = client(console)?.set_mode(request).await?.into_inner();
+    if console.json {
+        return render::json(&answer);
+    }
+    render::line(&format!("mode: {}", level_word(mode)))
+}
+
+fn level_word(mode: pb::Mode) -> String {
+    mode.as_str_name().trim_start_matches("MODE_").to_lowercase()
 }
 
 pub(super) async fn pace(console: &Console, pace: &str, count: u32) -> Result<(), Failure> {

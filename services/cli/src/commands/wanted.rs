@@ -37,12 +37,7 @@ pub(super) fn spec(wanted: Wanted) -> pb::TaskSpec {
         Review::Standard => review_pb::Profile::Standard,
         Review::Strict => review_pb::Profile::Strict,
     });
-    let level_max = wanted.level_max.map_or(pb::Mode::Unspecified, |level| match level {
-        Level::DocsOnly => pb::Mode::DocsOnly,
-        Level::ProposeChanges => pb::Mode::ProposeChanges,
-        Level::RunSandboxed => pb::Mode::RunSandboxed,
-        Level::ApplyApproved => pb::Mode::ApplyApproved,
-    });
+    let level_max = wanted.level_max.map_or(pb::Mode::Unspecified, level);
     pb::TaskSpec {
         key: String::new(),
         title: wanted.title.unwrap_or_default(),
@@ -135,4 +130,14 @@ pub(super) fn as_of(as_of: &AsOf) -> Result<Option<pb::AsOf>, Failure> {
 fn moment(moment: Timestamp) -> wkt::Timestamp {
     let (seconds, nanos) = moment.as_seconds_and_nanos();
     wkt::Timestamp { seconds, nanos }
+}
+
+/// A level as the contract has it.
+pub(super) const fn level(level: Level) -> pb::Mode {
+    match level {
+        Level::DocsOnly => pb::Mode::DocsOnly,
+        Level::ProposeChanges => pb::Mode::ProposeChanges,
+        Level::RunSandboxed => pb::Mode::RunSandboxed,
+        Level::ApplyApproved => pb::Mode::ApplyApproved,
+    }
 }

@@ -386,6 +386,7 @@ impl Engine {
         index: usize,
         done: Done,
     ) -> Result<Receipt, Exit> {
+        let done = Done { result: self.redactor.clean(&done.result).text, ..done };
         let action = asked.what.as_ref().ok();
         let private = action.is_some_and(Action::is_private);
         let mut texts = self.ledger.texts();
@@ -416,9 +417,8 @@ impl Engine {
 }
 
 impl Deeds {
-    /// Nothing done yet, by one who may read `library` and has seen texts of this label.
-    pub(crate) fn new(library: std::path::PathBuf, worst: Label) -> Self {
-        let roots = Roots { library, ..Roots::default() };
+    /// Nothing done yet, by one who may read `roots` and has seen texts of this label.
+    pub(crate) fn new(roots: Roots, worst: Label) -> Self {
         Self { roots, worst: Some(worst), ..Self::default() }
     }
 

@@ -43,6 +43,7 @@ impl Engine {
         limit: Duration,
     ) -> Result<String, Exit> {
         tally.steps += 1;
+        let (messages, mut redactions) = self.cleaned(messages);
         let Speaker { grant, held, chosen, .. } = speaker;
         if held.why_stopped().is_some() {
             return Err(Exit::Stopped);
@@ -74,9 +75,26 @@ impl Engine {
             () = tokio::time::sleep(limit) => Err(Trouble::cut_off(TIME_UP)),
             spoken = chosen.speak(ask, &show) => spoken,
         };
+        let spoken = spoken.map(|spoken| {
+            let clean = self.redactor.clean(&spoken.text);
+            redactions += clean.redactions;
+            Spoken { text: clean.text, ..spoken }
+        });
         self.hub.end(grant.cycle);
         let total = self.clock.now().since(began);
-        self.settle(speaker, tally, &wish, spoken, total).await
+        self.settle(speaker, tally, &wish, spoken, (total, redactions)).await
+    }
+
+    /// Messages as they may leave, and how much was taken out of them.
+    fn cleaned(&self, messages: Vec<Message>) -> (Vec<Message>, u32) {
+        let mut redactions = 0;
+        let clean = |message: Message| {
+            let clean = self.redactor.clean(&message.text);
+            redactions += clean.redactions;
+            Message { text: clean.text, ..message }
+        };
+        let messages = messages.into_iter().map(clean).collect();
+        (messages, redactions)
     }
 
     fn wish(&self, speaker: Speaker<'_>, step: u32, input_tokens_max: u64) -> Wish {
@@ -122,7 +140,7 @@ impl Engine {
         tally: &mut Tally,
         wish: &Wish,
         spoken: Result<Spoken, Trouble>,
-        total: Duration,
+        (total, redactions): (Duration, u32),
     ) -> Result<String, Exit> {
         if let Err(Trouble { reached: false, .. }) = &spoken {
             // Nothing left this machine: nothing can have been billed.
@@ -132,6 +150,7 @@ impl Engine {
         }
         let mut texts = self.ledger.texts();
         let called = called(speaker, wish, &spoken, total);
+        let called = Called { redactions, ..called };
         let response = spoken.as_ref().ok().map(|spoken| texts.plain(&recorded(&spoken.text)));
         tally.usage = tally.usage.plus(called.usage);
         tally.cost = tally.cost.plus(called.cost).unwrap_or(tally.cost);

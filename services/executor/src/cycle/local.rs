@@ -1,16 +1,26 @@
-//! Local tasks: one reading tool, without resident and model. Its output is the answer.
+//! Local tasks: one reading tool, or at level 2 one program of the table, without resident and model.
+//! Its output is the answer.
 
+use vivarium_sandbox::rules::Call;
 use vivarium_types::MicroUsd;
 
-use super::tools::Roots;
 use super::{Engine, Tally};
 use crate::domain::Command;
-use crate::domain::action::Tool;
+use crate::domain::action::{Search, Tool};
 use crate::domain::cycle::{Kind, Started};
-use crate::lease::{Evidence, FailureClass, Finish, Grant, How, Outcome};
+use crate::lease::{Evidence, FailureClass, Finish, Grant, Held, How, Outcome};
+
+/// The words that mean the five tools.
+const TOOLS: [&str; 9] = ["ls", "list", "pwd", "where", "cat", "read", "echo", "rg", "search"];
+/// Where a local task's program starts.
+const FOLDER: &str = "library";
+/// The answer of a program that wrote nothing.
+const NOTHING: &str = "(no output)";
+/// Characters of a program's output in the message of its failure.
+const MESSAGE_OUTPUT_CHARS: usize = 300;
 
 impl Engine {
-    pub(super) async fn run_local(&self, grant: &Grant) -> Finish {
+    pub(super) async fn run_local(&self, grant: &Grant, held: &Held) -> Finish {
         if let Err(error) =
             self.record(Command::StartCycle(Box::new(self.local(grant))), vec![]).await
         {
@@ -20,9 +30,15 @@ impl Engine {
             let outcome = Outcome::Failed { class, message, retry_after: None };
             return Finish { outcome, cost: MicroUsd::ZERO };
         }
-        let outcome = match tool(&grant.task.command) {
-            Ok(tool) => self.output(tool).await,
-            Err(why) => failed(why),
+        let words = &grant.task.command;
+        let outcome = match words.split_first() {
+            Some((program, args)) if !TOOLS.contains(&program.as_str()) => {
+                self.program(grant, held, program, args).await
+            }
+            Some(_) | None => match tool(words) {
+                Ok(tool) => self.output(tool).await,
+                Err(why) => failed(why),
+            },
         };
         self.close(grant, Tally::default(), outcome).await
     }
@@ -50,24 +66,49 @@ impl Engine {
     }
 
     async fn output(&self, tool: Tool) -> Outcome {
-        let roots = Roots { library: self.library.clone(), ..Roots::default() };
+        let roots = self.roots();
         let answer = match tokio::task::spawn_blocking(move || roots.run(&tool)).await {
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(answer)) => self.redactor.clean(&answer).text,
             Ok(Err(refused)) => return failed(format!("{}: {}", refused.reason, refused.why)),
             Err(_) => return failed("the tool failed".to_owned()),
         };
-        Outcome::Finished(Box::new(Evidence {
-            summary: String::new(),
-            answer,
-            documents: Vec::new(),
-            how: How::Finished,
-            steps: 0,
-            model_tokens: 0,
-            model: String::new(),
-            embedded: false,
-            plan: None,
-        }))
+        answered(answer)
     }
+
+    async fn program(&self, grant: &Grant, held: &Held, program: &str, args: &[String]) -> Outcome {
+        let call = Call {
+            program: program.to_owned(),
+            args: args.to_vec(),
+            folder: FOLDER.to_owned(),
+            seconds: 0,
+        };
+        match self.run_program(grant, held, 1, &call).await {
+            Ok(Ok(ran)) if ran.succeeded => answered(ran.output),
+            Ok(Ok(ran)) => failed(format!("{program}: {}: {}", ran.ended, short(&ran.output))),
+            Ok(Err(refused)) => failed(format!("{}: {}", refused.reason, refused.why)),
+            Err(exit) => self.outcome_of(exit, held, 0),
+        }
+    }
+}
+
+fn answered(answer: String) -> Outcome {
+    let answer = if answer.trim().is_empty() { NOTHING.to_owned() } else { answer };
+    Outcome::Finished(Box::new(Evidence {
+        summary: String::new(),
+        answer,
+        documents: Vec::new(),
+        how: How::Finished,
+        steps: 0,
+        model_tokens: 0,
+        model: String::new(),
+        embedded: false,
+        plan: None,
+    }))
+}
+
+/// The beginning of an output, for a message.
+fn short(output: &str) -> String {
+    output.chars().take(MESSAGE_OUTPUT_CHARS).collect()
 }
 
 fn failed(message: String) -> Outcome {
@@ -87,7 +128,7 @@ fn tool(words: &[String]) -> Result<Tool, String> {
     match (name.as_str(), arguments) {
         ("ls" | "list", [] | [_]) => {
             let path = arguments.first().cloned().unwrap_or_default();
-            Ok(Tool::List { root: root(), path: trimmed(&path), depth: 1 })
+            Ok(Tool::List { root: root(), path: trimmed(&path), depth: 1, after: String::new() })
         }
         ("pwd" | "where", []) => Ok(Tool::Where),
         ("cat" | "read", [path]) => {
@@ -105,8 +146,8 @@ fn tool(words: &[String]) -> Result<Tool, String> {
 }
 
 fn search(pattern: &str, path: &str) -> Tool {
-    let (root, path, pattern) = (String::new(), trimmed(path), pattern.to_owned());
-    Tool::Search { root, path, pattern, context_lines: 0 }
+    let (path, pattern) = (trimmed(path), pattern.to_owned());
+    Tool::Search(Search { path, pattern, ..Search::default() })
 }
 
 /// `.` and `library` mean the root itself.
@@ -132,7 +173,7 @@ mod tests {
         let read = tool(&words("cat library/a.md"));
         assert!(matches!(read, Ok(Tool::Read { path, .. }) if path == "a.md"));
         assert!(
-            matches!(tool(&words("rg sea .")), Ok(Tool::Search { path, .. }) if path.is_empty())
+            matches!(tool(&words("rg sea .")), Ok(Tool::Search(Search { path, .. })) if path.is_empty())
         );
     }
 

@@ -87,7 +87,7 @@ impl Engine {
             resident,
             began: self.clock.now(),
             tally: Tally { model: chosen.model.clone(), ..Tally::default() },
-            deeds: Deeds::new(self.library.clone(), briefing.worst),
+            deeds: Deeds::new(self.roots(), briefing.worst),
             messages: prompt::first(&briefing),
             mark: briefing.mark.clone(),
             chosen,

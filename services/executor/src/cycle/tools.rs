@@ -1,4 +1,5 @@
-//! The five reading tools: in this process, within roots, never through a link.
+//! The five reading tools: in this process, within roots, never through a link. What does not fit comes
+//! in pages: the last line tells how to go on.
 //!
 //! Every path is resolved by the kernel beneath its root (`openat2` with `BENEATH`, `NO_SYMLINKS` and
 //! `NO_MAGICLINKS`), so that no spelling of a path leads out. Nothing private lies in any root.
@@ -9,20 +10,25 @@ use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use regex::RegexBuilder;
+use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkMatch};
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, ResolveFlags, openat2};
 use vivarium_types::Reason;
 
-use crate::domain::action::Tool;
+use crate::domain::action::{Search, Tool};
 
 /// Most names of a list.
 const NAMES_MAX: usize = 200;
+/// Most names that are read for a list.
+const NAMES_READ_MAX: usize = 20_000;
 /// Most characters of a read.
 const READ_CHARS_MAX: usize = 16_000;
 /// Most hits of a search.
 const HITS_MAX: usize = 100;
 /// Most characters of a search's result.
 const SEARCH_CHARS_MAX: usize = 16_000;
+/// Most characters of a line that a search shows.
+const LINE_CHARS_MAX: usize = 400;
 /// Most bytes of a file that is looked at.
 const FILE_BYTES_MAX: u64 = 1_000_000;
 /// Most files of a search.
@@ -46,6 +52,8 @@ pub(crate) struct Refused {
 pub(crate) struct Roots {
     /// The library's folder.
     pub(crate) library: PathBuf,
+    /// Folders that the operator named, by name.
+    pub(crate) workspaces: BTreeMap<String, PathBuf>,
     /// Own drafts of this cycle, by path.
     pub(crate) drafts: BTreeMap<String, String>,
     /// Whole results of earlier actions of this cycle, by action id.
@@ -53,7 +61,7 @@ pub(crate) struct Roots {
 }
 
 enum Root<'a> {
-    Library,
+    Folder(&'a Path),
     Drafts,
     Receipt(&'a str),
 }
@@ -62,14 +70,12 @@ impl Roots {
     /// Uses a tool. Blocks on the disk.
     pub(crate) fn run(&self, tool: &Tool) -> Result<String, Refused> {
         match tool {
-            Tool::List { root, path, depth } => self.list(root, path, *depth),
+            Tool::List { root, path, depth, after } => self.list(root, path, *depth, after),
             Tool::Read { root, path, first_line, max_lines } => {
                 let text = self.whole(root, path)?;
                 Ok(lines(&text, *first_line, *max_lines))
             }
-            Tool::Search { root, path, pattern, context_lines } => {
-                self.search(root, path, pattern, *context_lines)
-            }
+            Tool::Search(search) => self.search(search),
             Tool::Where => Ok(self.told()),
             Tool::Echo { text } => Ok(text.clone()),
         }
@@ -77,129 +83,130 @@ impl Roots {
 
     fn told(&self) -> String {
         let receipts: Vec<_> = self.receipts.keys().map(String::as_str).collect();
+        let workspaces =
+            self.workspaces.keys().map(|name| format!("workspace:{name} (read only), "));
+        let workspaces: String = workspaces.collect();
         format!(
-            "library (read only), draft ({} of this cycle, read only), receipts: {}. \
+            "library (read only), {workspaces}draft ({} of this cycle, read only), receipts: {}. \
              You write only through write_document and append_document.",
             self.drafts.len(),
             if receipts.is_empty() { "none".to_owned() } else { receipts.join(", ") }
         )
     }
 
-    fn root<'a>(&self, name: &'a str) -> Result<Root<'a>, Refused> {
+    fn root<'a>(&'a self, name: &'a str) -> Result<Root<'a>, Refused> {
+        if let Some(id) = name.strip_prefix("receipt:") {
+            let known = self.receipts.contains_key(id);
+            return known.then_some(Root::Receipt(id)).ok_or_else(|| refused(name));
+        }
+        if let Some(named) = name.strip_prefix("workspace:") {
+            let folder = self.workspaces.get(named).map(|folder| Root::Folder(folder));
+            return folder.ok_or_else(|| refused(name));
+        }
         match name {
-            "" | "library" => Ok(Root::Library),
+            "" | "library" => Ok(Root::Folder(&self.library)),
             "draft" => Ok(Root::Drafts),
-            other => match other.strip_prefix("receipt:") {
-                Some(id) if self.receipts.contains_key(id) => Ok(Root::Receipt(id)),
-                Some(_) | None => Err(refused(other)),
-            },
+            other => Err(refused(other)),
         }
     }
 
-    fn list(&self, root: &str, path: &str, depth: u32) -> Result<String, Refused> {
+    /// Names in their order, those behind `after` only; the last line tells how to go on.
+    fn list(&self, root: &str, path: &str, depth: u32, after: &str) -> Result<String, Refused> {
         let mut names = Vec::new();
         match self.root(root)? {
-            Root::Library => {
-                let folder = self.open(path, OFlags::DIRECTORY)?;
+            Root::Folder(root) => {
+                let folder = open(root, path, OFlags::DIRECTORY)?;
                 walk(&folder, "", depth, &mut |name, kind| {
                     let slash = if kind == FileType::Directory { "/" } else { "" };
                     names.push(format!("{name}{slash}"));
-                    names.len() < NAMES_MAX
+                    names.len() < NAMES_READ_MAX
                 });
             }
-            Root::Drafts => names.extend(self.drafts.keys().take(NAMES_MAX).cloned()),
+            Root::Drafts => names.extend(self.drafts.keys().cloned()),
             Root::Receipt(_) => return Err(refused(root)),
         }
         names.sort_unstable();
+        names.retain(|name| name.as_str() > after);
+        let more = names.len().saturating_sub(NAMES_MAX);
+        names.truncate(NAMES_MAX);
+        let rest = names
+            .last()
+            .filter(|_| more > 0)
+            .map(|last| format!("({more} more: list again with after: {last:?})"));
+        names.extend(rest);
         Ok(if names.is_empty() { "nothing".to_owned() } else { names.join("\n") })
     }
 
     fn whole(&self, root: &str, path: &str) -> Result<String, Refused> {
         match self.root(root)? {
-            Root::Library => {
-                text_of(self.open(path, OFlags::empty())?).ok_or_else(|| refused(path))
+            Root::Folder(root) => {
+                text_of(open(root, path, OFlags::empty())?).ok_or_else(|| refused(path))
             }
             Root::Drafts => self.drafts.get(path).cloned().ok_or_else(|| refused(path)),
             Root::Receipt(id) => self.receipts.get(id).cloned().ok_or_else(|| refused(id)),
         }
     }
 
-    fn search(
-        &self,
-        root: &str,
-        path: &str,
-        pattern: &str,
-        context: u32,
-    ) -> Result<String, Refused> {
-        let pattern = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-        let pattern = pattern.map_err(|_| Refused {
-            reason: Reason::ActionInvalid,
-            why: "`pattern` is not a regular expression of linear time".to_owned(),
-        })?;
-        let mut found = Found { hits: 0, text: String::new() };
+    fn search(&self, asked: &Search) -> Result<String, Refused> {
+        let mut found = Found::new(asked)?;
+        let Search { root, path, .. } = asked;
         match self.root(root)? {
-            Root::Library => self.search_library(path, &mut |name, text| {
-                found.look(name, text, &pattern, context)
-            })?,
+            Root::Folder(root) => search_folder(root, path, &mut found)?,
             Root::Drafts => {
                 for (name, text) in self.drafts.iter().filter(|(name, _)| name.starts_with(path)) {
-                    found.look(name, text, &pattern, context);
+                    found.look(name, text);
                 }
             }
             Root::Receipt(id) => {
                 let text = self.receipts.get(id).ok_or_else(|| refused(id))?;
-                found.look(root, text, &pattern, context);
+                found.look(root, text);
             }
         }
-        Ok(if found.hits == 0 { "no hit".to_owned() } else { found.text })
+        Ok(found.told())
     }
+}
 
-    fn search_library(
-        &self,
-        path: &str,
-        look: &mut dyn FnMut(&str, &str) -> bool,
-    ) -> Result<(), Refused> {
-        let Ok(folder) = self.open(path, OFlags::DIRECTORY) else {
-            let text = text_of(self.open(path, OFlags::empty())?).ok_or_else(|| refused(path))?;
-            look(path, &text);
-            return Ok(());
-        };
-        let mut files = Vec::new();
-        walk(&folder, path.trim_end_matches('/'), SEARCH_DEPTH, &mut |name, kind| {
-            if kind == FileType::RegularFile {
-                files.push(name.to_owned());
-            }
-            files.len() < FILES_MAX
-        });
-        files.sort_unstable();
-        for name in files {
-            let text = self.open(&name, OFlags::empty()).ok().and_then(text_of);
-            if text.is_some_and(|text| !look(&name, &text)) {
-                break;
-            }
+fn search_folder(root: &Path, path: &str, found: &mut Found) -> Result<(), Refused> {
+    let Ok(folder) = open(root, path, OFlags::DIRECTORY) else {
+        let text = text_of(open(root, path, OFlags::empty())?).ok_or_else(|| refused(path))?;
+        found.look(path, &text);
+        return Ok(());
+    };
+    let mut files = Vec::new();
+    walk(&folder, path.trim_end_matches('/'), SEARCH_DEPTH, &mut |name, kind| {
+        if kind == FileType::RegularFile {
+            files.push(name.to_owned());
         }
-        Ok(())
+        files.len() < FILES_MAX
+    });
+    files.sort_unstable();
+    for name in files {
+        let text = open(root, &name, OFlags::empty()).ok().and_then(text_of);
+        if text.is_some_and(|text| !found.look(&name, &text)) {
+            break;
+        }
     }
+    Ok(())
+}
 
-    fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Refused> {
-        let base = openat2(
-            CWD,
-            &self.library,
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-            ResolveFlags::empty(),
-        );
-        let base = base.map_err(|_| refused("library"))?;
-        let relative = if path.is_empty() { Path::new(".") } else { Path::new(path) };
-        openat2(
-            base,
-            relative,
-            flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
-            Mode::empty(),
-            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
-        )
-        .map_err(|_| refused(path))
-    }
+fn open(root: &Path, path: &str, flags: OFlags) -> Result<OwnedFd, Refused> {
+    let base = openat2(
+        CWD,
+        root,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::empty(),
+    );
+    let base = base.map_err(|_| refused("the root"))?;
+    let relative = if path.is_empty() { Path::new(".") } else { Path::new(path) };
+    openat2(
+        base,
+        relative,
+        flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
+    )
+    .map_err(|_| refused(path))
 }
 
 fn refused(path: &str) -> Refused {
@@ -254,39 +261,118 @@ fn walk(
     true
 }
 
+/// Lines of a text from `first` on; where there are more, the last line tells how to go on.
 fn lines(text: &str, first: u32, count: u32) -> String {
     let skipped = usize::try_from(first.saturating_sub(1)).unwrap_or(usize::MAX);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let wanted: Vec<&str> = text.lines().skip(skipped).take(count).collect();
-    wanted.join("\n").chars().take(READ_CHARS_MAX).collect()
+    let whole = text.lines().count();
+    let next = skipped.saturating_add(wanted.len()) + 1;
+    let mut shown: String = wanted.join("\n").chars().take(READ_CHARS_MAX).collect();
+    if next <= whole {
+        let last = (next - 1).to_string();
+        let (whole, next) = (whole.to_string(), next.to_string());
+        shown.extend(["\n(lines up to ", &last, " of ", &whole, ": read again with first_line: "]);
+        shown.extend([&next, ")"]);
+    }
+    shown
 }
 
+/// What a search has found so far.
 struct Found {
+    matcher: RegexMatcher,
+    searcher: Searcher,
+    /// Hits to pass over: those that were shown before.
+    skip: usize,
     hits: usize,
     text: String,
+    full: bool,
 }
 
 impl Found {
+    fn new(asked: &Search) -> Result<Self, Refused> {
+        let matcher = RegexMatcherBuilder::new()
+            .fixed_strings(asked.fixed)
+            .case_insensitive(asked.ignore_case)
+            .line_terminator(Some(b'\n'))
+            .size_limit(PATTERN_BYTES_MAX)
+            .build(&asked.pattern);
+        let matcher = matcher.map_err(|_| Refused {
+            reason: Reason::ActionInvalid,
+            why: "`pattern` is not a regular expression of linear time within a line; \
+                  set `fixed` to search for a text as it is"
+                .to_owned(),
+        })?;
+        let context = usize::try_from(asked.context_lines).unwrap_or(0);
+        let searcher = SearcherBuilder::new()
+            .binary_detection(BinaryDetection::quit(0))
+            .before_context(context)
+            .after_context(context)
+            .line_number(true)
+            .build();
+        let skip = usize::try_from(asked.skip).unwrap_or(usize::MAX);
+        Ok(Self { matcher, searcher, skip, hits: 0, text: String::new(), full: false })
+    }
+
     /// Takes the hits of one text; whether there is room for more.
-    fn look(&mut self, name: &str, text: &str, pattern: &regex::Regex, context: u32) -> bool {
-        let lines: Vec<&str> = text.lines().collect();
-        let context = usize::try_from(context).unwrap_or(0);
-        let hits = lines.iter().enumerate().filter(|(_, line)| pattern.is_match(line));
-        for (index, _) in hits {
-            if self.hits >= HITS_MAX || self.text.len() > SEARCH_CHARS_MAX {
-                return false;
-            }
-            self.hits += 1;
-            let from = index.saturating_sub(context);
-            let to = (index + context + 1).min(lines.len());
-            for (offset, near) in lines[from..to].iter().enumerate() {
-                let mark = if from + offset == index { ":" } else { "-" };
-                let shown: String = near.chars().take(400).collect();
-                let number = from + offset + 1;
-                self.text.extend([name, mark, &number.to_string(), mark, &shown, "\n"]);
-            }
+    fn look(&mut self, name: &str, text: &str) -> bool {
+        let (matcher, mut searcher) = (self.matcher.clone(), self.searcher.clone());
+        let mut lines = Lines { name, found: self };
+        if let Err(error) = searcher.search_slice(&matcher, text.as_bytes(), &mut lines) {
+            tracing::debug!(%error, "a text was not searched to its end");
         }
-        true
+        !self.full
+    }
+
+    fn told(self) -> String {
+        match (self.hits, self.full) {
+            (0, _) => "no hit".to_owned(),
+            (hits, true) => {
+                let shown = hits.min(self.skip.saturating_add(HITS_MAX));
+                format!("{}(there may be more: search again with skip: {shown})\n", self.text)
+            }
+            (hits, false) if hits <= self.skip => "no further hit".to_owned(),
+            (_, false) => self.text,
+        }
+    }
+
+    fn push(&mut self, name: &str, number: Option<u64>, mark: &str, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let shown: String =
+            line.trim_end_matches(['\n', '\r']).chars().take(LINE_CHARS_MAX).collect();
+        let number = number.unwrap_or_default().to_string();
+        self.text.extend([name, mark, &number, mark, &shown, "\n"]);
+    }
+}
+
+/// One text that is searched.
+struct Lines<'a> {
+    name: &'a str,
+    found: &'a mut Found,
+}
+
+impl Sink for Lines<'_> {
+    type Error = std::io::Error;
+
+    fn matched(&mut self, _: &Searcher, hit: &SinkMatch<'_>) -> Result<bool, std::io::Error> {
+        if self.found.hits >= self.found.skip.saturating_add(HITS_MAX)
+            || self.found.text.len() > SEARCH_CHARS_MAX
+        {
+            self.found.full = true;
+            return Ok(false);
+        }
+        self.found.hits += 1;
+        if self.found.hits > self.found.skip {
+            self.found.push(self.name, hit.line_number(), ":", hit.bytes());
+        }
+        Ok(true)
+    }
+
+    fn context(&mut self, _: &Searcher, near: &SinkContext<'_>) -> Result<bool, std::io::Error> {
+        if self.found.hits >= self.found.skip {
+            self.found.push(self.name, near.line_number(), "-", near.bytes());
+        }
+        Ok(true)
     }
 }
 

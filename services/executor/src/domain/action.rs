@@ -165,6 +165,8 @@ pub enum Tool {
         path: String,
         /// How deep, 1 to 3.
         depth: u32,
+        /// Only names behind this one; empty: from the first.
+        after: String,
     },
     /// Read lines.
     Read {
@@ -177,17 +179,8 @@ pub enum Tool {
         /// How many lines.
         max_lines: u32,
     },
-    /// Search with a pattern.
-    Search {
-        /// As in List.
-        root: String,
-        /// A path beneath it.
-        path: String,
-        /// The pattern.
-        pattern: String,
-        /// Lines around each hit.
-        context_lines: u32,
-    },
+    /// Search with a pattern or a text.
+    Search(Search),
     /// Which roots and rights are in force.
     Where,
     /// A text back.
@@ -195,6 +188,25 @@ pub enum Tool {
         /// The text.
         text: String,
     },
+}
+
+/// What to search for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// As in [`Tool::List`].
+    pub root: String,
+    /// A path beneath it.
+    pub path: String,
+    /// The pattern, or the text.
+    pub pattern: String,
+    /// Whether it is a text that has to stand there as it is.
+    pub fixed: bool,
+    /// Whether case does not matter.
+    pub ignore_case: bool,
+    /// Lines around each hit.
+    pub context_lines: u32,
+    /// Hits to pass over.
+    pub skip: u32,
 }
 
 /// Why one action cannot be read.
@@ -262,7 +274,9 @@ impl Action {
             Self::Post { room, .. } => room,
             Self::Letter { kind, .. } | Self::Journal { kind, .. } => kind,
             Self::Tool(
-                Tool::List { path, .. } | Tool::Read { path, .. } | Tool::Search { path, .. },
+                Tool::List { path, .. }
+                | Tool::Read { path, .. }
+                | Tool::Search(Search { path, .. }),
             ) => path,
             Self::Finish { .. }
             | Self::Split(_)
@@ -333,7 +347,7 @@ impl Tool {
         match self {
             Self::List { .. } => "list",
             Self::Read { .. } => "read",
-            Self::Search { .. } => "search",
+            Self::Search(_) => "search",
             Self::Where => "where",
             Self::Echo { .. } => "echo",
         }
@@ -502,6 +516,7 @@ fn tool(name: &str, fields: &mut Fields) -> Option<Tool> {
             root: fields.text("root", 0, 80),
             path: fields.text("path", 0, 240),
             depth: fields.number("depth", 1, 3, 1),
+            after: fields.text("after", 0, 240),
         },
         "read" => Tool::Read {
             root: fields.text("root", 0, 80),
@@ -509,12 +524,15 @@ fn tool(name: &str, fields: &mut Fields) -> Option<Tool> {
             first_line: fields.number("first_line", 1, u32::MAX, 1),
             max_lines: fields.number("max_lines", 1, 400, 400),
         },
-        "search" => Tool::Search {
+        "search" => Tool::Search(Search {
             root: fields.text("root", 0, 80),
             path: fields.text("path", 0, 240),
             pattern: fields.text("pattern", 1, 200),
+            fixed: fields.flag("fixed"),
+            ignore_case: fields.flag("ignore_case"),
             context_lines: fields.number("context_lines", 0, 3, 0),
-        },
+            skip: fields.number("skip", 0, 100_000, 0),
+        }),
         "where" => Tool::Where,
         "echo" => Tool::Echo { text: fields.text("text", 0, 1_000) },
         _ => return None,

@@ -21,7 +21,7 @@ use super::cycle::{
 };
 use super::preflight::{self, Decided, Finding};
 use super::provider::{Class, Consent, Health};
-use super::{HaltSource, NotCalled, Obeyed, provider};
+use super::{HaltSource, NotCalled, Obeyed, command, provider};
 
 mod read;
 mod write;
@@ -49,6 +49,10 @@ pub enum Event {
     },
     /// An action was performed or refused.
     ActionPerformed(Box<Performed>),
+    /// A program is about to be started in the sandbox.
+    CommandStarted(Box<command::Begun>),
+    /// A program of the sandbox ended.
+    CommandEnded(Box<command::Over>),
     /// A cycle ended.
     CycleEnded(Box<Ended>),
     /// A critic judged a submission.
@@ -112,6 +116,8 @@ impl Event {
             Self::ModelCalled(_) => "model_called",
             Self::ReservationReleased { .. } => "reservation_released",
             Self::ActionPerformed(_) => "action_performed",
+            Self::CommandStarted(_) => "command_started",
+            Self::CommandEnded(_) => "command_ended",
             Self::CycleEnded(_) => "cycle_ended",
             Self::CritiqueMade(_) => "critique_made",
             Self::CritiqueFailed(_) => "critique_failed",
@@ -251,6 +257,10 @@ words! {
     }
     halt_out, halt_in: HaltSource => pb::HaltSource {
         Queue = Queue, File = File, Silence = Silence,
+    }
+    command_end_out, command_end_in: command::End => pb::CommandEnd {
+        Exited = Exited, Signalled = Signalled, TimedOut = TimedOut, OutputFull = OutputFull,
+        Stopped = Stopped, Refused = Refused,
     }
     limited_out, limited_in: Limited => pb::BudgetScope {
         Call = Call, ResidentDay = ResidentDay, ReviewDay = ReviewDay, WorldDay = WorldDay,

@@ -108,7 +108,7 @@ impl Queue {
     }
 
     pub(super) fn set_mode(&self, mode: Mode, reason: TextRef) -> Result<Vec<Event>, Rejection> {
-        if mode != Mode::DocsOnly {
+        if matches!(mode, Mode::ProposeChanges | Mode::ApplyApproved) {
             return Err(Rejection::ModeUnavailable { mode });
         }
         if self.world.mode == mode {

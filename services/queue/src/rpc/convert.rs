@@ -139,7 +139,8 @@ pub(crate) fn asked(
     bounds: &Bounds,
 ) -> Option<Asked> {
     let mode = mode(wrong, wire.mode);
-    let command = command(wrong, mode, &wire.command);
+    let may_run = matches!(wire.level_max(), pb::Mode::RunSandboxed | pb::Mode::ApplyApproved);
+    let command = command(wrong, mode, &wire.command, may_run);
     if mode == Some(Mode::Local) && wire.instruction.is_empty() {
         wire.instruction = wire.command.join(" ");
     }
@@ -281,11 +282,22 @@ fn known<T>(wrong: &mut Violations, field: &str, value: Option<T>) -> Option<T> 
     value
 }
 
-fn command(wrong: &mut Violations, mode: Option<Mode>, words: &[String]) -> Vec<String> {
+/// The words of a local task: a tool, or where the task's level allows it a program of the
+/// executor's table, which alone knows what that may be given.
+fn command(
+    wrong: &mut Violations,
+    mode: Option<Mode>,
+    words: &[String],
+    may_run: bool,
+) -> Vec<String> {
     match (mode, words.first()) {
         (Some(Mode::Local), Some(program)) => {
-            if !PROGRAMS.contains(&program.as_str()) {
-                wrong.add("command[0]", format!("must be one of {}", PROGRAMS.join(", ")));
+            if !PROGRAMS.contains(&program.as_str()) && !may_run {
+                let tools = PROGRAMS.join(", ");
+                let level = "for a program of the table the task needs the level run_sandboxed";
+                wrong.add("command[0]", format!("must be one of {tools}; {level}"));
+            } else if !is_program(program) {
+                wrong.add("command[0]", "must be a program's id: 1 to 32 of a-z 0-9 . _ + -");
             }
             if words.len() > ARGUMENTS_MAX + 1 {
                 wrong.add("command", format!("has more than {ARGUMENTS_MAX} arguments"));
@@ -301,6 +313,11 @@ fn command(wrong: &mut Violations, mode: Option<Mode>, words: &[String]) -> Vec<
         (Some(Mode::Llm), None) | (None, _) => {}
     }
     Vec::new()
+}
+
+fn is_program(id: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._+-".contains(c);
+    (1..=32).contains(&id.len()) && id.chars().all(plain) && !id.starts_with(['-', '.'])
 }
 
 fn target(

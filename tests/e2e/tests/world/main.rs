@@ -13,6 +13,7 @@ mod record;
 mod reference;
 mod restart;
 mod retention;
+mod sandbox;
 mod standby;
 mod terms;
 mod verdicts;

@@ -17,8 +17,12 @@ fn library() -> (tempfile::TempDir, Roots) {
     symlink("../secret.md", library.join("link.md")).expect("a link");
     symlink("..", library.join("up")).expect("a link");
     symlink("swarm_docs/guide.md", library.join("inside.md")).expect("a link");
+    let workspace = folder.path().join("site");
+    std::fs::create_dir(&workspace).expect("a folder");
+    std::fs::write(workspace.join("index.md"), "a.b and aXb\n").expect("it writes");
     let roots = Roots {
         library,
+        workspaces: BTreeMap::from([("site".to_owned(), workspace)]),
         drafts: BTreeMap::from([("a/b.md".to_owned(), "my draft".to_owned())]),
         receipts: BTreeMap::from([("a1".to_owned(), "long result".to_owned())]),
     };
@@ -31,12 +35,17 @@ fn read(roots: &Roots, root: &str, path: &str) -> Result<String, Refused> {
 }
 
 fn list(roots: &Roots, path: &str, depth: u32) -> Result<String, Refused> {
-    roots.run(&Tool::List { root: String::new(), path: path.to_owned(), depth })
+    roots.run(&Tool::List {
+        root: String::new(),
+        path: path.to_owned(),
+        depth,
+        after: String::new(),
+    })
 }
 
 fn search(roots: &Roots, path: &str, pattern: &str, context_lines: u32) -> Result<String, Refused> {
     let (path, pattern) = (path.to_owned(), pattern.to_owned());
-    roots.run(&Tool::Search { root: String::new(), path, pattern, context_lines })
+    roots.run(&Tool::Search(Search { path, pattern, context_lines, ..Search::default() }))
 }
 
 #[test]
@@ -49,7 +58,8 @@ fn files_drafts_and_receipts_are_read_by_line() {
         first_line: 2,
         max_lines: 2,
     };
-    assert_eq!(roots.run(&middle).as_deref(), Ok("first line\nsecond sea"));
+    let part = "first line\nsecond sea\n(lines up to 3 of 4: read again with first_line: 4)";
+    assert_eq!(roots.run(&middle).as_deref(), Ok(part));
     assert_eq!(read(&roots, "draft", "a/b.md").as_deref(), Ok("my draft"));
     assert_eq!(read(&roots, "receipt:a1", "").as_deref(), Ok("long result"));
     assert!(read(&roots, "receipt:a2", "").is_err());
@@ -110,12 +120,55 @@ fn results_have_an_end() {
     std::fs::write(library.join("huge.md"), "x".repeat(1_000_001)).expect("it writes");
     std::fs::write(library.join("wide.md"), "y".repeat(20_000)).expect("it writes");
     let hits = search(&roots, "long.md", "sea", 0).expect("it finds");
-    assert_eq!(hits.lines().count(), HITS_MAX);
-    assert_eq!(read(&roots, "", "long.md").expect("it reads").lines().count(), 400);
+    assert_eq!(hits.lines().count(), HITS_MAX + 1);
+    assert!(hits.ends_with("search again with skip: 100)\n"), "{hits}");
+    assert_eq!(read(&roots, "", "long.md").expect("it reads").lines().count(), 401);
     assert_eq!(read(&roots, "", "wide.md").expect("it reads").len(), READ_CHARS_MAX);
     assert!(read(&roots, "", "huge.md").is_err());
     for number in 0..300 {
         std::fs::write(library.join(format!("n{number}.md")), "").expect("it writes");
     }
-    assert_eq!(list(&roots, "", 1).expect("it lists").lines().count(), NAMES_MAX);
+    assert_eq!(list(&roots, "", 1).expect("it lists").lines().count(), NAMES_MAX + 1);
+}
+
+#[test]
+fn what_does_not_fit_comes_in_pages() {
+    let (folder, roots) = library();
+    let library = folder.path().join("library");
+    for number in 0..250 {
+        std::fs::write(library.join(format!("n{number:03}.md")), "sea\n").expect("it writes");
+    }
+    let page = |after: &str| {
+        let (root, path) = (String::new(), String::new());
+        roots.run(&Tool::List { root, path, depth: 1, after: after.to_owned() }).expect("it lists")
+    };
+    let first = page("");
+    assert!(first.ends_with("(51 more: list again with after: \"n199.md\")"), "{first}");
+    let second = page("n199.md");
+    assert_eq!((second.lines().next(), second.lines().count()), (Some("n200.md"), 51));
+    let hits = |skip| {
+        let asked = Search { pattern: "^sea$".to_owned(), skip, ..Search::default() };
+        roots.run(&Tool::Search(asked)).expect("it finds")
+    };
+    assert!(hits(0).starts_with("n000.md:1:sea\n"));
+    assert!(hits(100).starts_with("n100.md:1:sea\n"));
+    assert_eq!(hits(200).lines().count(), 50);
+    assert_eq!(hits(250), "no further hit");
+}
+
+#[test]
+fn a_text_is_searched_as_it_is_and_a_workspace_like_the_library() {
+    let (_folder, roots) = library();
+    let find = |pattern: &str, fixed, ignore_case| {
+        let (root, pattern) = ("workspace:site".to_owned(), pattern.to_owned());
+        let asked = Search { root, pattern, fixed, ignore_case, ..Search::default() };
+        roots.run(&Tool::Search(asked)).expect("it searches")
+    };
+    assert_eq!(find("a.b", true, false), "index.md:1:a.b and aXb\n");
+    assert_eq!(find("A.B", true, false), "no hit");
+    assert_eq!(find("A.B", true, true), "index.md:1:a.b and aXb\n");
+    assert_eq!(find("a.b$", true, false), "no hit");
+    assert!(roots.run(&Tool::Where).expect("it tells").contains("workspace:site (read only)"));
+    assert!(read(&roots, "workspace:site", "../secret.md").is_err());
+    assert_eq!(read(&roots, "workspace:site", "index.md").as_deref(), Ok("a.b and aXb"));
 }

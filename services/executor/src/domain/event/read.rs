@@ -3,9 +3,9 @@
 use super::{
     Body, Called, Consent, Critique, Decided, Ended, Event, FactNote, Finding, Fragment, Health,
     MicroUsd, Missing, NotAnEvent, Obeyed, Performed, Place, Reserved, Scores, Staged, Started,
-    Tokens, Usage, Wire, call, class_in, day_in, end_in, halt_in, id, kind_in, label_in,
-    limited_in, not_called_in, outcome_in, pb, preflight_in, provider_kind_in, receipt_in,
-    scope_in, slot_in, some_id, some_text, span_in, text_in,
+    Tokens, Usage, Wire, call, class_in, command, command_end_in, day_in, end_in, halt_in, id,
+    kind_in, label_in, limited_in, not_called_in, outcome_in, pb, preflight_in, provider_kind_in,
+    receipt_in, scope_in, slot_in, some_id, some_text, span_in, text_in,
 };
 
 impl TryFrom<Wire> for Event {
@@ -41,6 +41,8 @@ impl TryFrom<Wire> for Event {
                 provider: e.provider,
                 consent: Consent { given: e.consent, may_judge: e.may_judge },
             }),
+            Body::CommandStarted(e) => begun(e).map(Box::new).map(Self::CommandStarted),
+            Body::CommandEnded(e) => over(e).map(Box::new).map(Self::CommandEnded),
             Body::HaltObeyed(e) => obeyed(&e).map(Self::HaltObeyed),
             Body::FactIgnored(e) => Ok(Self::FactIgnored(FactNote {
                 source: e.source,
@@ -277,5 +279,29 @@ fn obeyed(e: &pb::HaltObeyed) -> Result<Obeyed, NotAnEvent> {
         stopped: stopped.collect::<Result<_, NotAnEvent>>()?,
         calls_cancelled: e.calls_cancelled,
         took: e.took.as_ref().map(span_in).unwrap_or_default(),
+    })
+}
+
+fn begun(e: pb::CommandStarted) -> Result<command::Begun, NotAnEvent> {
+    Ok(command::Begun {
+        cycle: id("cycle", &e.cycle_id)?,
+        number: e.number,
+        program: e.program_id,
+        sha256: e.sha256,
+        argv: some_text(e.argv)?.ok_or(NotAnEvent("argv"))?,
+        folder: e.folder,
+        run_limit: e.run_limit.as_ref().map(span_in).unwrap_or_default(),
+    })
+}
+
+fn over(e: pb::CommandEnded) -> Result<command::Over, NotAnEvent> {
+    Ok(command::Over {
+        cycle: id("cycle", &e.cycle_id)?,
+        number: e.number,
+        end: command_end_in(e.end).ok_or(NotAnEvent("command end"))?,
+        code: e.code,
+        wall: e.wall.as_ref().map(span_in).unwrap_or_default(),
+        cpu: e.cpu.as_ref().map(span_in).unwrap_or_default(),
+        output: some_text(e.output)?,
     })
 }

@@ -3,9 +3,9 @@
 use super::{
     Body, Called, Class, Critique, Decided, Ended, Event, Finding, Fragment, Health, Missing,
     Obeyed, Performed, Reserved, Scores, Staged, Started, Tokens, Usage, Wire, call, class_out,
-    date, end_out, halt_out, kind_out, label_out, ledger_pb, limited_out, not_called_word,
-    outcome_out, pb, preflight_out, provider_kind_out, receipt_out, scope_out, shown, slot_out,
-    span_out, text_out,
+    command, command_end_out, date, end_out, halt_out, kind_out, label_out, ledger_pb, limited_out,
+    not_called_word, outcome_out, pb, preflight_out, provider_kind_out, receipt_out, scope_out,
+    shown, slot_out, span_out, text_out,
 };
 
 impl From<Event> for Wire {
@@ -27,6 +27,8 @@ fn body(event: Event) -> Body {
             })
         }
         Event::ActionPerformed(performed) => Body::ActionPerformed(self::performed(*performed)),
+        Event::CommandStarted(begun) => Body::CommandStarted(self::begun(*begun)),
+        Event::CommandEnded(over) => Body::CommandEnded(self::over(&over)),
         Event::CycleEnded(ended) => Body::CycleEnded(self::ended(*ended)),
         Event::CritiqueMade(critique) => Body::CritiqueMade(self::critique(critique)),
         Event::CritiqueFailed(missing) => Body::CritiqueFailed(self::missing(missing)),
@@ -292,5 +294,29 @@ fn obeyed(obeyed: &Obeyed) -> pb::HaltObeyed {
         lease_ids: obeyed.stopped.iter().map(|(_, lease)| lease.to_string()).collect(),
         calls_cancelled: obeyed.calls_cancelled,
         took: Some(span_out(obeyed.took)),
+    }
+}
+
+fn begun(begun: command::Begun) -> pb::CommandStarted {
+    pb::CommandStarted {
+        cycle_id: begun.cycle.to_string(),
+        number: begun.number,
+        program_id: begun.program,
+        sha256: begun.sha256,
+        argv: Some(text_out(&begun.argv)),
+        folder: begun.folder,
+        run_limit: Some(span_out(begun.run_limit)),
+    }
+}
+
+fn over(over: &command::Over) -> pb::CommandEnded {
+    pb::CommandEnded {
+        cycle_id: over.cycle.to_string(),
+        number: over.number,
+        end: command_end_out(over.end).into(),
+        code: over.code,
+        wall: Some(span_out(over.wall)),
+        cpu: Some(span_out(over.cpu)),
+        output: over.output.as_ref().map(text_out),
     }
 }

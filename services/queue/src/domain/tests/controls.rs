@@ -213,12 +213,15 @@ fn a_new_day_length_counts_from_the_next_day() {
 }
 
 #[test]
-fn modes_beyond_docs_only_are_not_built() {
+fn modes_that_are_not_built_are_refused_and_the_others_set() {
     let mut stand = Stand::new();
     let set = |mode| Command::SetMode { mode, reason: text("why") };
     assert_eq!(stand.run(set(world::Mode::DocsOnly)), []);
-    let mode = world::Mode::RunSandboxed;
-    assert_eq!(stand.refused(set(mode)), Rejection::ModeUnavailable { mode });
+    for mode in [world::Mode::ProposeChanges, world::Mode::ApplyApproved] {
+        assert_eq!(stand.refused(set(mode)), Rejection::ModeUnavailable { mode });
+    }
+    assert_eq!(stand.run(set(world::Mode::RunSandboxed)).len(), 1);
+    assert_eq!(stand.queue.world.mode, world::Mode::RunSandboxed);
 }
 
 #[test]

@@ -82,7 +82,7 @@ impl Runner {
         let (give, grants) = mpsc::unbounded_channel();
         let credit_every = (credit > 0).then(|| CREDIT_EVERY.min(credit.div_ceil(4)));
         let work = tokio::spawn(work(say.clone(), told, give, habit, credit_every));
-        Ok(Self { instance, say, grants, work })
+        Ok(Self { say, grants, instance, work })
     }
 
     /// Allows more grants.

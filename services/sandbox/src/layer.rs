@@ -1,0 +1,118 @@
+//! The layers around a command, and the report on them.
+
+use serde::{Deserialize, Serialize};
+
+/// One layer of the sandbox. All have to be in force before a program starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// A helper process without keys that opens no connection.
+    Helper,
+    /// Another user than root.
+    User,
+    /// Own mounts, processes, users, network, IPC and host name, by bubblewrap.
+    Namespaces,
+    /// Memory, processor time, files and processes have limits.
+    Limits,
+    /// No program gains rights.
+    NoNewPrivileges,
+    /// Nothing inherited stays open.
+    Files,
+    /// Landlock: files, TCP, and where the kernel has them signals and abstract sockets.
+    Landlock,
+    /// Seccomp: a closed list of system calls.
+    Seccomp,
+}
+
+impl Layer {
+    /// All of them, from the outside to the inside.
+    pub const ALL: [Self; 8] = [
+        Self::Helper,
+        Self::User,
+        Self::Namespaces,
+        Self::Limits,
+        Self::NoNewPrivileges,
+        Self::Files,
+        Self::Landlock,
+        Self::Seccomp,
+    ];
+
+    /// Its name, as in the report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Helper => "helper",
+            Self::User => "user",
+            Self::Namespaces => "namespaces",
+            Self::Limits => "limits",
+            Self::NoNewPrivileges => "no_new_privileges",
+            Self::Files => "files",
+            Self::Landlock => "landlock",
+            Self::Seccomp => "seccomp",
+        }
+    }
+
+    /// The layer of this name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|layer| layer.name() == name)
+    }
+
+    /// What it is for, for people.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Helper => "a helper process without keys that opens no connection",
+            Self::User => "another user than root",
+            Self::Namespaces => "own files, processes, users and network (bubblewrap)",
+            Self::Limits => "limits of memory, processor time, file size and processes",
+            Self::NoNewPrivileges => "no program gains rights",
+            Self::Files => "nothing inherited stays open",
+            Self::Landlock => "files and TCP by the kernel's own rules (Landlock)",
+            Self::Seccomp => "a closed list of system calls (seccomp)",
+        }
+    }
+}
+
+/// How one layer stands on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The layer.
+    pub layer: Layer,
+    /// Whether it is in force.
+    pub in_force: bool,
+    /// In which form, or why not and what helps.
+    pub detail: String,
+}
+
+/// How the sandbox stands on this machine. The same report that people see decides whether commands
+/// run at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Each layer once, from the outside to the inside.
+    pub layers: Vec<Standing>,
+}
+
+impl Report {
+    /// Whether every layer is in force.
+    pub fn is_complete(&self) -> bool {
+        Layer::ALL.iter().all(|layer| self.of(*layer).is_some_and(|found| found.in_force))
+    }
+
+    /// The first layer that is not in force, in words.
+    pub fn missing(&self) -> Option<String> {
+        let missing =
+            Layer::ALL.into_iter().find(|layer| self.of(*layer).is_none_or(|f| !f.in_force))?;
+        let why = self.of(missing).map_or("it was not reached", |found| &found.detail);
+        Some(format!("{}: {why}", missing.name()))
+    }
+
+    fn of(&self, layer: Layer) -> Option<&Standing> {
+        self.layers.iter().find(|standing| standing.layer == layer)
+    }
+
+    pub(crate) fn note(&mut self, layer: Layer, result: Result<String, String>) {
+        let in_force = result.is_ok();
+        let detail = result.unwrap_or_else(|why| why);
+        self.layers.retain(|standing| standing.layer != layer);
+        self.layers.push(Standing { layer, in_force, detail });
+        self.layers.sort_by_key(|standing| standing.layer);
+    }
+}

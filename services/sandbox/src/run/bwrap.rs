@@ -1,0 +1,121 @@
+//! Bubblewrap, and what it is told.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use sha2::{Digest as _, Sha256};
+
+use super::with_namespaces;
+use crate::planted::{self, Control};
+use crate::request::Request;
+use crate::stage::{self, Order};
+
+/// What starts the namespaces.
+pub(super) const PROGRAM: &str = "bubblewrap";
+/// Where it may lie: never on a path that somebody set.
+const CANDIDATES: [&str; 3] = ["/usr/bin/bwrap", "/bin/bwrap", "/usr/local/bin/bwrap"];
+/// Where the stage finds itself.
+const STAGE: &str = "/run/stage";
+/// The user inside: nobody.
+const NOBODY: &str = "65534";
+
+/// One file or folder that the sandbox has, as it was opened.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// It, open.
+    pub(super) file: OwnedFd,
+    /// Where it lies.
+    pub(super) host: PathBuf,
+    /// Where it is inside.
+    pub(super) inside: String,
+    /// Whether it is a folder.
+    pub(super) is_folder: bool,
+}
+
+/// All that the sandbox has, opened before rights are given up: the roots, the program, the stage.
+pub(super) fn places(request: &Request) -> Result<Vec<Place>, String> {
+    let mut places = Vec::new();
+    for mount in &request.mounts {
+        places.push(place(&mount.host, &mount.inside, true)?);
+    }
+    let found = fingerprint(&request.program)
+        .map_err(|error| format!("{}: {error}", request.program.display()))?;
+    if found != request.sha256 && planted::holds(Control::Pinned) {
+        return Err(format!("{} is not the program that was listed", request.program.display()));
+    }
+    places.push(place(&request.program, stage::PROGRAM, false)?);
+    let me = std::env::current_exe().map_err(|error| error.to_string())?;
+    places.push(place(&me, STAGE, false)?);
+    Ok(places)
+}
+
+fn place(host: &Path, inside: &str, is_folder: bool) -> Result<Place, String> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let flags = if is_folder { flags | OFlags::DIRECTORY } else { flags };
+    let file = openat(CWD, host, flags, Mode::empty());
+    let file = file.map_err(|error| format!("{}: {error}", host.display()))?;
+    Ok(Place { file, host: host.to_owned(), inside: inside.to_owned(), is_folder })
+}
+
+/// SHA-256 of a file, in hexadecimal.
+pub(super) fn fingerprint(path: &Path) -> std::io::Result<String> {
+    let (mut file, mut hash) = (File::open(path)?, Sha256::new());
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(hex::encode(hash.finalize()));
+        }
+        hash.update(buffer.get(..count).unwrap_or_default());
+    }
+}
+
+/// The command that builds the namespaces around the stage.
+pub(super) fn command(request: &Request, places: &[Place]) -> Result<Command, String> {
+    let bwrap = CANDIDATES.into_iter().find(|path| Path::new(path).is_file());
+    let bwrap =
+        bwrap.ok_or("bubblewrap is missing: install it, with `apt-get install bubblewrap`")?;
+    let order = Order {
+        argv: request.argv.clone(),
+        roots: request.mounts.iter().map(|mount| mount.inside.clone()).collect(),
+        children: request.children,
+        limits: request.limits,
+    };
+    let order = serde_json::to_string(&order).map_err(|error| error.to_string())?;
+    let mut command = Command::new(bwrap);
+    if planted::holds(Control::Environment) {
+        command.env_clear();
+    }
+    command.current_dir("/");
+    if with_namespaces() {
+        command.args([
+            "--unshare-user",
+            "--unshare-all",
+            "--die-with-parent",
+            "--new-session",
+            "--hostname",
+            "vivarium",
+        ]);
+        command.args(["--uid", NOBODY, "--gid", NOBODY, "--disable-userns"]);
+    }
+    command.args(["--cap-drop", "ALL"]);
+    for path in
+        ["/usr/lib", "/usr/lib64", "/usr/share/locale", "/usr/share/misc", "/etc/ld.so.cache"]
+    {
+        command.args(["--ro-bind-try", path, path]);
+    }
+    for (target, link) in [("usr/lib", "/lib"), ("usr/lib64", "/lib64")] {
+        command.args(["--symlink", target, link]);
+    }
+    command.args(["--dev-bind", "/dev/null", "/dev/null"]);
+    for place in places {
+        command.arg("--ro-bind").arg(&place.host).arg(&place.inside);
+    }
+    command.args(["--size", &request.limits.scratch_bytes.to_string(), "--tmpfs", "/tmp"]);
+    command.args(["--remount-ro", "/", "--chdir", &request.folder, STAGE, "stage", &order]);
+    Ok(command)
+}

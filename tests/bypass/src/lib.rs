@@ -1,0 +1,1 @@
+//! Attacks on the command policy and on the sandbox.
