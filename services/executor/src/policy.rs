@@ -17,6 +17,8 @@ const FILE: &str = "safety.toml";
 const MISSING: &str = "rules_missing";
 /// How far before a match a negation counts, in characters.
 const NEGATION_REACH: usize = 40;
+/// Characters of a signalled text that may not be passed on (domain.md, section 10).
+const RELAY_CHARS: usize = 80;
 /// Signs of an injection from which on a fragment is left out.
 pub const SIGNALS_MAX: usize = 1;
 
@@ -140,11 +142,48 @@ impl Policy {
 
     /// Whether a fragment below `operator` bears so many signs of an injection that it is left out.
     pub fn quarantines(&self, text: &str) -> bool {
+        self.signals(text) > SIGNALS_MAX
+    }
+
+    /// Signs of an injection in a text.
+    pub fn signals(&self, text: &str) -> usize {
         let hidden = usize::from(text.chars().any(is_invisible));
         let plain = plain(text);
         let signs =
             self.rules.as_ref().map_or(0, |rules| rules.injection.matches(&plain).iter().count());
-        signs + hidden > SIGNALS_MAX
+        signs + hidden
+    }
+}
+
+/// Texts with signs of an injection that somebody has seen, to know them again.
+#[derive(Debug, Clone, Default)]
+pub struct Signalled {
+    texts: Vec<String>,
+}
+
+impl Signalled {
+    /// Keeps a text if it bears a sign.
+    pub fn see(&mut self, policy: &Policy, text: &str) {
+        if policy.signals(text) > 0 {
+            self.texts.push(plain(text));
+        }
+    }
+
+    /// Whether `text` repeats a passage of such a text, of [`RELAY_CHARS`] characters or more.
+    pub fn is_relayed_by(&self, text: &str) -> bool {
+        let text = plain(text);
+        let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+        let passages = starts.iter().enumerate().filter_map(|(number, from)| {
+            let to = match starts.get(number + RELAY_CHARS) {
+                Some(to) => *to,
+                None if number + RELAY_CHARS == starts.len() => text.len(),
+                None => return None,
+            };
+            text.get(*from..to)
+        });
+        let mut passages = passages;
+        !self.texts.is_empty()
+            && passages.any(|passage| self.texts.iter().any(|seen| seen.contains(passage)))
     }
 }
 

@@ -6,6 +6,8 @@
 mod cycles;
 #[path = "rpc/halts.rs"]
 mod halts;
+#[path = "rpc/injection.rs"]
+mod injection;
 #[path = "rpc/methods.rs"]
 mod methods;
 #[path = "rpc/stand.rs"]

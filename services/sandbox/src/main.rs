@@ -15,11 +15,11 @@ fn main() -> ExitCode {
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("run"), None) => say(&run::answer(std::io::stdin())),
         (Some("stage"), Some(order)) => {
-            let word = match serde_json::from_str::<Order>(&order) {
-                Ok(order) => stage::enter(&order),
-                Err(error) => Word::NoProgram(error.to_string()),
+            let (sign, word) = match serde_json::from_str::<Order>(&order) {
+                Ok(order) => (order.sign.clone(), stage::enter(&order)),
+                Err(error) => (String::new(), Word::NoProgram(error.to_string())),
             };
-            stage::say(&word);
+            drop(stage::say_signed(&sign, &word));
             ExitCode::from(EXIT_REFUSED)
         }
         (Some("probe"), None) => match std::env::current_exe() {

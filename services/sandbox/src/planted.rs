@@ -74,6 +74,18 @@ impl Control {
     }
 }
 
+/// Tells the stage what is taken away: nothing.
+#[cfg(not(feature = "planted"))]
+pub(crate) const fn hand_on(_command: &mut std::process::Command) {}
+
+/// Tells the stage what is taken away.
+#[cfg(feature = "planted")]
+pub(crate) fn hand_on(command: &mut std::process::Command) {
+    if let Some(away) = std::env::var_os("VIVARIUM_WITHOUT") {
+        command.env("VIVARIUM_WITHOUT", away);
+    }
+}
+
 /// Whether a control is in force.
 #[cfg(not(feature = "planted"))]
 pub const fn holds(_control: Control) -> bool {

@@ -11,13 +11,16 @@ mod user;
 use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, pidfd_open,
+    pidfd_send_signal, waitid,
+};
 
 use crate::layer::{Layer, Report};
 use crate::planted::{self, Control};
@@ -57,10 +60,20 @@ impl Running {
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn()?;
-        let mut input = child.stdin.take().ok_or_else(|| std::io::Error::other("no input"))?;
         let line = serde_json::to_string(request)?;
-        input.write_all(format!("{line}\n").as_bytes())?;
-        Ok(Self { child, stopper: Some(Stopper { _input: input }) })
+        let mut input = child.stdin.take();
+        let told = input.as_mut().map(|input| input.write_all(format!("{line}\n").as_bytes()));
+        match (told, input) {
+            (Some(Ok(())), Some(input)) => {
+                Ok(Self { child, stopper: Some(Stopper { _input: input }) })
+            }
+            (told, input) => {
+                // Without its input it ends at once.
+                drop(input);
+                child.wait()?;
+                Err(told.and_then(Result::err).unwrap_or_else(|| std::io::Error::other("no input")))
+            }
+        }
     }
 
     /// What stops it. Whoever takes it has to keep it as long as the command may run.
@@ -95,7 +108,7 @@ pub fn probe(helper: &Path) -> Report {
     let argv = ["vivarium-sandbox", "nothing"].map(str::to_owned).to_vec();
     let request = Request {
         program: helper.to_owned(),
-        sha256: bwrap::fingerprint(helper).unwrap_or_default(),
+        sha256: crate::stage::fingerprint(helper).unwrap_or_default(),
         argv,
         mounts: Vec::new(),
         folder: "/".to_owned(),
@@ -135,8 +148,9 @@ pub fn answer(input: impl Read + Send + 'static) -> Outcome {
         Err(error) => return Outcome::refused(format!("request: {error}"), Report::default()),
     };
     let mut report = Report::default();
-    match start(&request, &mut report) {
-        Ok(child) => watch(child, &request, report, input),
+    let sign = sign();
+    match start(&request, &mut report, &sign) {
+        Ok(child) => watch(child, &request, report, input, &sign),
         Err((layer, why)) => {
             report.note(layer, Err(why.clone()));
             Outcome::refused(format!("{}: {why}", layer.name()), report)
@@ -144,20 +158,36 @@ pub fn answer(input: impl Read + Send + 'static) -> Outcome {
     }
 }
 
-fn start(request: &Request, report: &mut Report) -> Result<Child, (Layer, String)> {
+/// A word that nobody can guess.
+fn sign() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    format!("{:016x}{:016x} ", RandomState::new().hash_one(1), RandomState::new().hash_one(2))
+}
+
+fn start(request: &Request, report: &mut Report, sign: &str) -> Result<Child, (Layer, String)> {
     let is_root = user::leave().map_err(|why| (Layer::User, why))?;
     let places = bwrap::places(request).map_err(|why| (Layer::Namespaces, why))?;
-    let (places, told) = user::drop_root(places, is_root).map_err(|why| (Layer::User, why))?;
+    let (places, told) = user::drop_root(places, is_root, request.limits.scratch_bytes)
+        .map_err(|why| (Layer::User, why))?;
     report.note(Layer::User, Ok(told));
     no_connections().map_err(|why| (Layer::Helper, why))?;
     report.note(Layer::Helper, Ok(format!("process {}, no connections", std::process::id())));
-    let mut command = bwrap::command(request, &places).map_err(|why| (Layer::Namespaces, why))?;
+    let mut command =
+        bwrap::command(request, &places, sign, is_root).map_err(|why| (Layer::Namespaces, why))?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // What bubblewrap leaves comes to this process, which ends and counts it.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(|error| (Layer::Helper, error.to_string()))?;
     command.spawn().map_err(|error| (Layer::Namespaces, format!("{}: {error}", bwrap::PROGRAM)))
 }
 
+/// What is left of the errors when the program takes over, and which layers are in force; or how it
+/// ended before.
+type Staged = Result<(BufReader<ChildStderr>, Report), (End, Report)>;
+
 /// What the watching thread hears of.
 enum Heard {
+    Staged(Box<Staged>),
     Output(Which, Vec<u8>),
     /// A stream is at its end, or the process is.
     Closed,
@@ -180,59 +210,91 @@ struct Kept {
 fn watch(
     mut child: Child,
     request: &Request,
-    mut report: Report,
+    report: Report,
     input: impl Read + Send + 'static,
+    sign: &str,
 ) -> Outcome {
     let begun = now();
     let until = begun + Duration::from_millis(request.limits.wall_ms);
-    let mut errors = child.stderr.take().map(BufReader::new);
-    let ended = match errors.as_mut().map(|errors| hear_stage(errors, &mut report)) {
-        Some(Ok(())) => None,
-        Some(Err(why)) => Some(why),
-        None => Some("namespaces: it has no output".to_owned()),
-    };
-    if let Some(why) = ended {
-        end(&mut child);
-        drop(child.wait());
-        return Outcome::refused(why, report);
-    }
-    let (say, heard) = sync_channel(PARTS_WAITING);
     let most = request.limits.output_bytes;
+    let (say, heard) = sync_channel(PARTS_WAITING);
+    listen_stop(child.id(), input, &say);
+    let (errors, mut report) = match stage(&mut child, report, sign, (&say, &heard), until) {
+        Ok(staged) => staged,
+        Err((why, report)) => {
+            drop(end(&mut child));
+            return Outcome { end: why, wall: begun.elapsed(), ..Outcome::refused("", report) };
+        }
+    };
     listen(Which::Out, child.stdout.take(), most, &say);
-    listen(Which::Errors, errors, most, &say);
+    listen(Which::Errors, Some(errors), most, &say);
     listen_end(child.id(), &say);
-    thread::spawn(move || {
-        drop(std::io::copy(&mut { input }, &mut std::io::sink()));
-        drop(say.send(Heard::Stop));
-    });
     let mut kept = Kept::default();
     let cut = collect(&heard, &mut kept, until, most);
-    if cut.is_some() {
-        end(&mut child);
-    }
-    let status = child.wait();
-    let (out, errors) = (text(&kept.out), text(&kept.errors));
+    let status = end(&mut child);
+    let (out, mut errors) = (text(&kept.out), text(&kept.errors));
     let end = match (cut, status) {
         (Some(cut), _) => cut,
         (None, Ok(status)) => told(status),
         (None, Err(error)) => End::Refused(format!("namespaces: {error}")),
     };
-    let end = match late_refusal(&errors) {
-        Some(why) if matches!(end, End::Exited(code) if code != 0) => End::Refused(why),
-        _ => end,
+    let end = match late_refusal(&errors, sign) {
+        Some((layer, why)) => {
+            errors.clear();
+            if let Some(layer) = layer {
+                report.note(layer, Err(why.clone()));
+            }
+            End::Refused(format!("{}: {why}", layer.map_or("program", Layer::name)))
+        }
+        None => end,
     };
-    let cpu = getrusage(UsageWho::RUSAGE_CHILDREN).map_or(Duration::ZERO, |used| {
-        let micros = |time: nix::sys::time::TimeVal| {
-            use nix::sys::time::TimeValLike as _;
-            u64::try_from(time.num_microseconds()).unwrap_or(0)
+    Outcome { end, stdout: out, stderr: errors, wall: begun.elapsed(), cpu: cpu(), report }
+}
+
+/// Processor time of all that ran, which has been waited for.
+fn cpu() -> Duration {
+    use nix::sys::time::TimeValLike as _;
+    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(Duration::ZERO, |used| {
+        let micros = |time: nix::sys::time::TimeVal| u64::try_from(time.num_microseconds());
+        let all = [used.user_time(), used.system_time()].map(|time| micros(time).unwrap_or(0));
+        Duration::from_micros(all.iter().sum())
+    })
+}
+
+/// Hears the stage out, for as long as the run may take at all and nobody stops it.
+fn stage(
+    child: &mut Child,
+    report: Report,
+    sign: &str,
+    (say, heard): (&SyncSender<Heard>, &Receiver<Heard>),
+    until: Instant,
+) -> Staged {
+    let so_far = report.clone();
+    let Some(errors) = child.stderr.take() else {
+        return Err((End::Refused("namespaces: it has no output".to_owned()), report));
+    };
+    let (say, sign) = (say.clone(), sign.to_owned());
+    thread::spawn(move || {
+        let (mut errors, mut report) = (BufReader::new(errors), report);
+        let staged = match hear_stage(&mut errors, &sign, &mut report) {
+            Ok(()) => Ok((errors, report)),
+            Err(why) => Err((End::Refused(why), report)),
         };
-        Duration::from_micros(micros(used.user_time()) + micros(used.system_time()))
+        drop(say.send(Heard::Staged(Box::new(staged))));
     });
-    Outcome { end, stdout: out, stderr: errors, wall: begun.elapsed(), cpu, report }
+    match heard.recv_timeout(until.saturating_duration_since(now())) {
+        Ok(Heard::Staged(staged)) => *staged,
+        Ok(Heard::Stop | Heard::Output(..) | Heard::Closed) => Err((End::Stopped, so_far)),
+        Err(_) => Err((End::TimedOut, so_far)),
+    }
 }
 
 /// Reads the words of the stage until the program takes over. What bubblewrap says comes the same way.
-fn hear_stage(errors: &mut impl std::io::BufRead, report: &mut Report) -> Result<(), String> {
+fn hear_stage(
+    errors: &mut impl std::io::BufRead,
+    sign: &str,
+    report: &mut Report,
+) -> Result<(), String> {
     let mut said = String::new();
     loop {
         let mut line = String::new();
@@ -243,7 +305,7 @@ fn hear_stage(errors: &mut impl std::io::BufRead, report: &mut Report) -> Result
             report.note(layer, Err(why.to_owned()));
             return Err(format!("{}: {why}", layer.name()));
         }
-        match serde_json::from_str(&line) {
+        match serde_json::from_str(line.strip_prefix(sign).unwrap_or(&line)) {
             Ok(Word::Layer(layer, form)) => report.note(layer, Ok(form)),
             Ok(Word::Missing(layer, why)) => {
                 report.note(layer, Err(why.clone()));
@@ -263,10 +325,10 @@ fn hear_stage(errors: &mut impl std::io::BufRead, report: &mut Report) -> Result
 
 /// A refusal of the stage behind its last word: the filter was not installed, or the program not
 /// found to be one.
-fn late_refusal(errors: &str) -> Option<String> {
-    match serde_json::from_str(errors.trim()) {
-        Ok(Word::Missing(layer, why)) => Some(format!("{}: {why}", layer.name())),
-        Ok(Word::NoProgram(why)) => Some(format!("program: {why}")),
+fn late_refusal(errors: &str, sign: &str) -> Option<(Option<Layer>, String)> {
+    match serde_json::from_str(errors.strip_prefix(sign)?) {
+        Ok(Word::Missing(layer, why)) => Some((Some(layer), why)),
+        Ok(Word::NoProgram(why)) => Some((None, why)),
         Ok(Word::Layer(..) | Word::Go) | Err(_) => None,
     }
 }
@@ -317,7 +379,7 @@ fn collect(heard: &Receiver<Heard>, kept: &mut Kept, until: Instant, most: u64) 
                     return Some(End::OutputFull);
                 }
             }
-            Ok(Heard::Closed) => kept.closed += 1,
+            Ok(Heard::Closed | Heard::Staged(_)) => kept.closed += 1,
             Ok(Heard::Stop) => return Some(End::Stopped),
             Err(RecvTimeoutError::Timeout) => return Some(End::TimedOut),
             Err(RecvTimeoutError::Disconnected) => return None,
@@ -326,16 +388,62 @@ fn collect(heard: &Receiver<Heard>, kept: &mut Kept, until: Instant, most: u64) 
     None
 }
 
-/// Kills the tree: bubblewrap dies, and with it the first process of the namespace and all others.
-fn end(child: &mut Child) {
-    // An error means that it is gone already.
-    drop(child.kill());
+/// Tells when the caller wants an end: its input closes. The tree is killed at once, also where
+/// nobody hears of it yet.
+fn listen_stop(process: u32, input: impl Read + Send + 'static, say: &SyncSender<Heard>) {
+    let say = say.clone();
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let tree = process.and_then(|process| pidfd_open(process, PidfdFlags::empty()).ok());
+    thread::spawn(move || {
+        drop(std::io::copy(&mut { input }, &mut std::io::sink()));
+        // Said first: what follows from the kill is the caller's doing.
+        drop(say.send(Heard::Stop));
+        // An error means that it is gone already.
+        let _sent = tree.map(|tree| pidfd_send_signal(tree, Signal::KILL));
+    });
 }
 
-/// Bubblewrap tells a signal as 128 and its number.
+/// Kills the tree and waits until nothing of it is left. Bubblewrap dies, and with it the first
+/// process of the namespace and all others; whoever bubblewrap had not tied to itself yet has come to
+/// this process meanwhile, and is killed here.
+fn end(child: &mut Child) -> std::io::Result<ExitStatus> {
+    // An error means that it is gone already.
+    drop(child.kill());
+    let status = child.wait();
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                for child in children() {
+                    // An error means that it is gone already.
+                    let _sent = kill_process(child, Signal::KILL);
+                }
+                // Blocks until one of them has gone.
+                let _gone = rustix::process::wait(WaitOptions::empty());
+            }
+            Err(_) => return status,
+        }
+    }
+}
+
+/// The children of this process, as the system tells.
+fn children() -> impl Iterator<Item = Pid> {
+    let own = std::process::id().to_string();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    processes.filter_map(move |process| {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // A program's name may hold anything, and ends with the last bracket.
+        let (_, fields) = stat.rsplit_once(") ")?;
+        (fields.split(' ').nth(1)? == own).then(|| Pid::from_raw(process))?
+    })
+}
+
+/// Bubblewrap tells a signal as 128 and its number. A program that ends with such a code by itself
+/// cannot be told apart; above the last signal there are only codes.
 fn told(status: ExitStatus) -> End {
     match (status.code(), status.signal()) {
-        (Some(code), _) if code > 128 => End::Signalled(code - 128),
+        (Some(code), _) if (129..=192).contains(&code) => End::Signalled(code - 128),
         (Some(code), _) => End::Exited(code),
         (None, signal) => End::Signalled(signal.unwrap_or_default()),
     }

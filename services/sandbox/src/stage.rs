@@ -5,23 +5,27 @@
 
 mod landlock;
 mod seccomp;
+mod start;
 
 pub(crate) use seccomp::no_connections;
 
 use std::convert::Infallible;
-use std::ffi::{CStr, CString};
-use std::io::Write as _;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use nix::errno::Errno;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::layer::Layer;
 use crate::planted::{self, Control};
 use crate::request::Limits;
+use start::Start;
 
 /// Where the stage finds the program.
 pub const PROGRAM: &str = "/run/program";
@@ -43,6 +47,10 @@ pub struct Order {
     pub children: bool,
     /// What may be used.
     pub limits: Limits,
+    /// SHA-256 of the program; another one is not run.
+    pub sha256: String,
+    /// Stands before a word behind [`Word::Go`], so that the program cannot speak for the stage.
+    pub sign: String,
 }
 
 /// One word of the stage to the helper.
@@ -70,49 +78,67 @@ pub fn enter(order: &Order) -> Word {
 fn installed(order: &Order) -> Result<Infallible, Word> {
     let program = open(Path::new(PROGRAM))
         .map_err(|error| Word::NoProgram(format!("it cannot be opened: {error}")))?;
+    let found = fingerprint(Path::new(PROGRAM))
+        .map_err(|error| Word::NoProgram(format!("it cannot be read: {error}")))?;
+    if found != order.sha256 && planted::holds(Control::Pinned) {
+        return Err(Word::NoProgram("it is not the program that was listed".to_owned()));
+    }
     let texts = |texts: &[String]| -> Result<Vec<CString>, Word> {
         let made = texts.iter().map(|text| CString::new(text.as_str())).collect::<Result<_, _>>();
         made.map_err(|_| Word::NoProgram("an argument holds a NUL".to_owned()))
     };
+    let say = |word: &Word| say(word).map_err(|_| Word::NoProgram("nobody hears".to_owned()));
     if planted::holds(Control::Namespaces) {
         let own = std::process::id();
         if own > FEW_PROCESSES {
             let why = format!("it is process {own} of them all, not of its own namespace");
             return Err(Word::Missing(Layer::Namespaces, why));
         }
-        say(&Word::Layer(Layer::Namespaces, "bubblewrap".to_owned()));
+        say(&Word::Layer(Layer::Namespaces, "bubblewrap".to_owned()))?;
     }
     let (argv, environment) = (texts(&order.argv)?, environment());
     if planted::holds(Control::Rlimits) {
         limit(&order.limits).map_err(|error| missing(Layer::Limits, &error))?;
-        say(&Word::Layer(Layer::Limits, told(&order.limits)));
+        say(&Word::Layer(Layer::Limits, told(&order.limits)))?;
     }
     rustix::thread::set_no_new_privs(true)
         .map_err(|error| missing(Layer::NoNewPrivileges, &error))?;
-    say(&Word::Layer(Layer::NoNewPrivileges, "set".to_owned()));
+    say(&Word::Layer(Layer::NoNewPrivileges, "set".to_owned()))?;
     if planted::holds(Control::ClosedFiles) {
         close_inherited().map_err(|error| missing(Layer::Files, &error))?;
-        say(&Word::Layer(Layer::Files, "all but input, output and errors".to_owned()));
+        say(&Word::Layer(Layer::Files, "all but input, output and errors".to_owned()))?;
     }
     if planted::holds(Control::Landlock) {
         let form =
             landlock::restrict(&order.roots).map_err(|why| Word::Missing(Layer::Landlock, why))?;
-        say(&Word::Layer(Layer::Landlock, form));
+        say(&Word::Layer(Layer::Landlock, form))?;
     }
-    let filters = seccomp::filters(order.children, program.as_raw_fd())
+    let start =
+        Start::new(program, argv, environment).map_err(|error| missing(Layer::Seccomp, &error))?;
+    let filters = seccomp::filters(order.children, &start)
         .map_err(|why| Word::Missing(Layer::Seccomp, why))?;
     if planted::holds(Control::Seccomp) {
         let calls = filters.calls;
-        say(&Word::Layer(Layer::Seccomp, format!("{calls} system calls")));
-        say(&Word::Go);
+        say(&Word::Layer(Layer::Seccomp, format!("{calls} system calls")))?;
+        say(&Word::Go)?;
         filters.install().map_err(|why| Word::Missing(Layer::Seccomp, why))?;
     } else {
-        say(&Word::Go);
+        say(&Word::Go)?;
     }
-    let argv: Vec<&CStr> = argv.iter().map(CString::as_c_str).collect();
-    let environment: Vec<&CStr> = environment.iter().map(CString::as_c_str).collect();
-    nix::unistd::fexecve(program, &argv, &environment)
-        .map_err(|error| Word::NoProgram(error.to_string()))
+    Err(Word::NoProgram(start.now().to_string()))
+}
+
+/// SHA-256 of a file, in hexadecimal.
+pub(crate) fn fingerprint(path: &Path) -> std::io::Result<String> {
+    let (mut file, mut hash) = (File::open(path)?, Sha256::new());
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(hex::encode(hash.finalize()));
+        }
+        hash.update(buffer.get(..count).unwrap_or_default());
+    }
 }
 
 fn missing(layer: Layer, error: &dyn std::fmt::Display) -> Word {
@@ -132,9 +158,16 @@ fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
 }
 
 /// Tells the helper, as one line of the errors; behind [`Word::Go`] they are the program's.
-pub fn say(word: &Word) {
-    let line = serde_json::to_string(word).unwrap_or_default();
-    drop(writeln!(std::io::stderr(), "{line}"));
+///
+/// Where the helper is gone nobody hears, and nothing may run.
+pub fn say(word: &Word) -> std::io::Result<()> {
+    say_signed("", word)
+}
+
+/// The same behind [`Word::Go`].
+pub fn say_signed(sign: &str, word: &Word) -> std::io::Result<()> {
+    let line = serde_json::to_string(word)?;
+    std::io::stderr().write_all(format!("{sign}{line}\n").as_bytes())
 }
 
 fn told(limits: &Limits) -> String {

@@ -1,1 +1,3 @@
 //! Attacks on the command policy and on the sandbox.
+
+pub mod stand;

@@ -11,7 +11,9 @@ use super::{Engine, Exit, Tally};
 use crate::domain::Command;
 use crate::domain::action::{Action, Asked, DOCUMENT_LENGTH_MAX, Document, Fault, Plan, Tool};
 use crate::domain::cycle::{Label, Performed, Place, ReceiptStatus, Staged};
+use crate::domain::preflight::{Finding, Outcome as Verdict};
 use crate::lease::{Grant, Held, TaskKind};
+use crate::policy::{Part, Signalled};
 use crate::rpc::peers::Refused;
 use crate::rpc::peers::queue::{Named, Wish};
 use crate::rpc::peers::review::Draft;
@@ -63,6 +65,8 @@ pub(crate) struct Deeds {
     repeats_spent: bool,
     /// The worst label that the cycle has seen.
     pub(crate) worst: Option<Label>,
+    /// What bore signs of an injection.
+    pub(crate) signalled: Signalled,
 }
 
 /// Where an action is performed.
@@ -144,6 +148,7 @@ impl Engine {
             }
             let ending = done.ending.clone();
             let receipt = self.write_down(stage, &asked, index, done).await?;
+            deeds.signalled.see(&self.policy, &receipt.result);
             deeds.roots.receipts.insert(receipt.id.clone(), receipt.result.clone());
             receipts.push(receipt);
             if ending.is_some() {
@@ -194,10 +199,29 @@ impl Engine {
             let why = format!("at most {} uses of the tools a cycle", limits.tools_per_cycle);
             return Some(Done::refused(Reason::ActionQuotaSpent, why));
         }
+        if let Some(refused) = self.unsafe_words(deeds, action) {
+            return Some(refused);
+        }
         deeds.repeated(asked).then(|| {
             let why = "the same was asked for before and nothing has changed since";
             Done::refused(Reason::ActionRepeated, why)
         })
+    }
+
+    /// What the safety rules say of an action's words. What they would hold for the human passes
+    /// here: a document is reviewed, and nothing else of a resident leaves the world.
+    fn unsafe_words(&self, deeds: &Deeds, action: &Action) -> Option<Done> {
+        let words = action.words();
+        if action.is_told() && words.iter().any(|(_, text)| deeds.signalled.is_relayed_by(text)) {
+            let why = "it repeats a passage of a text that was marked as an injection";
+            return Some(Done::refused(Reason::SafetyRelay, why));
+        }
+        let parts = words.iter().map(|(place, text)| Part { place, text, negated: false });
+        let verdict = self.policy.preflight(&parts.collect::<Vec<_>>());
+        let blocks = |finding: &&Finding| finding.outcome == Verdict::Block;
+        let finding = verdict.findings.iter().find(blocks)?;
+        let why = format!("the safety rule {} refuses `{}`", finding.rule, finding.place);
+        Some(Done::refused(Reason::SafetyRefused, why))
     }
 
     async fn perform_one(
@@ -418,8 +442,8 @@ impl Engine {
 
 impl Deeds {
     /// Nothing done yet, by one who may read `roots` and has seen texts of this label.
-    pub(crate) fn new(roots: Roots, worst: Label) -> Self {
-        Self { roots, worst: Some(worst), ..Self::default() }
+    pub(crate) fn new(roots: Roots, worst: Label, signalled: Signalled) -> Self {
+        Self { roots, worst: Some(worst), signalled, ..Self::default() }
     }
 
     /// Whether the same was asked for before with nothing changed since. Counts it.

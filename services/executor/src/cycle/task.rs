@@ -18,7 +18,7 @@ use crate::domain::{Command, Rejection};
 use crate::lease::{Evidence, FailureClass, Finish, Grant, Held, How, Outcome, TaskKind};
 use crate::model::price::Tier;
 use crate::model::{Message, Role};
-use crate::policy;
+use crate::policy::{self, Signalled};
 use crate::providers::Chosen;
 use crate::rpc::peers::Refused;
 use crate::rpc::peers::society::{Asked, Part};
@@ -87,7 +87,7 @@ impl Engine {
             resident,
             began: self.clock.now(),
             tally: Tally { model: chosen.model.clone(), ..Tally::default() },
-            deeds: Deeds::new(self.roots(), briefing.worst),
+            deeds: Deeds::new(self.roots(), briefing.worst, self.signalled(&briefing)),
             messages: prompt::first(&briefing),
             mark: briefing.mark.clone(),
             chosen,
@@ -115,6 +115,19 @@ impl Engine {
         let complexity = self.actions.complexity(&format!("{} {}", task.title, task.instruction));
         let small = complexity <= COMPLEXITY_SMALL_MAX && task.feedback.is_empty();
         if small { Tier::Small } else { Tier::Large }
+    }
+
+    /// What of a briefing bears signs of an injection and is shown all the same.
+    fn signalled(&self, briefing: &Briefing) -> Signalled {
+        let mut signalled = Signalled::default();
+        // Feedback stands as an instruction, and quotes what critics wrote.
+        let below = |piece: &&briefing::Piece| {
+            (piece.label > Label::Operator || piece.section == "feedback") && !piece.quarantined
+        };
+        for piece in briefing.pieces.iter().filter(below) {
+            signalled.see(&self.policy, &piece.text);
+        }
+        signalled
     }
 
     fn unstarted(&self, exit: Exit, held: &Held) -> Finish {

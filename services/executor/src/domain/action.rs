@@ -286,6 +286,53 @@ impl Action {
         }
     }
 
+    /// What somebody else would read of it, or look for with it, each with its field.
+    pub fn words(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::Write(document) | Self::Append(document) => {
+                vec![("title", &document.title), ("body", &document.body)]
+            }
+            Self::Propose { title, instruction, why } => {
+                vec![("title", title), ("instruction", instruction), ("why", why)]
+            }
+            Self::Post { text, .. }
+            | Self::Remember { text, .. }
+            | Self::Letter { text, .. }
+            | Self::Journal { text, .. } => vec![("text", text)],
+            Self::Split(plan) => {
+                let parts = plan.parts.iter();
+                parts.map(|part| ("instruction", part.instruction.as_str())).collect()
+            }
+            Self::Tool(
+                Tool::List { path, .. }
+                | Tool::Read { path, .. }
+                | Tool::Search(Search { path, .. }),
+            ) => vec![("path", path)],
+            Self::Finish { .. }
+            | Self::Decline { .. }
+            | Self::Recall { .. }
+            | Self::Tool(Tool::Where | Tool::Echo { .. }) => Vec::new(),
+        }
+    }
+
+    /// Whether its words reach others without a review: posted, sent, remembered or proposed.
+    pub const fn is_told(&self) -> bool {
+        match self {
+            Self::Propose { .. }
+            | Self::Post { .. }
+            | Self::Remember { .. }
+            | Self::Letter { .. } => true,
+            Self::Finish { .. }
+            | Self::Decline { .. }
+            | Self::Split(_)
+            | Self::Write(_)
+            | Self::Append(_)
+            | Self::Recall { .. }
+            | Self::Journal { .. }
+            | Self::Tool(_) => false,
+        }
+    }
+
     /// Whether it ends the cycle.
     pub const fn ends_cycle(&self) -> bool {
         match self {

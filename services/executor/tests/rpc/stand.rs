@@ -49,6 +49,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) enum Line {
     /// Says this.
     Say(String),
+    /// Says what the newest order in its prompt wants, or this where there is none.
+    Obey(String),
     /// Says this and never ends.
     Hang(String),
     /// Fails.
@@ -66,6 +68,11 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn then(&self, line: Line) {
         self.lines.lock().expect("no panic").push_back(line);
+    }
+
+    /// Forgets what was not said.
+    pub(crate) fn clear(&self) {
+        self.lines.lock().expect("no panic").clear();
     }
 
     pub(crate) fn say(&self, text: impl Into<String>) {
@@ -89,6 +96,15 @@ impl Script {
     }
 }
 
+/// What a text orders who reads it, as a reply; the model obeys whoever wrote it.
+fn ordered(request: &ChatRequest) -> Option<String> {
+    let texts = request.messages.iter().map(|message| message.text.as_str());
+    let whole = texts.collect::<Vec<_>>().join("\n");
+    let (_, order) = whole.rsplit_once("<<DO ")?;
+    let (actions, _) = order.split_once(" OD>>")?;
+    Some(reply(actions))
+}
+
 #[derive(Debug)]
 struct Actor(Arc<Script>);
 
@@ -106,11 +122,17 @@ impl Provider for Actor {
     }
 
     fn stream(&self, request: ChatRequest, _: CallContext) -> Events {
+        let order = ordered(&request);
         self.0.asked.lock().expect("no panic").push(request);
         let line = self.0.lines.lock().expect("no panic").pop_front();
         let started = ChatEvent::Started { model: "model-1".to_owned(), tries: 1 };
         let delta = |text: &str| ChatEvent::Delta(text.to_owned());
-        match line.expect("the script has a line left") {
+        let line = match line.expect("the script has a line left") {
+            Line::Obey(otherwise) => Line::Say(order.unwrap_or(otherwise)),
+            line => line,
+        };
+        match line {
+            Line::Obey(_) => panic!("it became words above"),
             Line::Say(text) => {
                 let middle = text.chars().count() / 2;
                 let usage = Usage { input_tokens: 100, output_tokens: 50, ..Usage::default() };
@@ -373,7 +395,8 @@ impl DraftService for Review {
     ) -> Result<Response<review_pb::StageDocumentResponse>, Status> {
         let lease = Caller::of(&request).lease()?.clone();
         let wire = request.into_inner();
-        if wire.path.contains("forbidden") {
+        let path = wire.path.parse::<vivarium_types::library::LibraryPath>();
+        if wire.path.contains("forbidden") || path.is_err() {
             return Err(Refusal::new(Reason::ReviewPathRefused).with("path", wire.path).into());
         }
         let mut drafts = self.drafts.lock().expect("no panic");
@@ -462,10 +485,17 @@ impl ReviewService for Review {
 /// A society that takes every action but those into the room `closed`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Society {
+    /// Further fragments of every briefing: section and text.
+    tells: Arc<Mutex<Vec<(&'static str, String)>>>,
     acts: Arc<Mutex<Vec<(ResidentId, social_pb::ActRequest)>>>,
 }
 
 impl Society {
+    /// What peers wrote, from now on part of every briefing.
+    pub(crate) fn tell(&self, tells: Vec<(&'static str, String)>) {
+        *self.tells.lock().expect("no panic") = tells;
+    }
+
     pub(crate) fn acts(&self) -> Vec<(ResidentId, social_pb::ActRequest)> {
         self.acts.lock().expect("no panic").clone()
     }
@@ -524,10 +554,15 @@ impl BriefingService for Society {
                     private: section == "mail",
                 }
             };
-        let fragments = vec![
+        let peer = own::TrustLabel::Peer;
+        let data = own::FragmentSlot::Data;
+        let told = self.tells.lock().expect("no panic").clone();
+        let told = told.iter().map(|(section, text)| fragment(section, peer, data, text));
+        let mut fragments = vec![
             fragment("identity", own::TrustLabel::Own, own::FragmentSlot::Persona, "I am Ada."),
             fragment("mail", own::TrustLabel::Operator, own::FragmentSlot::Data, "letter canary"),
         ];
+        fragments.extend(told);
         Ok(Response::new(social_pb::GetBriefingResponse {
             fragments,
             ..social_pb::GetBriefingResponse::default()
@@ -555,15 +590,25 @@ const PRICE: Price = Price { input: 100_000, output: 200_000 };
 impl Stand {
     /// A stand whose model is of this class, with the executor at work.
     pub(crate) async fn with(class: Class, config: Config) -> Self {
+        let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../world/rules/safety.toml"));
+        let safety = std::fs::read_to_string(own).expect("it reads");
+        Self::made(class, config, &safety).await
+    }
+
+    /// A stand under other safety rules.
+    pub(crate) async fn under(safety: &str) -> Self {
+        Self::made(Class::Remote, Config::default(), safety).await
+    }
+
+    async fn made(class: Class, config: Config, safety: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         vivarium_chassis::World::open(folder.path()).expect("it opens");
         let rules = folder.path().join("rules");
         std::fs::create_dir_all(&rules).expect("a folder");
         std::fs::create_dir_all(folder.path().join("library")).expect("a folder");
         let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../world/rules"));
-        for file in ["safety.toml", "actions.toml"] {
-            std::fs::copy(own.join(file), rules.join(file)).expect("it copies");
-        }
+        std::fs::copy(own.join("actions.toml"), rules.join("actions.toml")).expect("it copies");
+        std::fs::write(rules.join("safety.toml"), safety).expect("it writes");
         let world = World::at(folder.path());
         let (queue, review, society) = (Queue::new(&world), Review::default(), Society::default());
         let peers = vec![

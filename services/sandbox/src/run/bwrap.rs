@@ -1,13 +1,10 @@
 //! Bubblewrap, and what it is told.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use sha2::{Digest as _, Sha256};
 
 use super::with_namespaces;
 use crate::planted::{self, Control};
@@ -42,11 +39,6 @@ pub(super) fn places(request: &Request) -> Result<Vec<Place>, String> {
     for mount in &request.mounts {
         places.push(place(&mount.host, &mount.inside, true)?);
     }
-    let found = fingerprint(&request.program)
-        .map_err(|error| format!("{}: {error}", request.program.display()))?;
-    if found != request.sha256 && planted::holds(Control::Pinned) {
-        return Err(format!("{} is not the program that was listed", request.program.display()));
-    }
     places.push(place(&request.program, stage::PROGRAM, false)?);
     let me = std::env::current_exe().map_err(|error| error.to_string())?;
     places.push(place(&me, STAGE, false)?);
@@ -61,21 +53,13 @@ fn place(host: &Path, inside: &str, is_folder: bool) -> Result<Place, String> {
     Ok(Place { file, host: host.to_owned(), inside: inside.to_owned(), is_folder })
 }
 
-/// SHA-256 of a file, in hexadecimal.
-pub(super) fn fingerprint(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut hash) = (File::open(path)?, Sha256::new());
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(hex::encode(hash.finalize()));
-        }
-        hash.update(buffer.get(..count).unwrap_or_default());
-    }
-}
-
 /// The command that builds the namespaces around the stage.
-pub(super) fn command(request: &Request, places: &[Place]) -> Result<Command, String> {
+pub(super) fn command(
+    request: &Request,
+    places: &[Place],
+    sign: &str,
+    is_root: bool,
+) -> Result<Command, String> {
     let bwrap = CANDIDATES.into_iter().find(|path| Path::new(path).is_file());
     let bwrap =
         bwrap.ok_or("bubblewrap is missing: install it, with `apt-get install bubblewrap`")?;
@@ -84,12 +68,15 @@ pub(super) fn command(request: &Request, places: &[Place]) -> Result<Command, St
         roots: request.mounts.iter().map(|mount| mount.inside.clone()).collect(),
         children: request.children,
         limits: request.limits,
+        sha256: request.sha256.clone(),
+        sign: sign.to_owned(),
     };
     let order = serde_json::to_string(&order).map_err(|error| error.to_string())?;
     let mut command = Command::new(bwrap);
     if planted::holds(Control::Environment) {
         command.env_clear();
     }
+    planted::hand_on(&mut command);
     command.current_dir("/");
     if with_namespaces() {
         command.args([
@@ -115,7 +102,11 @@ pub(super) fn command(request: &Request, places: &[Place]) -> Result<Command, St
     for place in places {
         command.arg("--ro-bind").arg(&place.host).arg(&place.inside);
     }
-    command.args(["--size", &request.limits.scratch_bytes.to_string(), "--tmpfs", "/tmp"]);
+    if is_root {
+        command.args(["--bind", super::user::SCRATCH, "/tmp"]);
+    } else {
+        command.args(["--size", &request.limits.scratch_bytes.to_string(), "--tmpfs", "/tmp"]);
+    }
     command.args(["--remount-ro", "/", "--chdir", &request.folder, STAGE, "stage", &order]);
     Ok(command)
 }

@@ -16,6 +16,10 @@ use crate::planted::{self, Control};
 const NOBODY: u32 = 65_534;
 /// Where the view is made: any folder that everybody may walk to.
 const VIEW: &str = "/tmp";
+/// Where the scratch of the command lies in it.
+pub(super) const SCRATCH: &str = "/tmp/scratch";
+/// Bytes of scratch for which there is one name: files without a byte take memory as well.
+const BYTES_OF_NAME: u64 = 4096;
 /// What the view itself may hold.
 const VIEW_OPTIONS: &str = "mode=0755,size=65536";
 
@@ -35,11 +39,16 @@ pub(super) fn leave() -> Result<bool, String> {
 
 /// Becomes `nobody` where this process is root; the places as they are then reached, and what was
 /// done.
-pub(super) fn drop_root(places: Vec<Place>, is_root: bool) -> Result<(Vec<Place>, String), String> {
+pub(super) fn drop_root(
+    places: Vec<Place>,
+    is_root: bool,
+    scratch_bytes: u64,
+) -> Result<(Vec<Place>, String), String> {
     if !is_root {
         return Ok((places, format!("user {}", Uid::effective())));
     }
-    let places = view(places).map_err(|error| format!("a view of the roots: {error}"))?;
+    let places =
+        view(places, scratch_bytes).map_err(|error| format!("a view of the roots: {error}"))?;
     let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
     setgroups(&[])
         .and_then(|()| setresgid(group, group, group))
@@ -48,7 +57,7 @@ pub(super) fn drop_root(places: Vec<Place>, is_root: bool) -> Result<(Vec<Place>
     Ok((places, format!("user {NOBODY}, root given up")))
 }
 
-fn view(places: Vec<Place>) -> std::io::Result<Vec<Place>> {
+fn view(places: Vec<Place>, scratch_bytes: u64) -> std::io::Result<Vec<Place>> {
     let none = None::<&Path>;
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("tmpfs"), VIEW, Some("tmpfs"), plain, Some(VIEW_OPTIONS))?;
@@ -62,7 +71,17 @@ fn view(places: Vec<Place>) -> std::io::Result<Vec<Place>> {
         }
         let open = format!("/proc/self/fd/{}", place.file.as_raw_fd());
         mount(Some(Path::new(&open)), &host, none, MsFlags::MS_BIND, none)?;
+        if place.is_folder {
+            let kept = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+            mount(none, &host, none, kept | plain | MsFlags::MS_NOEXEC, none)?;
+        }
         seen.push(Place { host, ..place });
     }
+    let names = scratch_bytes.div_ceil(BYTES_OF_NAME) + 16;
+    let options =
+        format!("mode=0700,uid={NOBODY},gid={NOBODY},size={scratch_bytes},nr_inodes={names}");
+    fs::create_dir(SCRATCH)?;
+    let plain = plain | MsFlags::MS_NOEXEC;
+    mount(Some("tmpfs"), SCRATCH, Some("tmpfs"), plain, Some(options.as_str()))?;
     Ok(seen)
 }

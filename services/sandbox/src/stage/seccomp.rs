@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use super::start::Start;
+
 use libc::c_long;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -55,8 +57,6 @@ const FREE: &[c_long] = &[
     libc::SYS_getcwd,
     libc::SYS_chdir,
     libc::SYS_fchdir,
-    libc::SYS_fcntl,
-    libc::SYS_flock,
     libc::SYS_dup,
     libc::SYS_dup3,
     libc::SYS_pipe2,
@@ -183,6 +183,18 @@ const OLDER: &[c_long] = &[];
 const ASKING: [u64; 6] =
     [libc::TCGETS, libc::TIOCGWINSZ, libc::FIONREAD, libc::FIOCLEX, libc::FIONCLEX, libc::FIONBIO];
 
+/// Requests of `fcntl` on a file's own number and flags: no locks, leases, notices or owners, which
+/// reach everybody who has the file open.
+const OWN: [i32; 7] = [
+    libc::F_DUPFD,
+    libc::F_DUPFD_CLOEXEC,
+    libc::F_GETFD,
+    libc::F_SETFD,
+    libc::F_GETFL,
+    libc::F_SETFL,
+    libc::F_GETPIPE_SZ,
+];
+
 /// The filters of one program, ready to be installed.
 pub(super) struct Filters {
     list: BpfProgram,
@@ -199,12 +211,12 @@ impl Filters {
     }
 }
 
-/// The filters for a program that is run by the open file `program`.
-pub(super) fn filters(children: bool, program: i32) -> Result<Filters, String> {
-    make(children, program).map_err(|error| error.to_string())
+/// The filters for a program that is started by this call alone.
+pub(super) fn filters(children: bool, start: &Start) -> Result<Filters, String> {
+    make(children, start).map_err(|error| error.to_string())
 }
 
-fn make(children: bool, program: i32) -> Result<Filters, seccompiler::Error> {
+fn make(children: bool, start: &Start) -> Result<Filters, seccompiler::Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for call in FREE.iter().chain(OLDER) {
         rules.insert(*call, Vec::new());
@@ -225,17 +237,26 @@ fn make(children: bool, program: i32) -> Result<Filters, seccompiler::Error> {
     } else {
         let thread = SeccompCmpOp::MaskedEq(THREAD | NAMESPACES);
         rules.insert(libc::SYS_clone, vec![all_of(vec![whole(0, thread, THREAD)?])?]);
-        // The program itself, by its open file and by nothing else.
-        #[expect(clippy::cast_sign_loss, reason = "an open file's number")]
+        // The program itself, by its open file and by nothing else: a program that has begun cannot
+        // know the addresses, and they are gone from its memory.
+        let [file, path, argv, environment, flags] = start.arguments();
         let itself = vec![
-            half(0, SeccompCmpOp::Eq, program as u64)?,
-            half(4, SeccompCmpOp::Eq, libc::AT_EMPTY_PATH as u64)?,
+            half(0, SeccompCmpOp::Eq, file)?,
+            whole(1, SeccompCmpOp::Eq, path)?,
+            whole(2, SeccompCmpOp::Eq, argv)?,
+            whole(3, SeccompCmpOp::Eq, environment)?,
+            half(4, SeccompCmpOp::Eq, flags)?,
         ];
         rules.insert(libc::SYS_execveat, vec![all_of(itself)?]);
     }
     let asking: Result<Vec<_>, _> =
         ASKING.iter().map(|request| all_of(vec![half(1, SeccompCmpOp::Eq, *request)?])).collect();
     rules.insert(libc::SYS_ioctl, asking?);
+    let own: Result<Vec<_>, _> = OWN
+        .iter()
+        .map(|request| all_of(vec![half(1, SeccompCmpOp::Eq, u64::from(request.unsigned_abs()))?]))
+        .collect();
+    rules.insert(libc::SYS_fcntl, own?);
     let own_limits = vec![all_of(vec![whole(2, SeccompCmpOp::Eq, 0)?])?];
     rules.insert(libc::SYS_prlimit64, own_limits);
     let names = [libc::PR_SET_NAME as u64, libc::PR_GET_NAME as u64];

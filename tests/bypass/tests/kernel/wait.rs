@@ -1,0 +1,29 @@
+//! Time in these tests: waiting for a condition, and measuring.
+
+use std::time::{Duration, Instant};
+
+/// Waits until something is so; tells whether it came to be.
+pub(crate) fn until(most: Duration, is_so: impl Fn() -> bool) -> bool {
+    let end = now() + most;
+    loop {
+        if is_so() {
+            return true;
+        }
+        if now() >= end {
+            return false;
+        }
+        step(Duration::from_millis(4));
+    }
+}
+
+/// One small step of a loop that waits for a condition.
+#[expect(clippy::disallowed_methods, reason = "other processes give no signal to wait for")]
+pub(crate) fn step(length: Duration) {
+    std::thread::sleep(length);
+}
+
+/// The moment on the machine's clock.
+#[expect(clippy::disallowed_methods, reason = "the machine's own time is what is measured")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
