@@ -8,6 +8,7 @@ mod input;
 mod kills;
 mod lifecycle;
 mod moving;
+mod obedient;
 mod papers;
 mod record;
 mod reference;

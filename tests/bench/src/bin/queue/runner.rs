@@ -1,5 +1,7 @@
 //! The bench as a runner: one stream, a constant number of leases in flight, no work at all.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -17,6 +19,9 @@ use vivarium_types::ids::Id as _;
 use vivarium_types::ids::InstanceId;
 
 use crate::stand::Stand;
+
+/// How often a runner speaks of the leases it holds: a third of their time.
+const BEAT_EVERY: Duration = Duration::from_secs(10);
 
 /// Words on their way to the queue.
 const OUTGOING_MAX: usize = 1_024;
@@ -118,11 +123,25 @@ async fn work(
     habit: Habit,
     credit_every: Option<u32>,
 ) -> Result<()> {
-    let mut finished = 0;
-    while let Some(message) = told.message().await? {
+    let (mut finished, mut held) = (0, Vec::new());
+    let mut beat = tokio::time::interval(BEAT_EVERY);
+    loop {
+        let message = tokio::select! {
+            message = told.message() => message?,
+            _ = beat.tick(), if !held.is_empty() => {
+                // Who holds on to work says so, or it would be somebody else's soon.
+                let leases = held.clone();
+                send(&say, Say::Heartbeat(pb::Heartbeat { leases })).await?;
+                continue;
+            }
+        };
+        let Some(message) = message else { return Ok(()) };
         match message.message {
             Some(Told::Granted(granted)) => {
                 let finish = finish(&granted);
+                if habit == Habit::Hold {
+                    held.extend(finish.lease.clone());
+                }
                 let task = granted.task.unwrap_or_default();
                 let grant =
                     Grant { at: clock::instant(), task: task.task_id, submitter: task.submitter };
@@ -142,7 +161,6 @@ async fn work(
             _ => {}
         }
     }
-    Ok(())
 }
 
 fn finish(granted: &pb::Granted) -> pb::FinishAttempt {
