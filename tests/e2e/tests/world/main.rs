@@ -15,6 +15,7 @@ mod reference;
 mod restart;
 mod retention;
 mod sandbox;
+mod secrets;
 mod standby;
 mod terms;
 mod verdicts;
