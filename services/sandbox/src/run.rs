@@ -55,9 +55,7 @@ impl Running {
         use std::io::Write as _;
         let mut command = Command::new(helper);
         command.arg("run").env_clear().current_dir("/");
-        for (name, value) in std::env::vars().filter(|(name, _)| name == "VIVARIUM_WITHOUT") {
-            command.env(name, value);
-        }
+        planted::hand_on(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn()?;
         let line = serde_json::to_string(request)?;

@@ -23,7 +23,9 @@ fn figure(output: &Output, name: &str) -> u64 {
 
 #[test]
 fn killed_writers_lose_and_double_nothing_that_was_acknowledged() {
-    all_is_well(&kills(&[]));
+    let output = kills(&[]);
+    all_is_well(&output);
+    assert!(figure(&output, "of those on disk at the kill ") > 0, "kills hit commits too");
 }
 
 #[test]
@@ -39,7 +41,10 @@ fn all_is_well(output: &Output) {
     let in_flight = figure(output, "kills with calls in flight ");
     assert!(in_flight * 100 >= CYCLES * 80, "too few kills in flight: {text}");
     assert!(figure(output, "acknowledged ") > 0, "{text}");
-    assert!(figure(output, "answers given again by a later life ") > 0, "{text}");
+    // On a server a kill may find every call either answered or not begun.
+    let on_disk = figure(output, "of those on disk at the kill ");
+    let again = figure(output, "answers given again by a later life ");
+    assert!(again > 0 || on_disk == 0, "{text}");
     for fault in ["lost ", "in another place than acknowledged ", "doubled ", "nobody asked for "] {
         assert_eq!(figure(output, fault), 0, "{text}");
     }

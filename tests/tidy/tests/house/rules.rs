@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use vivarium_tidy::{Rule, Tree};
 
 /// Lines of the list of what must hold that are about tasks.
-const LINES: u32 = 34;
+const LINES: u32 = 35;
 /// What a row says whose rule is not built.
 const NOT_YET: &str = "not yet";
 
