@@ -40,7 +40,7 @@ impl Commands {
         let named = workspaces
             .iter()
             .map(|(name, folder)| Root { name: format!("workspace:{name}"), host: folder.clone() });
-        let helper = run::beside_me().unwrap_or_else(|| PathBuf::from(run::PROGRAM));
+        let helper = run::beside_me();
         let roots = Roots::new(std::iter::once(library).chain(named).collect());
         Self { rules, helper, roots, report: Mutex::new(None) }
     }
@@ -72,7 +72,7 @@ impl Commands {
     pub fn judge(&self, call: &Call) -> Result<Request, Refused> {
         match &self.rules {
             Ok(rules) => rules.judge(call, &self.roots),
-            Err(why) => Err(refused(Reason::CommandNotListed, "table", why.clone())),
+            Err(why) => Err(Refused::whole(Reason::CommandNotListed, "table", why.clone())),
         }
     }
 
@@ -82,7 +82,7 @@ impl Commands {
         request: &Request,
         stopped: impl Future<Output = ()>,
     ) -> Result<Outcome, Refused> {
-        let incomplete = |why: String| refused(Reason::SandboxIncomplete, "sandbox", why);
+        let incomplete = |why| Refused::whole(Reason::SandboxIncomplete, "sandbox", why);
         if let Some(missing) = self.report().await.missing() {
             return Err(incomplete(missing));
         }
@@ -105,10 +105,6 @@ impl Commands {
             }
         }
     }
-}
-
-const fn refused(reason: Reason, rule: &'static str, why: String) -> Refused {
-    Refused { reason, rule, at: None, why }
 }
 
 /// The commands of an executor, shared.

@@ -171,9 +171,12 @@ impl Signalled {
 
     /// Whether `text` repeats a passage of such a text, of [`RELAY_CHARS`] characters or more.
     pub fn is_relayed_by(&self, text: &str) -> bool {
+        if self.texts.is_empty() {
+            return false;
+        }
         let text = plain(text);
         let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
-        let passages = starts.iter().enumerate().filter_map(|(number, from)| {
+        let mut passages = starts.iter().enumerate().filter_map(|(number, from)| {
             let to = match starts.get(number + RELAY_CHARS) {
                 Some(to) => *to,
                 None if number + RELAY_CHARS == starts.len() => text.len(),
@@ -181,9 +184,7 @@ impl Signalled {
             };
             text.get(*from..to)
         });
-        let mut passages = passages;
-        !self.texts.is_empty()
-            && passages.any(|passage| self.texts.iter().any(|seen| seen.contains(passage)))
+        passages.any(|passage| self.texts.iter().any(|seen| seen.contains(passage)))
     }
 }
 

@@ -51,11 +51,6 @@ impl Layer {
         }
     }
 
-    /// The layer of this name.
-    pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|layer| layer.name() == name)
-    }
-
     /// What it is for, for people.
     pub const fn about(self) -> &'static str {
         match self {

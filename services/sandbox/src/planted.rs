@@ -74,11 +74,11 @@ impl Control {
     }
 }
 
-/// Tells the stage what is taken away: nothing.
+/// Tells the next process what is taken away: nothing.
 #[cfg(not(feature = "planted"))]
 pub(crate) const fn hand_on(_command: &mut std::process::Command) {}
 
-/// Tells the stage what is taken away.
+/// Tells the next process what is taken away.
 #[cfg(feature = "planted")]
 pub(crate) fn hand_on(command: &mut std::process::Command) {
     if let Some(away) = std::env::var_os("VIVARIUM_WITHOUT") {

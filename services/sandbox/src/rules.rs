@@ -52,13 +52,18 @@ pub struct Refused {
 }
 
 impl Refused {
+    /// A refusal of the whole call, and not of one argument.
+    pub const fn whole(reason: Reason, rule: &'static str, why: String) -> Self {
+        Self { reason, rule, at: None, why }
+    }
+
     pub(crate) fn argument(rule: &'static str, at: usize, why: impl Into<String>) -> Self {
         let reason = Reason::CommandArgumentRefused;
         Self { reason, rule, at: Some(at), why: why.into() }
     }
 
     pub(crate) fn call(rule: &'static str, why: impl Into<String>) -> Self {
-        Self { reason: Reason::CommandArgumentRefused, rule, at: None, why: why.into() }
+        Self::whole(Reason::CommandArgumentRefused, rule, why.into())
     }
 }
 
@@ -167,12 +172,7 @@ impl Rules {
 
     /// What a call comes to, without running it.
     pub fn judge(&self, call: &Call, roots: &Roots) -> Result<Request, Refused> {
-        let unlisted = |why: String| Refused {
-            reason: Reason::CommandNotListed,
-            rule: "program",
-            at: None,
-            why,
-        };
+        let unlisted = |why| Refused::whole(Reason::CommandNotListed, "program", why);
         let program = self.programs.get(&call.program).ok_or_else(|| {
             let absent = self.absent.get(&call.program).cloned();
             unlisted(absent.unwrap_or_else(|| {

@@ -130,10 +130,10 @@ pub fn probe(helper: &Path) -> Report {
     report
 }
 
-/// The helper's file beside the program that asks.
-pub fn beside_me() -> Option<PathBuf> {
-    let me = std::env::current_exe().ok()?;
-    Some(me.parent()?.join(PROGRAM))
+/// The helper's file beside the program that asks; no file at all where that program does not know
+/// its own place, and never one that the PATH finds.
+pub fn beside_me() -> PathBuf {
+    std::env::current_exe().map(|me| me.with_file_name(PROGRAM)).unwrap_or_default()
 }
 
 /// The helper's work: one request from `input`, one answer.
@@ -457,9 +457,4 @@ fn text(bytes: &[u8]) -> String {
 )]
 fn now() -> Instant {
     Instant::now()
-}
-
-/// Whether the namespaces are asked for.
-pub(crate) fn with_namespaces() -> bool {
-    planted::holds(Control::Namespaces)
 }

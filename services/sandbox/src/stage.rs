@@ -7,6 +7,7 @@ mod landlock;
 mod seccomp;
 mod start;
 
+pub(crate) use landlock::LIBRARIES;
 pub(crate) use seccomp::no_connections;
 
 use std::convert::Infallible;

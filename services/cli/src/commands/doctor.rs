@@ -3,9 +3,10 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use vivarium_chassis::Service;
 use vivarium_ledger::store;
+use vivarium_sandbox::run;
 
 use super::audit::unreadable;
 use crate::console::Console;
@@ -121,43 +122,14 @@ async fn health(console: &Console, service: Service) -> Line {
 
 /// The layers of the sandbox: by the executor, else by the helper beside this program.
 async fn sandbox(console: &Console) -> Vec<Line> {
-    let layers = match super::sandbox::report(console).await {
-        Ok(report) => report
-            .layers
-            .into_iter()
-            .map(|layer| (layer.name, layer.in_force, layer.detail))
-            .collect(),
-        Err(_) => match helper() {
-            Ok(layers) => layers,
-            Err(why) => return vec![line("sandbox", false, why)],
-        },
-    };
-    let each = |(name, in_force, detail): (String, bool, String)| {
-        line(format!("sandbox: {name}"), in_force, detail)
-    };
-    layers.into_iter().map(each).collect()
-}
-
-fn helper() -> Result<Vec<(String, bool, String)>, String> {
-    let me = std::env::current_exe().map_err(|error| error.to_string())?;
-    let helper = me.with_file_name("vivarium-sandbox");
-    let told = std::process::Command::new(&helper).arg("probe").output();
-    let told = told.map_err(|error| format!("{}: {error}", helper.display()))?;
-    let report: Probe = serde_json::from_slice(&told.stdout).map_err(|error| error.to_string())?;
-    Ok(report.layers.into_iter().map(|layer| (layer.layer, layer.in_force, layer.detail)).collect())
-}
-
-/// What the helper answers.
-#[derive(Debug, Deserialize)]
-struct Probe {
-    layers: Vec<Probed>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Probed {
-    layer: String,
-    in_force: bool,
-    detail: String,
+    let each = |name: &str, in_force, detail| line(format!("sandbox: {name}"), in_force, detail);
+    if let Ok(report) = super::sandbox::report(console).await {
+        let layers = report.layers.into_iter();
+        return layers.map(|layer| each(&layer.name, layer.in_force, layer.detail)).collect();
+    }
+    let report = run::probe(&run::beside_me());
+    let layers = report.layers.into_iter();
+    layers.map(|found| each(found.layer.name(), found.in_force, found.detail)).collect()
 }
 
 fn line(what: impl Into<String>, sound: bool, detail: impl Into<String>) -> Line {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use vivarium_sandbox::layer::Report;
 use vivarium_sandbox::request::{End, Outcome, Request};
 use vivarium_sandbox::rules::{Call, Refused};
 use vivarium_types::Reason;
@@ -95,16 +94,11 @@ impl Engine {
         let begun = Command::BeginProgram(Box::new(begun));
         self.record(begun, texts.into_rows()).await.map_err(Exit::fault)
     }
-
-    /// How the sandbox stands on this machine.
-    pub async fn sandbox(&self) -> Report {
-        self.commands.report().await
-    }
 }
 
 fn forbidden(mode: &str) -> Refused {
     let why = format!("programs run at the level run_sandboxed, and {mode} is in force");
-    Refused { reason: Reason::ActionModeForbids, rule: "mode", at: None, why }
+    Refused::whole(Reason::ActionModeForbids, "mode", why)
 }
 
 const fn end(end: &End) -> (command::End, i32) {

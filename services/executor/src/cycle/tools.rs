@@ -148,7 +148,7 @@ impl Roots {
     }
 
     fn search(&self, asked: &Search) -> Result<String, Refused> {
-        let mut found = Found::new(asked)?;
+        let mut found = Seeker::new(asked)?;
         let Search { root, path, .. } = asked;
         match self.root(root)? {
             Root::Folder(root) => search_folder(root, path, &mut found)?,
@@ -162,11 +162,11 @@ impl Roots {
                 found.look(root, text);
             }
         }
-        Ok(found.told())
+        Ok(found.found.told())
     }
 }
 
-fn search_folder(root: &Path, path: &str, found: &mut Found) -> Result<(), Refused> {
+fn search_folder(root: &Path, path: &str, found: &mut Seeker) -> Result<(), Refused> {
     let Ok(folder) = open(root, path, OFlags::DIRECTORY) else {
         let text = text_of(open(root, path, OFlags::empty())?).ok_or_else(|| refused(path))?;
         found.look(path, &text);
@@ -261,35 +261,39 @@ fn walk(
     true
 }
 
-/// Lines of a text from `first` on; where there are more, the last line tells how to go on.
+/// Lines of a text from `first` on, as many as fit; where there are more, the last line tells how to
+/// go on. A line that does not fit by itself is cut.
 fn lines(text: &str, first: u32, count: u32) -> String {
     let skipped = usize::try_from(first.saturating_sub(1)).unwrap_or(usize::MAX);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let wanted: Vec<&str> = text.lines().skip(skipped).take(count).collect();
-    let whole = text.lines().count();
-    let next = skipped.saturating_add(wanted.len()) + 1;
-    let mut shown: String = wanted.join("\n").chars().take(READ_CHARS_MAX).collect();
-    if next <= whole {
-        let last = (next - 1).to_string();
-        let (whole, next) = (whole.to_string(), next.to_string());
-        shown.extend(["\n(lines up to ", &last, " of ", &whole, ": read again with first_line: "]);
-        shown.extend([&next, ")"]);
+    let (mut shown, mut left, mut last) = (Vec::new(), READ_CHARS_MAX, skipped);
+    for line in text.lines().skip(skipped).take(count) {
+        let needed = line.chars().count() + usize::from(!shown.is_empty());
+        if needed > left && !shown.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(needed);
+        shown.push(line);
+        last += 1;
     }
-    shown
+    let whole = text.lines().count();
+    let mut told: String = shown.join("\n").chars().take(READ_CHARS_MAX).collect();
+    if last < whole {
+        let (last, whole, next) = (last.to_string(), whole.to_string(), (last + 1).to_string());
+        told.extend(["\n(lines up to ", &last, " of ", &whole, ": read again with first_line: "]);
+        told.extend([&next, ")"]);
+    }
+    told
 }
 
-/// What a search has found so far.
-struct Found {
+/// Looks for one thing in many texts.
+struct Seeker {
     matcher: RegexMatcher,
     searcher: Searcher,
-    /// Hits to pass over: those that were shown before.
-    skip: usize,
-    hits: usize,
-    text: String,
-    full: bool,
+    found: Found,
 }
 
-impl Found {
+impl Seeker {
     fn new(asked: &Search) -> Result<Self, Refused> {
         let matcher = RegexMatcherBuilder::new()
             .fixed_strings(asked.fixed)
@@ -311,19 +315,31 @@ impl Found {
             .line_number(true)
             .build();
         let skip = usize::try_from(asked.skip).unwrap_or(usize::MAX);
-        Ok(Self { matcher, searcher, skip, hits: 0, text: String::new(), full: false })
+        Ok(Self { matcher, searcher, found: Found { skip, ..Found::default() } })
     }
 
     /// Takes the hits of one text; whether there is room for more.
     fn look(&mut self, name: &str, text: &str) -> bool {
-        let (matcher, mut searcher) = (self.matcher.clone(), self.searcher.clone());
-        let mut lines = Lines { name, found: self };
-        if let Err(error) = searcher.search_slice(&matcher, text.as_bytes(), &mut lines) {
+        let mut lines = Lines { name, found: &mut self.found };
+        let searched = self.searcher.search_slice(&self.matcher, text.as_bytes(), &mut lines);
+        if let Err(error) = searched {
             tracing::debug!(%error, "a text was not searched to its end");
         }
-        !self.full
+        !self.found.full
     }
+}
 
+/// What a search has found so far.
+#[derive(Default)]
+struct Found {
+    /// Hits to pass over: those that were shown before.
+    skip: usize,
+    hits: usize,
+    text: String,
+    full: bool,
+}
+
+impl Found {
     fn told(self) -> String {
         match (self.hits, self.full) {
             (0, _) => "no hit".to_owned(),

@@ -54,14 +54,14 @@ impl Known {
         }
         let plain = Stream::of(text, |_| None);
         let resolved = Stream::of(text, escape);
-        let bytes = Stream::of(text, prefix);
+        let bytes = Stream::of(text, prefix).folded();
         let mut found = Vec::new();
         for needle in &self.exact {
             plain.find(needle, &mut found);
             resolved.find(needle, &mut found);
         }
         for needle in &self.folded {
-            bytes.folded().find(needle, &mut found);
+            bytes.find(needle, &mut found);
         }
         found
     }
@@ -89,8 +89,9 @@ impl Stream {
         stream
     }
 
-    fn folded(&self) -> Self {
-        Self { letters: self.letters.to_ascii_lowercase(), places: self.places.clone() }
+    fn folded(mut self) -> Self {
+        self.letters.make_ascii_lowercase();
+        self
     }
 
     fn find(&self, needle: &[u8], found: &mut Vec<Range<usize>>) {

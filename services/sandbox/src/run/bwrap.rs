@@ -6,7 +6,6 @@ use std::process::Command;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-use super::with_namespaces;
 use crate::planted::{self, Control};
 use crate::request::Request;
 use crate::stage::{self, Order};
@@ -78,7 +77,7 @@ pub(super) fn command(
     }
     planted::hand_on(&mut command);
     command.current_dir("/");
-    if with_namespaces() {
+    if planted::holds(Control::Namespaces) {
         command.args([
             "--unshare-user",
             "--unshare-all",
@@ -90,9 +89,7 @@ pub(super) fn command(
         command.args(["--uid", NOBODY, "--gid", NOBODY, "--disable-userns"]);
     }
     command.args(["--cap-drop", "ALL"]);
-    for path in
-        ["/usr/lib", "/usr/lib64", "/usr/share/locale", "/usr/share/misc", "/etc/ld.so.cache"]
-    {
+    for path in stage::LIBRARIES {
         command.args(["--ro-bind-try", path, path]);
     }
     for (target, link) in [("usr/lib", "/lib"), ("usr/lib64", "/lib64")] {

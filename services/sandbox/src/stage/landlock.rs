@@ -25,8 +25,8 @@ const LOADERS: [&str; 4] = [
     "/lib/ld-musl-x86_64.so.1",
     "/lib/ld-musl-aarch64.so.1",
 ];
-/// What programs need of the machine, to read.
-const LIBRARIES: [&str; 5] =
+/// What programs need of the machine, to read: bubblewrap brings it in, Landlock lets it be read.
+pub(crate) const LIBRARIES: [&str; 5] =
     ["/usr/lib", "/usr/lib64", "/usr/share/locale", "/usr/share/misc", "/etc/ld.so.cache"];
 
 /// Puts this process under the rules; tells which form is in force.

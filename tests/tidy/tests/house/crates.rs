@@ -16,7 +16,7 @@ const MAY: [(&str, &[&str]); 12] = [
     ("services/society", &["ledger", "chassis", "types", "proto"]),
     ("services/review", &["ledger", "chassis", "types", "proto"]),
     ("services/gateway", &["chassis", "types", "proto"]),
-    ("services/cli", &["ledger", "chassis", "types", "proto"]),
+    ("services/cli", &["ledger", "chassis", "sandbox", "types", "proto"]),
     ("panel", &["types", "proto", "ledger"]),
 ];
 

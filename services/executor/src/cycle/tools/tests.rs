@@ -157,6 +157,25 @@ fn what_does_not_fit_comes_in_pages() {
 }
 
 #[test]
+fn a_page_of_lines_ends_where_its_characters_do_and_the_next_begins_there() {
+    let (folder, roots) = library();
+    let lines: Vec<String> = (1..=300).map(|n| format!("{n:03} {}", "x".repeat(96))).collect();
+    let file = folder.path().join("library/many.md");
+    std::fs::write(file, lines.join("\n")).expect("it writes");
+    let page = |first_line| {
+        let (root, path) = (String::new(), "many.md".to_owned());
+        roots.run(&Tool::Read { root, path, first_line, max_lines: 400 }).expect("it reads")
+    };
+    let first = page(1);
+    assert!(
+        first.ends_with("\n(lines up to 158 of 300: read again with first_line: 159)"),
+        "{first}"
+    );
+    assert!(page(159).starts_with("159 "));
+    assert!(page(159).ends_with(&lines[299]));
+}
+
+#[test]
 fn a_text_is_searched_as_it_is_and_a_workspace_like_the_library() {
     let (_folder, roots) = library();
     let find = |pattern: &str, fixed, ignore_case| {
