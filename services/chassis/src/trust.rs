@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::identity::Name;
 use crate::paseto::PublicKey;
 
+/// Before each signed receipt.
+const RECEIPT_TAG: &[u8] = b"vivarium halt receipt 1";
+
 /// Whose signature counts for what.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trust {
@@ -61,6 +64,11 @@ impl Trust {
         let key = self.checkpoints.get(key_id);
         owned && key.is_some_and(|key| key.verify(message, signature))
     }
+}
+
+/// What is signed of a halt receipt's statement: no other signature of the key can stand for it.
+pub fn receipt_bytes(statement: &str) -> Vec<u8> {
+    [RECEIPT_TAG, b"\0", statement.as_bytes()].concat()
 }
 
 /// The id of a checkpoint key: its owner and the first half of it.

@@ -179,6 +179,17 @@ vivarium specialize ada                 nothing in particular any more")]
         #[arg(short = 'm', long, default_value = "halted from the command line")]
         reason: String,
     },
+    /// Shows what the halt in force stopped, or the last one: signed by the queue, and checked here.
+    #[command(after_help = "Examples:\n  vivarium receipt\n  vivarium receipt --save halt.json\n  \
+vivarium receipt --check halt.json")]
+    Receipt {
+        /// Writes the receipt with its signature to this file as well.
+        #[arg(long, value_name = "FILE")]
+        save: Option<PathBuf>,
+        /// Checks a receipt that was saved, without asking a service.
+        #[arg(long, value_name = "FILE", conflicts_with = "save")]
+        check: Option<PathBuf>,
+    },
     /// Ends a halt, or takes a paused task up again.
     Resume {
         /// A task that was set aside; without it, the halted world.

@@ -14,6 +14,7 @@ mod key;
 mod lifecycle;
 mod limits;
 mod model;
+mod receipt;
 mod recurrence;
 mod reference;
 mod sandbox;
@@ -67,6 +68,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Import(Import::Reference(wanted)) => reference::run(&console, &wanted).await,
         Command::Export(what) => transfer::export(&console, what).await,
         Command::Halt { reason } => controls::halt(&console, reason).await,
+        Command::Receipt { check: Some(file), .. } => receipt::check(&console, &file),
+        Command::Receipt { check: None, save } => receipt::show(&console, save.as_deref()).await,
         Command::Resume { task: None, reason } => controls::resume(&console, reason).await,
         Command::Resume { task: Some(task), .. } => steer::resume(&console, task).await,
         Command::Limits { changes, reason } => limits::limits(&console, &changes, reason).await,

@@ -74,6 +74,8 @@ pub struct Obeyed {
     pub stopped: Vec<(CycleId, LeaseId)>,
     /// Model calls that were cancelled.
     pub calls_cancelled: u32,
+    /// Programs of the sandbox that were ended, each with all that it had started.
+    pub processes_ended: u32,
     /// From knowing to nothing running.
     pub took: Duration,
 }

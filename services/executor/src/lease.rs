@@ -1,5 +1,6 @@
 //! A lease as the executor holds it: what was granted, whether it still counts, how it ended.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -153,6 +154,27 @@ pub struct Held {
     stopped: CancellationToken,
     /// Written once, before `stopped` is cancelled.
     why: OnceLock<Stop>,
+    /// Model calls that are on their way. Written by [`Live`] alone.
+    calls: AtomicU32,
+    /// Programs that run. Written by [`Live`] alone.
+    programs: AtomicU32,
+}
+
+/// Something that runs under a lease, for as long as this is kept.
+#[derive(Debug)]
+pub struct Live<'a>(&'a AtomicU32);
+
+impl<'a> Live<'a> {
+    fn new(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Held {
@@ -162,7 +184,29 @@ impl Held {
             capability: ArcSwap::from_pointee(capability),
             stopped: CancellationToken::new(),
             why: OnceLock::new(),
+            calls: AtomicU32::new(0),
+            programs: AtomicU32::new(0),
         })
+    }
+
+    /// Counts a model call for as long as the answer is kept; none once it is stopped.
+    pub fn calling(&self) -> Option<Live<'_>> {
+        self.begin(&self.calls)
+    }
+
+    /// Counts a program for as long as the answer is kept; none once it is stopped.
+    pub fn running(&self) -> Option<Live<'_>> {
+        self.begin(&self.programs)
+    }
+
+    /// What runs under it now: model calls and programs.
+    pub fn live(&self) -> (u32, u32) {
+        (self.calls.load(Ordering::Relaxed), self.programs.load(Ordering::Relaxed))
+    }
+
+    fn begin<'a>(&'a self, count: &'a AtomicU32) -> Option<Live<'a>> {
+        let live = Live::new(count);
+        self.why.get().is_none().then_some(live)
     }
 
     /// The capability of the moment.

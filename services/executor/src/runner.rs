@@ -53,6 +53,38 @@ struct Halting {
     source: HaltSource,
     began: Timestamp,
     stopped: Vec<(CycleId, LeaseId)>,
+    /// Model calls and programs that ran when it came.
+    calls: u32,
+    programs: u32,
+}
+
+/// What a halt stopped, and when all of it had.
+#[derive(Debug, Clone, Copy)]
+struct Stopped {
+    calls: u32,
+    programs: u32,
+    time: Timestamp,
+}
+
+impl Stopped {
+    /// As the queue is told it.
+    const fn said(self, control_epoch: u64) -> Say<'static> {
+        Say::HaltObeyed {
+            control_epoch,
+            calls_cancelled: self.calls,
+            processes_ended: self.programs,
+            stopped: self.time,
+        }
+    }
+
+    /// With what an earlier word of the same halt stopped.
+    fn with(self, earlier: Self) -> Self {
+        Self {
+            calls: earlier.calls + self.calls,
+            programs: earlier.programs + self.programs,
+            time: if self.calls + self.programs == 0 { earlier.time } else { self.time },
+        }
+    }
 }
 
 /// What a cycle's task reports at its end.
@@ -77,6 +109,9 @@ pub struct Runner {
     file_halt: watch::Receiver<bool>,
     silent: bool,
     halting: Option<Halting>,
+    /// What was stopped since the world runs no more, under which control epoch. Kept until it runs
+    /// again: the queue may not have heard it, or takes a halt by file over only later.
+    stopped: Option<(u64, Stopped)>,
     /// The last control epoch that was heard of.
     control_epoch: u64,
 }
@@ -120,6 +155,7 @@ impl Runner {
             file_halt,
             silent: false,
             halting: None,
+            stopped: None,
             control_epoch: 0,
         }
     }
@@ -345,6 +381,9 @@ impl Runner {
         for (named, finish) in self.finished.values() {
             mouth.say(Say::Finish(*named, finish)).await?;
         }
+        if let Some((control_epoch, stopped)) = self.stopped {
+            mouth.say(stopped.said(control_epoch)).await?;
+        }
         self.top_up(mouth).await
     }
 
@@ -375,14 +414,22 @@ impl Runner {
         let stopped: Vec<_> =
             self.running.values().map(|slot| (slot.cycle, slot.named.lease)).collect();
         tracing::warn!(control_epoch, ?source, cycles = stopped.len(), "halting");
+        let (mut calls, mut programs) = (0, 0);
         for slot in self.running.values() {
             slot.held.stop(Stop::Halted(control_epoch));
+            // Read behind the stop: from then on nothing begins.
+            let live = slot.held.live();
+            calls += live.0;
+            programs += live.1;
         }
         let began = self.engine.clock.now();
         match &mut self.halting {
             // A second word about the same halt adds the epoch that the first did not know.
             Some(halting) => halting.control_epoch = halting.control_epoch.max(control_epoch),
-            None => self.halting = Some(Halting { control_epoch, source, began, stopped }),
+            None => {
+                self.halting =
+                    Some(Halting { control_epoch, source, began, stopped, calls, programs });
+            }
         }
     }
 
@@ -392,18 +439,20 @@ impl Runner {
             return Ok(());
         }
         let Some(halting) = self.halting.take() else { return Ok(()) };
-        let Halting { control_epoch, source, began, stopped } = halting;
+        let Halting { control_epoch, source, began, stopped, calls, programs } = halting;
         let now = self.engine.clock.now();
-        let calls_cancelled = u32::try_from(stopped.len()).unwrap_or(u32::MAX);
         let took = now.since(began);
-        let obeyed = Obeyed { control_epoch, source, stopped, calls_cancelled, took };
+        let (calls_cancelled, processes_ended) = (calls, programs);
+        let obeyed =
+            Obeyed { control_epoch, source, stopped, calls_cancelled, processes_ended, took };
         if let Err(error) = self.engine.record(Command::RecordHalt(obeyed), Vec::new()).await {
             tracing::error!(%error, "a halt was obeyed and not recorded");
         }
+        let stopped = Stopped { calls, programs, time: now };
+        let stopped = self.stopped.map_or(stopped, |(_, earlier)| stopped.with(earlier));
+        self.stopped = Some((control_epoch, stopped));
         match mouth {
-            Some(mouth) => {
-                mouth.say(Say::HaltObeyed { control_epoch, calls_cancelled, stopped: now }).await
-            }
+            Some(mouth) => mouth.say(stopped.said(control_epoch)).await,
             None => Ok(()),
         }
     }
@@ -413,6 +462,7 @@ impl Runner {
         if self.is_halted() {
             return Ok(());
         }
+        self.stopped = None;
         let busy = u32::try_from(self.running.len() + self.finished.len()).unwrap_or(u32::MAX);
         let free = self.slots.saturating_sub(busy.saturating_add(self.credit));
         if free > 0 {

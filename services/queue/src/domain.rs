@@ -485,7 +485,7 @@ impl Rejection {
 impl Aggregate for Queue {
     const NAME: &'static str = "queue";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 7;
+    const STATE_VERSION: u32 = 8;
 
     type Command = Command;
     type Event = Event;

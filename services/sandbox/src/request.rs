@@ -118,4 +118,9 @@ impl Outcome {
             report,
         }
     }
+
+    /// A run that was stopped before it began.
+    pub fn stopped() -> Self {
+        Self { end: End::Stopped, ..Self::refused(String::new(), Report::default()) }
+    }
 }

@@ -7,6 +7,7 @@
 
 pub mod answers;
 pub mod disk;
+pub mod halting;
 pub mod history;
 pub mod model_server;
 pub mod postgres;

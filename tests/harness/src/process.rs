@@ -144,8 +144,13 @@ impl World {
 
     /// A fresh world's folder with its settings; nothing runs yet.
     pub fn prepared() -> Self {
+        Self::prepared_with(&[])
+    }
+
+    /// A fresh world's folder with these settings, by the name of their file; nothing runs yet.
+    pub fn prepared_with(settings: &[(&str, &str)]) -> Self {
         let root = tempfile::tempdir().expect("a temporary folder can be made").keep();
-        Self::prepared_in(root, &[])
+        Self::prepared_in(root, settings)
     }
 
     fn prepared_in(root: PathBuf, settings: &[(&str, &str)]) -> Self {

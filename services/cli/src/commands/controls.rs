@@ -7,7 +7,7 @@ use vivarium_chassis::{Calls, Service, world};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
 
-use super::wanted;
+use super::{receipt, wanted};
 use crate::args::Level;
 use crate::console::{Console, OPERATOR, request_id};
 use crate::failure::Failure;
@@ -31,13 +31,26 @@ pub(super) async fn halt(console: &Console, reason: String) -> Result<(), Failur
     match outcome {
         Ok(answer) => {
             let answer = answer.into_inner();
-            if console.json {
-                return render::json(&answer);
-            }
-            render::line(&format!("halted (control epoch {})", answer.control_epoch))
+            stopped(console, &answer).await
         }
         Err(failure) if failure.is_unreachable() => by_file(console, &reason),
         Err(failure) => Err(failure),
+    }
+}
+
+/// Says what the halt has stopped. The world is halted, whether or not that can be told.
+async fn stopped(console: &Console, answer: &pb::SetHaltResponse) -> Result<(), Failure> {
+    if console.json {
+        let mut told = serde_json::to_value(answer)?;
+        if let Ok(receipt) = receipt::settled(console).await {
+            told["receipt"] = receipt.json()?;
+        }
+        return render::json(&told);
+    }
+    render::line(&format!("halted (control epoch {})", answer.control_epoch))?;
+    match receipt::settled(console).await {
+        Ok(receipt) => receipt.lines().iter().skip(2).try_for_each(|line| render::line(line)),
+        Err(failure) => render::notice(&format!("the receipt is not to be had: {}", failure.sentence())),
     }
 }
 
@@ -56,7 +69,16 @@ pub(super) async fn resume(console: &Console, reason: String) -> Result<(), Fail
     if console.json {
         return render::json(&answer);
     }
-    render::line(&format!("resumed (control epoch {})", answer.control_epoch))
+    let leases = answer.leases_revoked;
+    render::line(&format!(
+        "resumed (control epoch {}): {leases} {} by the halt, and the tasks are ready again",
+        answer.control_epoch,
+        if leases == 1 { "lease was revoked" } else { "leases were revoked" },
+    ))?;
+    match answer.unconfirmed_runners.as_slice() {
+        [] => Ok(()),
+        silent => render::line(&format!("never confirmed that they stopped: {}", silent.join(", "))),
+    }
 }
 
 /// Shows the world's level.

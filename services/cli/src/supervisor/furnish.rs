@@ -20,6 +20,8 @@ struct Furniture;
 /// Writes what is missing; how many files that were.
 pub(super) fn world(world: &World) -> io::Result<usize> {
     let mut written = 0;
+    // Programs start in it, also before the first document is there.
+    fs::create_dir_all(world.library())?;
     for name in Furniture::iter() {
         let path = world.root().join(&*name);
         if path.exists() {
@@ -42,6 +44,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let opened = World::open(folder.path().join("w")).expect("it opens");
         assert!(world(&opened).expect("it writes") > 0);
+        assert!(opened.library().is_dir());
         let settings = opened.config().join("shared.toml");
         fs::write(&settings, "# mine").expect("it is written");
         fs::remove_file(opened.config().join("review.toml")).expect("it goes");

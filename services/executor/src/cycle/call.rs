@@ -60,6 +60,12 @@ impl Engine {
         let wish = self.wish(speaker, tally.steps, u64::try_from(bytes).unwrap_or(u64::MAX));
         self.reserve(&wish).await?;
         planted::point(RESERVED_NOT_SETTLED, &[]);
+        // Between the reservation and here a halt may have come: then nothing is sent.
+        let Some(_calling) = held.calling() else {
+            let unsent = Command::Release(wish.reservation, NotCalled::NotSent);
+            self.settled(unsent, Vec::new()).await?;
+            return Err(Exit::Stopped);
+        };
         self.hub.begin(Source {
             cycle: grant.cycle,
             task: Some(grant.task.id),

@@ -45,7 +45,10 @@ impl Engine {
             Err(refused) => return Ok(Err(refused)),
         };
         self.begin(grant, number, call, &request).await?;
-        let ran = self.commands.run(&request, held.stopped()).await;
+        let ran = match held.running() {
+            Some(_running) => self.commands.run(&request, held.stopped()).await,
+            None => Ok(Outcome::stopped()),
+        };
         let (end, code) = ran.as_ref().map_or((command::End::Refused, 0), |ran| end(&ran.end));
         let outcome = ran.as_ref().ok();
         let output = outcome.map(output).unwrap_or_default();

@@ -80,11 +80,13 @@ impl Queue {
     }
 
     pub(super) fn acknowledge_halt(&self, ack: HaltAck) -> Vec<Event> {
-        let asked = self.world.halt.as_ref().filter(|halt| {
+        let last = self.world.last_halt.as_ref().map(|(halt, _)| halt);
+        let mut known = self.world.halt.iter().chain(last);
+        let asked = known.any(|halt| {
             let first = halt.runners.get(&ack.runner).is_none_or(Option::is_none);
             halt.control_epoch == ack.control_epoch && first
         });
-        if asked.is_some() { vec![Event::HaltAcknowledged(ack)] } else { Vec::new() }
+        if asked { vec![Event::HaltAcknowledged(ack)] } else { Vec::new() }
     }
 
     pub(super) fn set_pace(&self, pace: Pace, reason: Option<TextRef>) -> Vec<Event> {

@@ -145,6 +145,8 @@ pub struct World {
     pub control_epoch: u64,
     /// The halt in force.
     pub halt: Option<Halt>,
+    /// The halt before it, and when it ended.
+    pub last_halt: Option<(Halt, Timestamp)>,
     /// How fast cycles start.
     pub pace: Pace,
     /// Cycle starts bought and not used.
@@ -166,6 +168,7 @@ impl Default for World {
         Self {
             control_epoch: 1,
             halt: None,
+            last_halt: None,
             pace: Pace::Wait(PACE_NORMAL),
             steps_left: 0,
             mode: Mode::DocsOnly,
@@ -244,10 +247,12 @@ impl World {
             }
             Event::Resumed { control_epoch, .. } => {
                 self.control_epoch = *control_epoch;
-                self.halt = None;
+                self.last_halt = self.halt.take().map(|halt| (halt, meta.time));
             }
             Event::HaltAcknowledged(ack) => {
-                if let Some(halt) = &mut self.halt {
+                let last = self.last_halt.as_mut().map(|(halt, _)| halt);
+                let known = self.halt.as_mut().into_iter().chain(last);
+                for halt in known.filter(|halt| halt.control_epoch == ack.control_epoch) {
                     halt.runners.insert(ack.runner.clone(), Some(ack.clone()));
                 }
             }

@@ -10,7 +10,7 @@ use crate::domain::explain::Explanation;
 use crate::domain::order::WaitReason;
 use crate::domain::signals::Signals;
 use crate::domain::task::{State, Task};
-use crate::domain::world::World;
+use crate::domain::world::{Halt, World};
 use crate::views::{Attempt, Record};
 
 /// What was written about a task.
@@ -121,11 +121,7 @@ pub(super) fn controls(world: &World) -> pb::Controls {
     pb::Controls {
         control_epoch: world.control_epoch,
         halted: world.halted(),
-        halt: world.halt.as_ref().map(|halt| pb::HaltNote {
-            actor: halt.actor.to_string(),
-            reason: String::new(),
-            halt_time: Some(moment(halt.time)),
-        }),
+        halt: world.halt.as_ref().map(note),
         pace: pace.into(),
         wait_seconds,
         steps_left: world.steps_left,
@@ -167,9 +163,34 @@ pub(super) fn runners(queue: &Queue) -> Vec<pb::Runner> {
         .collect()
 }
 
-/// What the halt in force stopped, but for the words of its reason.
-pub(super) fn halt_receipt(world: &World) -> Option<pb::GetHaltReceiptResponse> {
-    let halt = world.halt.as_ref()?;
+/// A halt, but for the words of its reason.
+fn note(halt: &Halt) -> pb::HaltNote {
+    pb::HaltNote {
+        actor: halt.actor.to_string(),
+        reason: String::new(),
+        halt_time: Some(moment(halt.time)),
+    }
+}
+
+/// What a resume answers about the halt that it ended.
+pub(super) fn resumed(queue: &Queue, sequence: u64) -> pb::ResumeResponse {
+    let halt = queue.world.last_halt.as_ref().map(|(halt, _)| halt);
+    let silent = halt.into_iter().flat_map(|halt| halt.runners.iter());
+    let silent = silent.filter(|(_, ack)| ack.is_none()).map(|(name, _)| name.clone());
+    pb::ResumeResponse {
+        position: Some(super::position(sequence)),
+        control_epoch: queue.world.control_epoch,
+        leases_revoked: halt
+            .map_or(0, |halt| u32::try_from(halt.revoked.len()).unwrap_or(u32::MAX)),
+        unconfirmed_runners: silent.collect(),
+    }
+}
+
+/// What the halt in force stopped, or the last one, but for the words of its reason and the signature;
+/// and where those words lie.
+pub(super) fn halt_receipt(world: &World) -> Option<(pb::GetHaltReceiptResponse, String)> {
+    let last = || world.last_halt.as_ref().map(|(halt, resumed)| (halt, Some(*resumed)));
+    let (halt, resumed) = world.halt.as_ref().map(|halt| (halt, None)).or_else(last)?;
     let runners = halt.runners.iter().map(|(name, ack)| pb::RunnerReceipt {
         name: name.clone(),
         confirmed: ack.is_some(),
@@ -177,12 +198,15 @@ pub(super) fn halt_receipt(world: &World) -> Option<pb::GetHaltReceiptResponse> 
         processes_ended: ack.as_ref().map_or(0, |ack| ack.processes_ended),
         stopped_time: ack.as_ref().map(|ack| moment(ack.stopped)),
     });
-    Some(pb::GetHaltReceiptResponse {
+    let receipt = pb::GetHaltReceiptResponse {
         control_epoch: halt.control_epoch,
-        halt: controls(world).halt,
+        halt: Some(note(halt)),
         runners: runners.collect(),
         revoked_lease_ids: halt.revoked.iter().map(ToString::to_string).collect(),
-    })
+        resume_time: resumed.map(moment),
+        ..Default::default()
+    };
+    Some((receipt, halt.reason.id.clone()))
 }
 
 const fn wait_reason(reason: WaitReason) -> pb::WaitReason {

@@ -2,7 +2,8 @@
 
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
-use vivarium_chassis::{Caller, Refusal, Violations};
+use vivarium_chassis::run::Signer;
+use vivarium_chassis::{Caller, Refusal, Violations, trust};
 use vivarium_ledger::{Request as RequestKey, Submission};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::world_service_server::WorldService;
@@ -17,12 +18,13 @@ use crate::halt_file;
 #[derive(Debug, Clone)]
 pub struct Worlds {
     desk: Desk,
+    signer: Signer,
 }
 
 impl Worlds {
     /// The service.
-    pub const fn new(desk: Desk) -> Self {
-        Self { desk }
+    pub const fn new(desk: Desk, signer: Signer) -> Self {
+        Self { desk, signer }
     }
 }
 
@@ -88,10 +90,7 @@ impl WorldService for Worlds {
         let submission = Submission::new(actor, command)
             .texts(texts.into_rows())
             .request(RequestKey::of(METHOD, &wire.request_id, &wire))
-            .answering(|queue: &Queue, decided| pb::ResumeResponse {
-                position: Some(position(decided.sequence)),
-                control_epoch: queue.world.control_epoch,
-            });
+            .answering(|queue: &Queue, decided| show::resumed(queue, decided.sequence));
         let answer = self.desk.ledger.submit(submission).await.map_err(refusal)?;
         Ok(Response::new(answer.message().map_err(broken)?))
     }
@@ -100,16 +99,19 @@ impl WorldService for Worlds {
         &self,
         _: Request<pb::GetHaltReceiptRequest>,
     ) -> Result<Response<pb::GetHaltReceiptResponse>, Status> {
-        let asked = self.desk.ledger.ask(|queue| {
-            let reason = queue.world.halt.as_ref().map(|halt| halt.reason.id.clone());
-            show::halt_receipt(&queue.world).zip(reason)
-        });
+        let sequence = self.desk.ledger.committed();
+        let asked = self.desk.ledger.ask(|queue| show::halt_receipt(&queue.world));
         let found = asked.await.map_err(refusal)?;
         let not_halted = || Refusal::new(Reason::QueueNotHalted);
         let (mut receipt, reason) = found.ok_or_else(not_halted)?;
         if let Some(halt) = &mut receipt.halt {
             halt.reason = self.desk.text(&reason).await?;
         }
+        receipt.position = Some(position(sequence));
+        receipt.statement = serde_json::to_string(&receipt)
+            .map_err(|_| Refusal::fault("a receipt that cannot be written"))?;
+        receipt.signature = self.signer.checkpoint(&trust::receipt_bytes(&receipt.statement));
+        receipt.key_id = self.signer.checkpoint_key_id();
         Ok(Response::new(receipt))
     }
 

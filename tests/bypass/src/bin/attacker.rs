@@ -40,7 +40,9 @@ use vivarium_bypass::stand::Stand;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words.as_slice() {
+    // A rule of the table puts the sign before what is no flag.
+    let words = words.strip_prefix(&["--"]).unwrap_or(&words);
+    match words {
         ["list"] => board::list(),
         ["run", id, stand] => perform(id, stand),
         ["victim", token, canary] => victim::wait(token, canary),

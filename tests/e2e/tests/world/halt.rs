@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use vivarium_harness::answers;
+use vivarium_harness::halting::{ALIVE_MAX, STARTS_MAX, Stand, Way};
 use vivarium_harness::history::History;
 use vivarium_harness::model_server::{Asked, Call, Reply, Script};
 use vivarium_harness::process::{Model, World, signal, wait_until};
@@ -11,10 +12,6 @@ use crate::way::{add_many, wait_for};
 
 /// Residents at work when the halt comes; as many critiques run beside them.
 const BUSY: usize = 5;
-/// Nothing may start later than this after a halt.
-const STARTS_MAX: Duration = Duration::from_millis(500);
-/// Nothing may be alive later than this after a halt.
-const ALIVE_MAX: Duration = Duration::from_secs(2);
 
 /// Quick work on lakes; whatever is said about it, and all other work, would take minutes.
 fn slow_but_for_lakes(asked: &Asked) -> Reply {
@@ -96,4 +93,32 @@ fn line_30_a_halt_works_while_the_queue_is_dead() {
     let queue = world.pid("queue").expect("it runs");
     signal(queue, "STOP");
     halts_and_resumes(&model, &world, &tasks, || signal(queue, "KILL"));
+}
+
+/// Trials of each way; `TRIALS` in the environment asks for more.
+fn trials_of_each() -> usize {
+    std::env::var("TRIALS").ok().and_then(|many| many.parse().ok()).unwrap_or(2)
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the figures of a halt are part of its promise")]
+fn line_36_nothing_of_calls_and_stubborn_children_outlives_a_halt_and_its_receipt_tells_it() {
+    let stand = Stand::start(8, 4);
+    for number in 0..trials_of_each() {
+        for way in Way::ALL {
+            let pause = Duration::from_millis(37 * u64::try_from(number).unwrap_or(0) % 400);
+            let trial = stand.halt(way, pause);
+            println!(
+                "{}: {} calls gone after {} ms, {} programs after {} ms",
+                way.word(),
+                trial.running.0,
+                trial.calls_gone.as_millis(),
+                trial.running.1,
+                trial.processes_gone.as_millis()
+            );
+            assert_eq!((trial.late, trial.receipt.as_str()), (0, ""), "{trial:?}");
+            assert!(trial.calls_gone.max(trial.processes_gone) < ALIVE_MAX, "{trial:?}");
+        }
+    }
+    assert_eq!(stand.end(), [""; 0]);
 }

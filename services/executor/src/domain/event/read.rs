@@ -278,6 +278,7 @@ fn obeyed(e: &pb::HaltObeyed) -> Result<Obeyed, NotAnEvent> {
         source: halt_in(e.source).ok_or(NotAnEvent("halt source"))?,
         stopped: stopped.collect::<Result<_, NotAnEvent>>()?,
         calls_cancelled: e.calls_cancelled,
+        processes_ended: e.processes_ended,
         took: e.took.as_ref().map(span_in).unwrap_or_default(),
     })
 }

@@ -117,6 +117,7 @@ fn all() -> Vec<Event> {
             source: HaltSource::File,
             stopped: vec![(CycleId::from_number(1), LeaseId::from_number(2))],
             calls_cancelled: 1,
+            processes_ended: 2,
             took: Duration::from_millis(20),
         }),
         Event::CommandStarted(Box::new(command::Begun {

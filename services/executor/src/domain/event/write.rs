@@ -293,6 +293,7 @@ fn obeyed(obeyed: &Obeyed) -> pb::HaltObeyed {
         cycle_ids: obeyed.stopped.iter().map(|(cycle, _)| cycle.to_string()).collect(),
         lease_ids: obeyed.stopped.iter().map(|(_, lease)| lease.to_string()).collect(),
         calls_cancelled: obeyed.calls_cancelled,
+        processes_ended: obeyed.processes_ended,
         took: Some(span_out(obeyed.took)),
     }
 }

@@ -64,6 +64,8 @@ pub enum Say<'a> {
         control_epoch: u64,
         /// Model calls that were cancelled.
         calls_cancelled: u32,
+        /// Programs that were ended.
+        processes_ended: u32,
         /// When everything had stopped.
         stopped: Timestamp,
     },
@@ -199,12 +201,15 @@ fn up(what: Say<'_>) -> Up {
             cost_micro_usd: finish.cost.get(),
             outcome: Some(outcome(&finish.outcome)),
         }),
-        Say::HaltObeyed { control_epoch, calls_cancelled, stopped } => Up::HaltAck(pb::HaltAck {
-            control_epoch,
-            calls_cancelled,
-            processes_ended: 0,
-            stopped_time: Some(moment(stopped)),
-        }),
+        Say::HaltObeyed { control_epoch, calls_cancelled, processes_ended, stopped } => {
+            let stopped_time = Some(moment(stopped));
+            Up::HaltAck(pb::HaltAck {
+                control_epoch,
+                calls_cancelled,
+                processes_ended,
+                stopped_time,
+            })
+        }
     }
 }
 
