@@ -180,8 +180,10 @@ vivarium specialize ada                 nothing in particular any more")]
         reason: String,
     },
     /// Shows what the halt in force stopped, or the last one: signed by the queue, and checked here.
-    #[command(after_help = "Examples:\n  vivarium receipt\n  vivarium receipt --save halt.json\n  \
-vivarium receipt --check halt.json")]
+    #[command(
+        after_help = "Examples:\n  vivarium receipt\n  vivarium receipt --save halt.json\n  \
+vivarium receipt --check halt.json"
+    )]
     Receipt {
         /// Writes the receipt with its signature to this file as well.
         #[arg(long, value_name = "FILE")]
@@ -189,6 +191,14 @@ vivarium receipt --check halt.json")]
         /// Checks a receipt that was saved, without asking a service.
         #[arg(long, value_name = "FILE", conflicts_with = "save")]
         check: Option<PathBuf>,
+    },
+    /// Runs recorded cycles again with the rules in force now: no model is asked, nothing takes effect.
+    /// Tells whether everything is decided as it was, and fails when something is not.
+    #[command(after_help = "Examples:\n  vivarium replay\n  vivarium replay tides\n  \
+vivarium replay cyc_01k3…\n\nWhat a halt, a budget, a time limit or a failed call ended is compared up to there.")]
+    Replay {
+        /// A task by id or key, or a cycle by id; without it, everything.
+        what: Option<String>,
     },
     /// Ends a halt, or takes a paused task up again.
     Resume {

@@ -17,6 +17,7 @@ mod model;
 mod receipt;
 mod recurrence;
 mod reference;
+mod replay;
 mod sandbox;
 mod show;
 mod specialize;
@@ -70,6 +71,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Halt { reason } => controls::halt(&console, reason).await,
         Command::Receipt { check: Some(file), .. } => receipt::check(&console, &file),
         Command::Receipt { check: None, save } => receipt::show(&console, save.as_deref()).await,
+        Command::Replay { what } => replay::run(&console, what).await,
         Command::Resume { task: None, reason } => controls::resume(&console, reason).await,
         Command::Resume { task: Some(task), .. } => steer::resume(&console, task).await,
         Command::Limits { changes, reason } => limits::limits(&console, &changes, reason).await,

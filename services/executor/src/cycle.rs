@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use vivarium_ledger::{Error, Ledger, Submission, TextRow};
+use vivarium_ledger::{Error, Ledger, Submission, TextRef, TextRow, Texts};
 use vivarium_types::ids::{Id, InstanceId};
 use vivarium_types::{Actor, Clock, IdSource, MicroUsd};
 
@@ -16,9 +16,11 @@ use crate::domain::cycle::{End, Ended, Staged};
 use crate::domain::{Command, Rejection, State};
 use crate::lease::{FailureClass, Finish, Grant, Held, How, Outcome, Purpose, Stop};
 use crate::metrics::Counters;
+use crate::model::price::Tier;
 use crate::output::Hub;
 use crate::policy::Policy;
-use crate::providers::Providers;
+use crate::providers::{Chosen, Providers};
+use crate::replay::{Given, Replay};
 use crate::rpc::peers::queue::Queue;
 use crate::rpc::peers::review::Review;
 use crate::rpc::peers::society::Society;
@@ -38,24 +40,24 @@ mod task;
 mod tools;
 
 /// Everything cycles share.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Engine {
     /// The record.
     pub ledger: Ledger<State>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ids of calls and reservations.
-    pub ids: Mutex<IdSource>,
+    pub ids: Arc<Mutex<IdSource>>,
     /// This start of the process.
     pub instance: InstanceId,
     /// Language models.
     pub providers: Arc<Providers>,
     /// The safety policy.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Words, prices, quotas and limits of actions.
-    pub actions: limits::Actions,
+    pub actions: Arc<limits::Actions>,
     /// Takes secrets out of texts.
-    pub redactor: crate::redact::Redactor,
+    pub redactor: Arc<crate::redact::Redactor>,
     /// Programs that may be run, and the sandbox.
     pub commands: crate::commands::Shared,
     /// Society.
@@ -72,6 +74,8 @@ pub struct Engine {
     pub config: Config,
     /// Counts.
     pub counters: Counters,
+    /// Runs a recorded cycle again: then nothing is asked of anybody and nothing is recorded.
+    pub replay: Option<Arc<Replay>>,
 }
 
 /// Why a cycle ends before its time.
@@ -136,13 +140,35 @@ impl Engine {
         ids.mint(self.clock.now())
     }
 
-    /// Makes a command durable on the executor's own account.
     /// What may be read, before anything of a cycle is there.
     pub(crate) fn roots(&self) -> tools::Roots {
         let workspaces = self.config.workspaces.clone();
         tools::Roots { library: self.library.clone(), workspaces, ..tools::Roots::default() }
     }
 
+    /// A model for a task, or the one that the record has.
+    pub(crate) fn choose(&self, wanted: &str, tier: Tier) -> Result<Chosen, String> {
+        match &self.replay {
+            Some(replay) => Ok(Chosen::recorded(replay.terms())),
+            None => self.providers.choose(wanted, tier),
+        }
+    }
+
+    /// What a cycle is given, for the record.
+    pub(crate) fn given(grant: &Grant, chosen: &Chosen, texts: &mut Texts<'_, State>) -> TextRef {
+        let given = Given { grant: grant.clone(), terms: chosen.terms() };
+        texts.plain(&serde_json::to_string(&given).unwrap_or_default())
+    }
+
+    /// A private text for the record. A replay keeps none, and makes no key for it.
+    pub(crate) fn sealed(&self, texts: &mut Texts<'_, State>, text: &str) -> Result<TextRef, Exit> {
+        match &self.replay {
+            Some(_) => Ok(TextRef { sealed: true, ..texts.plain(text) }),
+            None => texts.sealed(text).map_err(Exit::fault),
+        }
+    }
+
+    /// Makes a command durable on the executor's own account.
     pub(crate) async fn record(
         &self,
         command: Command,
@@ -157,6 +183,10 @@ impl Engine {
         command: Command,
         texts: Vec<TextRow>,
     ) -> Result<(), Error<Rejection>> {
+        if let Some(replay) = &self.replay {
+            replay.decide(command);
+            return Ok(());
+        }
         self.ledger.submit(Submission::new(actor, command).texts(texts)).await.map(|_| ())
     }
 

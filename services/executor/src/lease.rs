@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use vivarium_types::ids::{
     AttemptId, CycleId, LeaseId, LetterId, ResidentId, SubmissionId, TaskId,
@@ -14,8 +16,11 @@ use vivarium_types::{Hat, MicroUsd};
 use crate::domain::action::Plan;
 use crate::domain::cycle::Staged;
 
+/// Characters of a fence's mark.
+const FENCE_CHARS: usize = 16;
+
 /// What a lease is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Purpose {
     /// A resident works on a task.
     Task,
@@ -26,7 +31,7 @@ pub enum Purpose {
 }
 
 /// What a task must bring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TaskKind {
     /// A Markdown document.
     Docs,
@@ -48,7 +53,7 @@ impl TaskKind {
 }
 
 /// A task as the grant tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// Its id.
     pub id: TaskId,
@@ -85,7 +90,7 @@ pub struct Task {
 }
 
 /// What is above and below a task.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Family {
     /// Whether the attempt may end with a plan to split the task.
     pub may_split: bool,
@@ -96,7 +101,7 @@ pub struct Family {
 }
 
 /// A part that is approved.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartDone {
     /// Its title.
     pub title: String,
@@ -105,7 +110,7 @@ pub struct PartDone {
 }
 
 /// A lease as the queue granted it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// The lease.
     pub lease: LeaseId,
@@ -133,8 +138,20 @@ pub struct Grant {
     pub mode: String,
     /// The world's day.
     pub day: u64,
-    /// The signed capability at the grant.
+    /// The mark of this cycle's fences: nobody can know it who does not hold the lease.
+    pub fence: String,
+    /// The signed capability at the grant. It is never kept.
+    #[serde(skip)]
     pub capability: String,
+}
+
+/// The mark of a cycle's fences.
+pub fn fence(cycle: CycleId, capability: &str) -> String {
+    let mut digest = Sha256::new();
+    digest.update(b"fence");
+    digest.update(cycle.to_string());
+    digest.update(capability);
+    hex::encode(digest.finalize()).chars().take(FENCE_CHARS).collect()
 }
 
 /// Why a running cycle must stop.

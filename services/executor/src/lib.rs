@@ -20,6 +20,7 @@ pub mod output;
 pub mod policy;
 pub mod providers;
 pub mod redact;
+pub mod replay;
 pub mod rpc;
 pub mod runner;
 pub mod views;
@@ -132,7 +133,7 @@ pub async fn build_on(
     start(&engine, &keys, &deps);
     deps.tasks.spawn("hold the ledger", Guard::new(ledger.clone(), running).hold());
     let budgets = rpc::budgets::Budgets::new(floor.clone(), engine.config.limits());
-    let cycles = rpc::cycles::Cycles::new(floor.clone(), Arc::clone(&engine.hub));
+    let cycles = rpc::cycles::Cycles::new(floor.clone(), Arc::clone(&engine));
     let commands = rpc::commands::Commands::new(commands);
     let providers = rpc::providers::Providers::new(floor, keys, Arc::clone(&engine.providers));
     Ok(Services::new()
@@ -168,12 +169,12 @@ fn engine(
     Ok(Arc::new(Engine {
         ledger: ledger.clone(),
         clock: Arc::clone(&deps.clock),
-        ids: Mutex::new(ids),
+        ids: Arc::new(Mutex::new(ids)),
         instance: deps.instance,
         providers: Arc::new(providers),
-        policy: Policy::load(&deps.world.rules()),
-        actions: Actions::load(&deps.world.rules())?,
-        redactor: redact::Redactor::new(Arc::clone(keys)),
+        policy: Arc::new(Policy::load(&deps.world.rules())),
+        actions: Arc::new(Actions::load(&deps.world.rules())?),
+        redactor: Arc::new(redact::Redactor::new(Arc::clone(keys))),
         commands: Arc::clone(commands),
         society: rpc::peers::society::Society::new(deps.peers.to(Service::Society)),
         review: rpc::peers::review::Review::new(deps.peers.to(Service::Review)),
@@ -182,6 +183,7 @@ fn engine(
         library: deps.world.library(),
         config,
         counters: Counters::register(&deps.metrics),
+        replay: None,
     }))
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use vivarium_chassis::task::Tasks;
@@ -16,13 +17,13 @@ use vivarium_types::Reason;
 
 use crate::domain::provider::{Class, Consent, Health, Kind};
 use crate::lease::FailureClass;
-use crate::model::chat::Usage;
+use crate::model::chat::{Events, Usage};
 use crate::model::config::EMBEDDED;
 use crate::model::embedded::Embedded;
 use crate::model::openai::KeySource;
 use crate::model::price::Tier;
 use crate::model::{
-    self, CallContext, ChatEvent, ChatRequest, Failure, Message, ModelError, OpenAi, Price,
+    self, CallContext, Caps, ChatEvent, ChatRequest, Failure, Message, ModelError, OpenAi, Price,
     PriceTable, Profile, Provider, notice, probe,
 };
 
@@ -170,12 +171,89 @@ pub struct Chosen {
     look: Arc<Notify>,
 }
 
+/// A chosen model's terms, as the record keeps them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    provider: String,
+    class: Class,
+    model: String,
+    window_tokens: u32,
+    completion_tokens: u32,
+    price: Price,
+    may_judge: bool,
+    temperature_permille: u32,
+}
+
+/// Where the record answers: nobody is asked.
+#[derive(Debug)]
+struct Nobody(Class);
+
+impl Provider for Nobody {
+    fn caps(&self) -> Caps {
+        Caps {
+            class: self.0,
+            local: true,
+            window_tokens: 0,
+            completion_tokens_max: 0,
+            parallel_calls: 0,
+            json_schema: false,
+            tools: false,
+        }
+    }
+
+    fn stream(&self, _: ChatRequest, _: CallContext) -> Events {
+        futures::stream::empty().boxed()
+    }
+}
+
 impl Chosen {
+    /// Its terms, for the record.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            provider: self.provider.clone(),
+            class: self.class,
+            model: self.model.clone(),
+            window_tokens: self.window_tokens,
+            completion_tokens: self.completion_tokens,
+            price: self.price,
+            may_judge: self.may_judge,
+            temperature_permille: self.temperature_permille,
+        }
+    }
+
+    /// A model as the record has it. It cannot be asked.
+    pub fn recorded(terms: Terms) -> Self {
+        Self {
+            way: Arc::new(Nobody(terms.class)),
+            provider: terms.provider,
+            class: terms.class,
+            model: terms.model,
+            window_tokens: terms.window_tokens,
+            completion_tokens: terms.completion_tokens,
+            price: terms.price,
+            may_judge: terms.may_judge,
+            temperature_permille: terms.temperature_permille,
+            call_limit: None,
+            look: Arc::default(),
+        }
+    }
+
+    /// What is sent for these messages.
+    fn request(&self, messages: Vec<Message>, max_tokens: u32) -> ChatRequest {
+        let mut request = ChatRequest::new(self.model.clone(), messages, max_tokens);
+        request.temperature_permille = self.temperature_permille;
+        request
+    }
+
+    /// The name of a request in the record.
+    pub fn request_hash(&self, ask: Ask) -> String {
+        self.request(ask.messages, ask.max_tokens).hash()
+    }
+
     /// Asks the model. Dropping the future ends the call.
     pub async fn speak(&self, ask: Ask, pieces: Pieces<'_>) -> Result<Spoken, Trouble> {
         let Ask { messages, max_tokens, limit } = ask;
-        let mut request = ChatRequest::new(self.model.clone(), messages, max_tokens);
-        request.temperature_permille = self.temperature_permille;
+        let request = self.request(messages, max_tokens);
         let request_hash = request.hash();
         let limit = self.call_limit.map_or(limit, |own| own.min(limit));
         let cancel = CancellationToken::new();
@@ -541,8 +619,8 @@ mod tests {
     struct Mute;
 
     impl Provider for Mute {
-        fn caps(&self) -> model::Caps {
-            model::Caps {
+        fn caps(&self) -> Caps {
+            Caps {
                 class: Class::Remote,
                 local: true,
                 window_tokens: 0,
@@ -553,7 +631,7 @@ mod tests {
             }
         }
 
-        fn stream(&self, _: ChatRequest, _: CallContext) -> model::chat::Events {
+        fn stream(&self, _: ChatRequest, _: CallContext) -> Events {
             futures::stream::empty().boxed()
         }
     }

@@ -94,6 +94,7 @@ fn started(owner: &Owner) -> Started {
         fragments: Vec::new(),
         briefing_hash: String::new(),
         mode: "docs_only".to_owned(),
+        given: None,
     }
 }
 

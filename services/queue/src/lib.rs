@@ -85,7 +85,10 @@ pub async fn build_on(
     Ok(Services::new()
         .with(TaskServiceServer::new(rpc::tasks::Tasks::new(desk.clone())))
         .with(RecurrenceServiceServer::new(rpc::recurrences::Recurrences::new(desk.clone())))
-        .with(RunnerServiceServer::new(rpc::runner::Runners::new(desk.clone(), deps.signer.clone())))
+        .with(RunnerServiceServer::new(rpc::runner::Runners::new(
+            desk.clone(),
+            deps.signer.clone(),
+        )))
         .with(WorldServiceServer::new(rpc::worlds::Worlds::new(desk, deps.signer)))
         .with(LedgerServiceServer::new(ledger_rpc::Service::new(ledger, refuse))))
 }

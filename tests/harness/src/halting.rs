@@ -227,7 +227,8 @@ impl Stand {
         };
         let stopped = (number("callsCancelled"), number("processesEnded"));
         if stopped != running {
-            write!(wrong, "it says {stopped:?} and there were {running:?}; ").expect("it takes all");
+            write!(wrong, "it says {stopped:?} and there were {running:?}; ")
+                .expect("it takes all");
         }
         let leases = shown["revokedLeaseIds"].as_array().map_or(0, Vec::len);
         if leases != running.0 + running.1 {
@@ -368,4 +369,3 @@ fn below(executor: u32) -> BTreeSet<i32> {
         .map(|(pid, _)| *pid)
         .collect()
 }
-

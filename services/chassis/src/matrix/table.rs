@@ -142,7 +142,7 @@ pub(super) const TABLE: &[Group] = &[
     Group {
         service: "vivarium.executor.v1.CycleService",
         home: Home::At(Service::Executor),
-        methods: &[read("GetCycle"), read("ListCycles"), read("WatchOutput")],
+        methods: &[read("GetCycle"), read("ListCycles"), read("WatchOutput"), read("ReplayCycles")],
     },
     Group {
         service: "vivarium.executor.v1.ProviderService",

@@ -75,6 +75,7 @@ queue    queue.v1.WorldService/ReportExit                S
 executor executor.v1.CycleService/GetCycle               gGo
 executor executor.v1.CycleService/ListCycles             gGo
 executor executor.v1.CycleService/WatchOutput            gGo
+executor executor.v1.CycleService/ReplayCycles           gGo
 executor executor.v1.ProviderService/ListProviders       gGo
 executor executor.v1.ProviderService/SetKey              Go
 executor executor.v1.ProviderService/ClearKey            Go

@@ -50,7 +50,9 @@ async fn stopped(console: &Console, answer: &pb::SetHaltResponse) -> Result<(), 
     render::line(&format!("halted (control epoch {})", answer.control_epoch))?;
     match receipt::settled(console).await {
         Ok(receipt) => receipt.lines().iter().skip(2).try_for_each(|line| render::line(line)),
-        Err(failure) => render::notice(&format!("the receipt is not to be had: {}", failure.sentence())),
+        Err(failure) => {
+            render::notice(&format!("the receipt is not to be had: {}", failure.sentence()))
+        }
     }
 }
 
@@ -77,7 +79,9 @@ pub(super) async fn resume(console: &Console, reason: String) -> Result<(), Fail
     ))?;
     match answer.unconfirmed_runners.as_slice() {
         [] => Ok(()),
-        silent => render::line(&format!("never confirmed that they stopped: {}", silent.join(", "))),
+        silent => {
+            render::line(&format!("never confirmed that they stopped: {}", silent.join(", ")))
+        }
     }
 }
 

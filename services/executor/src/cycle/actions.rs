@@ -14,9 +14,10 @@ use crate::domain::cycle::{Label, Performed, Place, ReceiptStatus, Staged};
 use crate::domain::preflight::{Finding, Outcome as Verdict};
 use crate::lease::{Grant, Held, TaskKind};
 use crate::policy::{Part, Signalled};
+use crate::replay::{Answered, Replay};
 use crate::rpc::peers::Refused;
 use crate::rpc::peers::queue::{Named, Wish};
-use crate::rpc::peers::review::Draft;
+use crate::rpc::peers::review::{self, Draft};
 use crate::rpc::peers::society::Under;
 
 /// Repeats of one action that end a cycle.
@@ -120,6 +121,30 @@ impl From<Refused> for Done {
         };
         Self { status, reason, ..Self::plain(why) }
     }
+}
+
+impl From<Answered> for Done {
+    fn from(answered: Answered) -> Self {
+        let Answered { status, reason, result, price, balance, place, .. } = answered;
+        Self { status, reason, result, price, balance, place, ending: None }
+    }
+}
+
+/// What review answered to a draft, as the record has it.
+fn staged_before(
+    replay: &Replay,
+    key: &str,
+    path: &str,
+) -> Option<Result<review::Staged, Refused>> {
+    let Answered { status, reason, result, place, .. } = replay.answer(key)?;
+    Some(match status {
+        ReceiptStatus::Refused => Err(Refused::Rule { reason, why: result }),
+        ReceiptStatus::Failed => Err(Refused::Failed { reason, why: result }),
+        ReceiptStatus::Done | ReceiptStatus::Pending => {
+            let (document, digest) = replay.staged(path)?;
+            Ok(review::Staged { document, digest, place })
+        }
+    })
 }
 
 impl Engine {
@@ -250,7 +275,10 @@ impl Engine {
             Action::Tool(tool) => {
                 deeds.tool_uses += 1;
                 deeds.worst = deeds.worst.max(Some(Label::Tool));
-                use_tool(&deeds.roots, tool).await
+                match &self.replay {
+                    Some(replay) => replay.answer(&key).ok_or(Exit::Stopped)?.into(),
+                    None => use_tool(&deeds.roots, tool).await,
+                }
             }
             Action::Post { .. }
             | Action::Remember { .. }
@@ -320,10 +348,13 @@ impl Engine {
             append,
         };
         let capability = held.capability();
-        let answer = tokio::select! {
-            biased;
-            () = held.stopped() => return Err(Exit::Stopped),
-            answer = self.review.stage(draft, resident, &capability) => answer,
+        let answer = match &self.replay {
+            Some(replay) => staged_before(replay, key, &path).ok_or(Exit::Stopped)?,
+            None => tokio::select! {
+                biased;
+                () = held.stopped() => return Err(Exit::Stopped),
+                answer = self.review.stage(draft, resident, &capability) => answer,
+            },
         };
         let staged = match answer {
             Ok(staged) => staged,
@@ -336,7 +367,7 @@ impl Engine {
             text.clone_from(&document.body);
         }
         debug_assert!(text.chars().count() <= DOCUMENT_LENGTH_MAX, "review keeps the limit");
-        let crate::rpc::peers::review::Staged { document, digest, place } = staged;
+        let review::Staged { document, digest, place } = staged;
         let staged = Staged { document, path: path.clone(), digest };
         tally.documents.retain(|known| known.path != path);
         tally.documents.push(staged);
@@ -348,6 +379,9 @@ impl Engine {
         let Action::Propose { title, instruction, why } = action else {
             return Ok(Done::refused(Reason::ActionNotHere, "it proposes nothing"));
         };
+        if let Some(replay) = &self.replay {
+            return replay.answer(key).map(Done::from).ok_or(Exit::Stopped);
+        }
         let named = Named { lease: stage.grant.lease, token: stage.grant.token };
         let answer = tokio::select! {
             biased;
@@ -372,6 +406,13 @@ impl Engine {
         key: &str,
     ) -> Result<Done, Exit> {
         let Stage { grant, held, resident, .. } = stage;
+        let waits = matches!(action, Action::Letter { waits: true, .. });
+        if let Some(replay) = &self.replay {
+            let done = Done::from(replay.answer(key).ok_or(Exit::Stopped)?);
+            let sent = waits && done.status != ReceiptStatus::Refused;
+            let ending = sent.then(|| Ending::Waits { letter: self.mint() });
+            return Ok(Done { ending, ..done });
+        }
         let capability = held.capability();
         let under = Under {
             resident,
@@ -390,7 +431,6 @@ impl Engine {
             Some(Err(refused)) => return Ok(refused.into()),
             None => return Ok(Done::refused(Reason::ActionNotHere, "it is not possible here")),
         };
-        let waits = matches!(action, Action::Letter { waits: true, .. });
         let ending = acted.letter.filter(|_| waits).map(|letter| Ending::Waits { letter });
         Ok(Done {
             status: acted.status,
@@ -414,7 +454,11 @@ impl Engine {
         let action = asked.what.as_ref().ok();
         let private = action.is_some_and(Action::is_private);
         let mut texts = self.ledger.texts();
-        let result = (!private && !done.result.is_empty()).then(|| texts.plain(&done.result));
+        let result = match (done.result.as_str(), private) {
+            ("", _) => None,
+            (result, false) => Some(texts.plain(result)),
+            (result, true) => Some(self.sealed(&mut texts, result)?),
+        };
         let performed = Performed {
             cycle: stage.grant.cycle,
             step: stage.step,

@@ -4,7 +4,6 @@
 //! persona; all else is data inside a fence. Rules, identity, task, feedback and actions are never
 //! cut; the rest is, from the last section up.
 
-use sha2::{Digest as _, Sha256};
 use vivarium_types::ids::ResidentId;
 use vivarium_types::library::LibraryPath;
 
@@ -113,16 +112,7 @@ pub(crate) fn assemble(material: Material<'_>, others: Vec<Part>) -> Result<Brie
     fit(&mut pieces, max)?;
     let shown = pieces.iter().filter(|piece| !piece.text.is_empty() && !piece.quarantined);
     let worst = shown.map(|piece| piece.label).max().unwrap_or(Label::System);
-    Ok(Briefing { mark: mark(material.grant), pieces, worst })
-}
-
-/// A mark that nobody can know who does not hold the lease.
-fn mark(grant: &Grant) -> String {
-    let mut digest = Sha256::new();
-    digest.update(b"fence");
-    digest.update(grant.cycle.to_string());
-    digest.update(&grant.capability);
-    hex::encode(digest.finalize()).chars().take(16).collect()
+    Ok(Briefing { mark: material.grant.fence.clone(), pieces, worst })
 }
 
 fn own(material: Material<'_>) -> Vec<Piece> {

@@ -75,11 +75,14 @@ impl Engine {
         let ask = Ask { messages, limit, max_tokens: chosen.completion_tokens };
         let began = self.clock.now();
         let show = |piece: &str| self.hub.push(grant.cycle, piece);
-        let spoken = tokio::select! {
-            biased;
-            () = held.stopped() => Err(Trouble::cut_off("STOPPED")),
-            () = tokio::time::sleep(limit) => Err(Trouble::cut_off(TIME_UP)),
-            spoken = chosen.speak(ask, &show) => spoken,
+        let spoken = match &self.replay {
+            Some(replay) => replay.speak(&chosen.request_hash(ask), tally.steps),
+            None => tokio::select! {
+                biased;
+                () = held.stopped() => Err(Trouble::cut_off("STOPPED")),
+                () = tokio::time::sleep(limit) => Err(Trouble::cut_off(TIME_UP)),
+                spoken = chosen.speak(ask, &show) => spoken,
+            },
         };
         let spoken = spoken.map(|spoken| {
             let clean = self.redactor.clean(&spoken.text);
@@ -157,13 +160,20 @@ impl Engine {
         let mut texts = self.ledger.texts();
         let called = called(speaker, wish, &spoken, total);
         let called = Called { redactions, ..called };
-        let response = spoken.as_ref().ok().map(|spoken| texts.plain(&recorded(&spoken.text)));
+        let (mut response, mut whole) = (None, None);
+        if let Ok(spoken) = &spoken {
+            let shown = recorded(&spoken.text);
+            if shown != spoken.text {
+                whole = Some(self.sealed(&mut texts, &spoken.text)?);
+            }
+            response = Some(texts.plain(&shown));
+        }
         tally.usage = tally.usage.plus(called.usage);
         tally.cost = tally.cost.plus(called.cost).unwrap_or(tally.cost);
         tally.model.clone_from(&called.model);
         self.counters.calls.inc();
         self.counters.cost_micro_usd.inc_by(u64::try_from(called.cost.get()).unwrap_or(0));
-        let called = Called { response, ..called };
+        let called = Called { response, whole, ..called };
         self.settled(Command::Settle(Box::new(called)), texts.into_rows()).await?;
         spoken.map(|spoken| spoken.text).map_err(exit)
     }
@@ -231,6 +241,7 @@ fn called(
         cost,
         request_hash: said.map(|said| said.request_hash.clone()).unwrap_or_default(),
         response: None,
+        whole: None,
         finish_reason: said.map(|said| said.finish_reason.clone()).unwrap_or_default(),
         first_token: said.and_then(|said| said.first_token),
         total,

@@ -86,7 +86,7 @@ impl Engine {
 
     /// A large model, if the review budget allows it.
     fn critic(&self) -> Result<Chosen, String> {
-        self.providers.choose("", Tier::Large).or_else(|_| self.providers.choose("", Tier::Small))
+        self.choose("", Tier::Large).or_else(|_| self.choose("", Tier::Small))
     }
 
     async fn judge(
@@ -97,17 +97,9 @@ impl Engine {
         tally: &mut Tally,
     ) -> Result<(Judged, Chosen, String), Exit> {
         let chosen = self.critic().map_err(Exit::NoProvider)?;
-        let work = tokio::select! {
-            biased;
-            () = held.stopped() => return Err(Exit::Stopped),
-            work = self.review.submission(submission) => work,
-        };
-        let work = work.map_err(|refused| {
-            let (Refused::Rule { reason, .. } | Refused::Failed { reason, .. }) = refused;
-            Exit::failed(FailureClass::Transient, format!("no submission: {reason}"))
-        })?;
+        let (mut messages, whole, payload_hash) =
+            self.criticised(grant, held, submission, chosen.class).await?;
         tally.model.clone_from(&chosen.model);
-        let (mut messages, whole) = messages(grant, &work, chosen.class);
         self.start_critique(grant, submission, &chosen, &messages).await?;
         let speaker = Speaker { grant, held, chosen: &chosen, kind: Kind::Critique };
         let mut wrong = String::new();
@@ -116,7 +108,7 @@ impl Engine {
             let limit = grant.task.run_limit;
             let text = self.call(speaker, tally, messages.clone(), limit).await?;
             match parse(&text, &whole) {
-                Ok(judged) => return Ok((judged, chosen, work.payload_hash)),
+                Ok(judged) => return Ok((judged, chosen, payload_hash)),
                 Err(why) => {
                     messages.push(Message { role: Role::Assistant, text });
                     let text =
@@ -127,6 +119,30 @@ impl Engine {
             }
         }
         Err(Exit::failed(FailureClass::InvalidOutput, wrong))
+    }
+
+    /// The messages of a critique, the work that it may quote, and the hash of that.
+    async fn criticised(
+        &self,
+        grant: &Grant,
+        held: &Held,
+        submission: SubmissionId,
+        class: Class,
+    ) -> Result<(Vec<Message>, String, String), Exit> {
+        if let Some(replay) = &self.replay {
+            return Ok(replay.critique());
+        }
+        let work = tokio::select! {
+            biased;
+            () = held.stopped() => return Err(Exit::Stopped),
+            work = self.review.submission(submission) => work,
+        };
+        let work = work.map_err(|refused| {
+            let (Refused::Rule { reason, .. } | Refused::Failed { reason, .. }) = refused;
+            Exit::failed(FailureClass::Transient, format!("no submission: {reason}"))
+        })?;
+        let (messages, whole) = messages(grant, &work, class);
+        Ok((messages, whole, work.payload_hash))
     }
 
     async fn start_critique(
@@ -150,6 +166,8 @@ impl Engine {
                 cut: false,
                 quarantined: false,
             });
+        let fragments = fragments.collect();
+        let given = Some(Self::given(grant, chosen, &mut texts));
         let started = Started {
             cycle: grant.cycle,
             lease: grant.lease,
@@ -165,9 +183,10 @@ impl Engine {
             provider: chosen.provider.clone(),
             class: Some(chosen.class),
             model: chosen.model.clone(),
-            fragments: fragments.collect(),
+            fragments,
             briefing_hash: hash_of(messages),
             mode: grant.mode.clone(),
+            given,
         };
         let command = Command::StartCycle(Box::new(started));
         self.record(command, texts.into_rows()).await.map_err(Exit::fault)
@@ -237,8 +256,7 @@ fn why(exit: &Exit) -> (String, bool) {
 
 /// The messages of a critique, and all of the work that quotations may come from.
 fn messages(grant: &Grant, work: &Submission, class: Class) -> (Vec<Message>, String) {
-    let mark = hash_of(&[Message { role: Role::User, text: grant.capability.clone() }]);
-    let mark: String = mark.chars().take(16).collect();
+    let mark = &grant.fence;
     let mut whole = String::new();
     for page in &work.pages {
         whole.extend(["File ", &page.path, "\nTitle: ", &page.title, "\n\n", &page.body, "\n\n"]);
@@ -262,8 +280,8 @@ fn messages(grant: &Grant, work: &Submission, class: Class) -> (Vec<Message>, St
     }
     let request: String = request.chars().take(6_000).collect();
     let user = [
-        prompt::fenced(&request, "request", "operator", &mark),
-        prompt::fenced(&shown, "work", "peer", &mark),
+        prompt::fenced(&request, "request", "operator", mark),
+        prompt::fenced(&shown, "work", "peer", mark),
     ];
     let about = if work.plan { PLAN } else { "" };
     let messages = vec![

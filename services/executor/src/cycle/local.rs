@@ -62,6 +62,7 @@ impl Engine {
             fragments: Vec::new(),
             briefing_hash: String::new(),
             mode: grant.mode.clone(),
+            given: None,
         }
     }
 

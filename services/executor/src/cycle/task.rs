@@ -53,7 +53,7 @@ impl Engine {
             let exit = Exit::failed(FailureClass::Internal, "a task without a resident");
             return self.unstarted(exit, held);
         };
-        let chosen = match self.providers.choose(&grant.task.model, self.tier(grant)) {
+        let chosen = match self.choose(&grant.task.model, self.tier(grant)) {
             Ok(chosen) => chosen,
             Err(why) => return self.unstarted(Exit::NoProvider(why), held),
         };
@@ -63,6 +63,7 @@ impl Engine {
             let rule = finding.map(|found| found.rule.clone()).unwrap_or_default();
             let held = verdict.outcome == Preflight::Hold;
             let hash = verdict.subject_hash;
+            let mut texts = self.ledger.texts();
             let decided = Decided {
                 cycle: grant.cycle,
                 task: grant.task.id,
@@ -70,8 +71,10 @@ impl Engine {
                 findings: verdict.findings,
                 subject_hash: hash,
                 rules_hash: self.policy.hash().to_owned(),
+                given: Some(Self::given(grant, &chosen, &mut texts)),
             };
-            if let Err(error) = self.record(Command::RecordPreflight(decided), Vec::new()).await {
+            let command = Command::RecordPreflight(decided);
+            if let Err(error) = self.record(command, texts.into_rows()).await {
                 tracing::error!(%error, "a preflight was not recorded");
             }
             let outcome = Outcome::Blocked { rule, held, hash };
@@ -142,6 +145,9 @@ impl Engine {
         resident: ResidentId,
         chosen: &Chosen,
     ) -> Result<Briefing, Exit> {
+        if let Some(replay) = &self.replay {
+            return self.assembled(grant, resident, chosen, replay.parts());
+        }
         let parts = self.parts_done(grant, held).await?;
         // A small window holds the task, its rules and its feedback alone.
         let mut others = match chosen.class {
@@ -168,6 +174,16 @@ impl Engine {
             }
         };
         others.extend(parts);
+        self.assembled(grant, resident, chosen, others)
+    }
+
+    fn assembled(
+        &self,
+        grant: &Grant,
+        resident: ResidentId,
+        chosen: &Chosen,
+        others: Vec<Part>,
+    ) -> Result<Briefing, Exit> {
         let material = Material {
             grant,
             resident,
@@ -221,7 +237,7 @@ impl Engine {
         let mut fragments = Vec::new();
         for piece in &briefing.pieces {
             let text = if piece.private {
-                texts.sealed(&piece.text).map_err(Exit::fault)?
+                self.sealed(&mut texts, &piece.text)?
             } else {
                 texts.plain(&piece.text)
             };
@@ -255,6 +271,7 @@ impl Engine {
             fragments,
             briefing_hash: super::call::hash_of(&cycle.messages),
             mode: grant.mode.clone(),
+            given: Some(Self::given(grant, chosen, &mut texts)),
         };
         let actor = Actor::Resident(cycle.resident);
         let command = Command::StartCycle(Box::new(started));
@@ -411,10 +428,14 @@ impl Engine {
         }
         cycle.warned = true;
         if let Some(last) = cycle.messages.last_mut() {
-            let seconds = left.as_secs();
-            let (steps, seconds) = (steps.to_string(), seconds.to_string());
-            last.text.extend(["\nWind down: ", &steps, " steps and ", &seconds]);
-            last.text.push_str(" s are left. Remember what matters and finish.");
+            // No figure of seconds: the same record has to bring the same words again.
+            let why = match (late, poor) {
+                (true, _) => ", and the time is nearly up",
+                (false, true) => ", and the budget is nearly spent",
+                (false, false) => "",
+            };
+            last.text.extend(["\nWind down: ", &steps.to_string(), " steps are left", why]);
+            last.text.push_str(". Remember what matters and finish.");
         }
     }
 }

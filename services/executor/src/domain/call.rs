@@ -94,8 +94,10 @@ pub struct Called {
     pub cost: MicroUsd,
     /// SHA-256 of the request, in hexadecimal; empty when nobody knows it any more.
     pub request_hash: String,
-    /// What came back.
+    /// What came back, private texts left out.
     pub response: Option<TextRef>,
+    /// What came back, whole and sealed, where something was left out.
+    pub whole: Option<TextRef>,
     /// The provider's word why it ended.
     pub finish_reason: String,
     /// From sending to the first piece of text.
@@ -131,6 +133,7 @@ impl Called {
             cost: reserved.worst_case,
             request_hash: String::new(),
             response: None,
+            whole: None,
             finish_reason: String::new(),
             first_token: None,
             total: Duration::ZERO,

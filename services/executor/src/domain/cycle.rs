@@ -148,6 +148,8 @@ pub struct Started {
     pub briefing_hash: String,
     /// The level in force.
     pub mode: String,
+    /// What it was given, so that it can be run again; unset without a model.
+    pub given: Option<TextRef>,
 }
 
 /// How an action ended.
@@ -205,7 +207,7 @@ pub struct Performed {
     pub status: ReceiptStatus,
     /// Why it was refused or failed.
     pub reason: String,
-    /// What came of it; unset when nothing or private.
+    /// What came of it, sealed where it is private; unset when nothing.
     pub result: Option<TextRef>,
     /// What it cost.
     pub price: Tokens,

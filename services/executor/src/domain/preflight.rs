@@ -1,5 +1,6 @@
 //! What the safety policy found in a task before its cycle began.
 
+use vivarium_ledger::TextRef;
 use vivarium_types::ids::{CycleId, TaskId};
 
 /// What follows from a match, or from all of them.
@@ -39,4 +40,6 @@ pub struct Decided {
     pub subject_hash: [u8; 32],
     /// SHA-256 of the rule set's file, in hexadecimal; empty when there is none.
     pub rules_hash: String,
+    /// What the cycle was given.
+    pub given: Option<TextRef>,
 }

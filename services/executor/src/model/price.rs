@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use vivarium_types::MicroUsd;
 
 use super::profile::Profile;
@@ -10,7 +10,7 @@ use super::profile::Profile;
 const MILLION: u128 = 1_000_000;
 
 /// What a model costs, in micro-dollars for a million model tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Price {
     /// Of the prompt.
     pub input: u64,

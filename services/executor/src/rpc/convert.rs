@@ -16,6 +16,7 @@ use crate::domain::provider::{Consent, Health, Masked};
 use crate::keys;
 use crate::output::{Item, News};
 use crate::providers::Listed;
+use crate::replay::{Difference, Past, Verdict};
 use crate::views::{Dated, Kept, Wanted};
 
 /// Rows of a page when the caller does not say.
@@ -169,6 +170,46 @@ pub(super) fn watched(wire: &pb::WatchOutputRequest) -> Result<Option<TaskId>, R
     let task = wrong.parse_optional("task_id", &wire.task_id);
     wrong.finish()?;
     Ok(task)
+}
+
+/// Which cycles are run again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Replayed {
+    pub(super) task: Option<TaskId>,
+    pub(super) cycle: Option<CycleId>,
+}
+
+pub(super) fn replayed(wire: &pb::ReplayCyclesRequest) -> Result<Replayed, Refusal> {
+    let mut wrong = Violations::new();
+    let task = wrong.parse_optional("task_id", &wire.task_id);
+    let cycle = wrong.parse_optional("cycle_id", &wire.cycle_id);
+    wrong.finish()?;
+    Ok(Replayed { task, cycle })
+}
+
+pub(super) fn replay(cycle: CycleId, past: &Past, verdict: Verdict) -> pb::ReplayCyclesResponse {
+    use pb::ReplayVerdict as Wire;
+    let (word, differences, why) = match verdict {
+        Verdict::Same => (Wire::Same, Vec::new(), String::new()),
+        Verdict::Cut => (Wire::Cut, Vec::new(), String::new()),
+        Verdict::Different(differences) => (Wire::Different, differences, String::new()),
+        Verdict::LeftOut(why) => (Wire::LeftOut, Vec::new(), why),
+    };
+    let difference = |difference: Difference| pb::ReplayDifference {
+        place: difference.place,
+        field: difference.field,
+        recorded: difference.recorded,
+        replayed: difference.replayed,
+    };
+    pb::ReplayCyclesResponse {
+        cycle_id: cycle.to_string(),
+        kind: event::kind_out(past.kind()).into(),
+        task_id: past.task().map(|task| task.to_string()).unwrap_or_default(),
+        verdict: word.into(),
+        differences: differences.into_iter().map(difference).collect(),
+        why,
+        calls: past.calls_made(),
+    }
 }
 
 pub(super) fn wanted(wire: &pb::ListCyclesRequest) -> Result<Wanted, Refusal> {

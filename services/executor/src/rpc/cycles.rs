@@ -1,32 +1,37 @@
 //! `CycleService`: the record of cycles, and what running ones write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
 use vivarium_chassis::Refusal;
+use vivarium_ledger::{Row, store};
 use vivarium_proto::executor::v1 as pb;
 use vivarium_proto::executor::v1::cycle_service_server::CycleService;
 use vivarium_proto::ledger::v1::TextRef;
 use vivarium_types::Reason;
 
 use super::{Floor, convert, reached};
-use crate::output::Hub;
+use crate::cycle::Engine;
+use crate::replay::{self, Gathering};
 use crate::views::{self, Kept};
+
+/// Rows of the record read at a time.
+const ROWS_AT_ONCE: usize = 500;
 
 /// The service over the ledger and the running calls.
 #[derive(Debug, Clone)]
 pub struct Cycles {
     floor: Floor,
-    hub: Arc<Hub>,
+    engine: Arc<Engine>,
 }
 
 impl Cycles {
     /// The service.
-    pub const fn new(floor: Floor, hub: Arc<Hub>) -> Self {
-        Self { floor, hub }
+    pub const fn new(floor: Floor, engine: Arc<Engine>) -> Self {
+        Self { floor, engine }
     }
 
     /// The unsealed texts that cycles name, by id.
@@ -40,6 +45,48 @@ impl Cycles {
             texts.extend(found.map(|found| (text.id.clone(), found)));
         }
         Ok(texts)
+    }
+}
+
+/// A walk through the record that runs each cycle again at its end.
+struct Walk {
+    engine: Arc<Engine>,
+    /// The last row when it began.
+    until: u64,
+    after: u64,
+    rows: VecDeque<Row>,
+    gathering: Gathering,
+    asked: convert::Replayed,
+}
+
+impl Walk {
+    /// The next cycle that was asked for; none behind the last row.
+    async fn next(&mut self) -> Result<Option<pb::ReplayCyclesResponse>, Status> {
+        loop {
+            let Some(row) = self.row().await.map_err(Refusal::fault)? else { return Ok(None) };
+            let Some((cycle, past)) = self.gathering.take(&row).map_err(Refusal::fault)? else {
+                continue;
+            };
+            let convert::Replayed { task, cycle: wanted } = self.asked;
+            if wanted.is_some_and(|wanted| wanted != cycle)
+                || task.is_some_and(|task| past.task() != Some(task))
+            {
+                continue;
+            }
+            let verdict = replay::again(&self.engine, &past).await.map_err(Refusal::fault)?;
+            return Ok(Some(convert::replay(cycle, &past, verdict)));
+        }
+    }
+
+    async fn row(&mut self) -> Result<Option<Row>, store::Error> {
+        if self.rows.is_empty() && self.after < self.until {
+            let (reader, after) = (self.engine.ledger.reader(), self.after);
+            let read = tokio::task::spawn_blocking(move || reader.rows(after, ROWS_AT_ONCE));
+            self.rows = read.await.map_err(|_| store::Error::corrupt("a read that died"))??.into();
+            // Without rows there is no further one, whatever was committed.
+            self.after = self.rows.back().map_or(self.until, |row| row.sequence);
+        }
+        Ok(self.rows.pop_front().filter(|row| row.sequence <= self.until))
     }
 }
 
@@ -95,7 +142,29 @@ impl CycleService for Cycles {
         request: Request<pb::WatchOutputRequest>,
     ) -> Result<Response<Self::WatchOutputStream>, Status> {
         let task = convert::watched(&request.into_inner())?;
-        let items = self.hub.watch(task).map(|item| Ok(convert::output(&item)));
+        let items = self.engine.hub.watch(task).map(|item| Ok(convert::output(&item)));
+        Ok(Response::new(Box::pin(items)))
+    }
+
+    type ReplayCyclesStream =
+        Pin<Box<dyn Stream<Item = Result<pb::ReplayCyclesResponse, Status>> + Send>>;
+
+    async fn replay_cycles(
+        &self,
+        request: Request<pb::ReplayCyclesRequest>,
+    ) -> Result<Response<Self::ReplayCyclesStream>, Status> {
+        let asked = convert::replayed(&request.into_inner())?;
+        let walk = Walk {
+            engine: Arc::clone(&self.engine),
+            until: self.floor.ledger.committed(),
+            after: 0,
+            rows: VecDeque::new(),
+            gathering: Gathering::default(),
+            asked,
+        };
+        let items = futures::stream::try_unfold(walk, |mut walk| async move {
+            Ok(walk.next().await?.map(|answer| (answer, walk)))
+        });
         Ok(Response::new(Box::pin(items)))
     }
 }

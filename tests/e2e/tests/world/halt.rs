@@ -95,6 +95,32 @@ fn line_30_a_halt_works_while_the_queue_is_dead() {
     halts_and_resumes(&model, &world, &tasks, || signal(queue, "KILL"));
 }
 
+#[test]
+fn a_receipt_that_was_changed_and_one_of_another_world_are_refused() {
+    let model = Model::start(Script::answering(answers::diligent));
+    let world = World::start_on(&model);
+    let refused = world.run(&["receipt"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("QUEUE_NOT_HALTED"), "{said}");
+    world.ask(&["halt", "-m", "enough"]);
+    world.ask(&["resume", "-m", "go on"]);
+    let file = world.root().join("halt.json");
+    let path = file.to_str().expect("it is text");
+    let saved = world.ask(&["receipt", "--save", path]);
+    assert_eq!(saved["verified"], true, "{saved}");
+    assert!(saved["receipt"]["resumeTime"].is_string(), "{saved}");
+    assert_eq!(world.ask(&["receipt", "--check", path])["receipt"], saved["receipt"]);
+    let other = World::start_on(&model);
+    assert!(!other.run(&["receipt", "--check", path]).status.success(), "another world's");
+    let whole = std::fs::read_to_string(&file).expect("it is there");
+    let changed = whole.replace("enough", "enouGh");
+    assert_ne!(changed, whole);
+    std::fs::write(&file, changed).expect("it writes");
+    let refused = world.run(&["receipt", "--check", path]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("signed"), "{said}");
+}
+
 /// Trials of each way; `TRIALS` in the environment asks for more.
 fn trials_of_each() -> usize {
     std::env::var("TRIALS").ok().and_then(|many| many.parse().ok()).unwrap_or(2)

@@ -12,6 +12,7 @@ mod obedient;
 mod papers;
 mod record;
 mod reference;
+mod replay;
 mod restart;
 mod retention;
 mod sandbox;

@@ -42,6 +42,7 @@ fn grant(instruction: &str) -> Grant {
         control_epoch: 1,
         mode: "docs_only".to_owned(),
         day: 1,
+        fence: crate::lease::fence(CycleId::from_number(2), "signed"),
         capability: "signed".to_owned(),
     }
 }

@@ -83,6 +83,7 @@ fn started(e: pb::CycleStarted) -> Result<Started, NotAnEvent> {
         fragments: e.fragments.into_iter().map(fragment).collect::<Result<_, _>>()?,
         briefing_hash: e.briefing_hash,
         mode: e.mode,
+        given: some_text(e.given)?,
     })
 }
 
@@ -111,6 +112,7 @@ fn decided(e: pb::PreflightDecided) -> Result<Decided, NotAnEvent> {
         findings: e.findings.into_iter().map(finding).collect::<Result<_, _>>()?,
         subject_hash: digest(&e.subject_hash)?,
         rules_hash: e.rules_hash,
+        given: some_text(e.given)?,
     })
 }
 
@@ -173,6 +175,7 @@ fn called(e: pb::ModelCalled) -> Result<Called, NotAnEvent> {
         cost: MicroUsd::new(e.cost_micro_usd),
         request_hash: e.request_hash,
         response: some_text(e.response)?,
+        whole: some_text(e.whole)?,
         finish_reason: e.finish_reason,
         first_token: timing.first_token.as_ref().map(span_in),
         total: timing.total.as_ref().map(span_in).unwrap_or_default(),

@@ -81,6 +81,7 @@ fn all() -> Vec<Event> {
             }],
             subject_hash: [9; 32],
             rules_hash: "ab".into(),
+            given: Some(text()),
         }),
         Event::BudgetReserved(Box::new(reserved())),
         Event::ModelCalled(Box::new(called)),
@@ -180,6 +181,7 @@ fn started() -> Started {
         }],
         briefing_hash: "cd".into(),
         mode: "docs_only".into(),
+        given: Some(text()),
     }
 }
 

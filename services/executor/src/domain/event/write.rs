@@ -89,6 +89,7 @@ fn started(started: Started) -> pb::CycleStarted {
         fragments: fragments.map(|(fragment, number)| self::fragment(fragment, number)).collect(),
         briefing_hash: started.briefing_hash,
         mode: started.mode,
+        given: started.given.as_ref().map(text_out),
     }
 }
 
@@ -123,6 +124,7 @@ fn decided(decided: Decided) -> pb::PreflightDecided {
         findings: decided.findings.into_iter().map(finding).collect(),
         subject_hash: hex::encode(decided.subject_hash),
         rules_hash: decided.rules_hash,
+        given: decided.given.as_ref().map(text_out),
     }
 }
 
@@ -181,6 +183,7 @@ fn called(called: Called) -> pb::ModelCalled {
         cost_micro_usd: called.cost.get(),
         request_hash: called.request_hash,
         response: called.response.as_ref().map(text_out),
+        whole: called.whole.as_ref().map(text_out),
         finish_reason: called.finish_reason,
         timing: Some(pb::CallTiming {
             first_token: called.first_token.map(span_out),

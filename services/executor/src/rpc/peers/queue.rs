@@ -19,7 +19,8 @@ use super::{CALL_LIMIT, Refused, place};
 use crate::domain::action::Plan;
 use crate::domain::cycle::Place;
 use crate::lease::{
-    Evidence, FailureClass, Family, Finish, Grant, Outcome, PartDone, Purpose, Stop, Task, TaskKind,
+    self, Evidence, FailureClass, Family, Finish, Grant, Outcome, PartDone, Purpose, Stop, Task,
+    TaskKind,
 };
 
 /// Words that may wait to be sent.
@@ -333,12 +334,13 @@ fn grant(granted: pb::Granted, lease: LeaseId) -> Result<Grant, &'static str> {
         "" => None,
         id => Some(id.parse().map_err(|_| "resident_id")?),
     };
+    let cycle = granted.cycle_id.parse().map_err(|_| "cycle_id")?;
     Ok(Grant {
         lease,
         token: granted.fencing_token,
         attempt: granted.attempt_id.parse().ok(),
         attempt_number: granted.attempt_number,
-        cycle: granted.cycle_id.parse().map_err(|_| "cycle_id")?,
+        cycle,
         purpose,
         task: task(granted.task.ok_or("task")?)?,
         family: Family {
@@ -351,6 +353,7 @@ fn grant(granted: pb::Granted, lease: LeaseId) -> Result<Grant, &'static str> {
         control_epoch: granted.control_epoch,
         mode: mode.to_owned(),
         day: granted.day,
+        fence: lease::fence(cycle, &granted.capability),
         capability: granted.capability,
     })
 }
