@@ -24,8 +24,14 @@ pub const ALIVE_MAX: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(4);
 /// How long a halt is watched at least, so that a late start is seen.
 const WATCHED: Duration = Duration::from_millis(800);
-/// The program whose children do not end at a request.
-const STUBBORN: &str = "stubborn";
+/// The program whose children do not end at a request, for this process alone: another suite on this
+/// machine has its own.
+fn stubborn() -> String {
+    format!("stubborn-{}", std::process::id())
+}
+
+/// The attacker's tree that ignores every request.
+const SHAPE: &str = "stubborn";
 
 /// Who is dead or deaf when the halt comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +103,7 @@ impl Stand {
             fs::write(file, text).expect("it is written");
         };
         write("seed/residents.toml", residents(calls));
-        write("rules/commands/stubborn.toml", rule());
+        write(&format!("rules/commands/{}.toml", stubborn()), rule());
         world.up();
         world.ask(&["pace", "0"]);
         world.ask(&["mode", "run_sandboxed", "--confirm", "run_sandboxed"]);
@@ -115,7 +121,7 @@ impl Stand {
         for number in 0..self.programs {
             let key = format!("stubborn-{number}");
             let arguments = ["add", "--key", &key, "--level-max", "run_sandboxed", "--local"];
-            self.world.ask(&[&arguments[..], &[STUBBORN, "tree", STUBBORN]].concat());
+            self.world.ask(&[&arguments[..], &[&stubborn(), "tree", SHAPE]].concat());
         }
     }
 
@@ -133,7 +139,8 @@ impl Stand {
 
     /// Processes of the stubborn programs, children included.
     fn trees(&self) -> usize {
-        processes().values().filter(|process| process.name == STUBBORN).count()
+        let name = stubborn();
+        processes().values().filter(|process| process.name == name).count()
     }
 
     /// Halts, watches until nothing lives, and resumes.
@@ -314,11 +321,11 @@ fn residents(count: usize) -> String {
 
 /// The rule of a program that starts children which no request ends.
 fn rule() -> String {
-    let path: PathBuf = program("attacker");
+    let (path, name): (PathBuf, String) = (program("attacker"), stubborn());
     format!(
-        "program = \"{STUBBORN}\"\npath = \"{}\"\nabout = \"does not want to end\"\nseconds = 120\n\
-         children = true\n[[positional]]\nkind = \"text\"\ntext = \"tree|stubborn\"\nmin = 2\nmax = 2\n\
-         [[example]]\nargs = [\"tree\", \"stubborn\"]\nargv = [\"--\", \"tree\", \"stubborn\"]\n\
+        "program = \"{name}\"\npath = \"{}\"\nabout = \"does not want to end\"\nseconds = 120\n\
+         children = true\n[[positional]]\nkind = \"text\"\ntext = \"tree|{SHAPE}\"\nmin = 2\nmax = 2\n\
+         [[example]]\nargs = [\"tree\", \"{SHAPE}\"]\nargv = [\"--\", \"tree\", \"{SHAPE}\"]\n\
          [[example]]\nargs = [\"run\", \"all\"]\nrefused = \"text\"\n",
         path.display()
     )
@@ -363,9 +370,9 @@ fn below(executor: u32) -> BTreeSet<i32> {
         }
         false
     };
-    let stubborn = |process: &Process| process.name == STUBBORN;
+    let name = stubborn();
     all.iter()
-        .filter(|(pid, process)| descends(**pid) || stubborn(process))
+        .filter(|(pid, process)| descends(**pid) || process.name == name)
         .map(|(pid, _)| *pid)
         .collect()
 }

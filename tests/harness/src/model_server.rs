@@ -35,6 +35,11 @@ use vivarium_chassis::task::Tasks;
 
 pub use script::{Allowance, Fault, Reply, Rule, Script};
 
+/// Bytes of English that make a model token, about: fewer tokens than any careful client counts.
+const BYTES_A_TOKEN: usize = 4;
+/// The window that a model could have, as a server with a silent one tells it.
+const BOASTED_TOKENS: u32 = 131_072;
+
 /// How long [`ModelServer::wait_until`] waits before it gives up on a test.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -59,6 +64,8 @@ pub struct Asked {
     pub state: Call,
     /// Whether it was refused because too few model tokens were left.
     pub limited: bool,
+    /// Whether its beginning was lost because it does not fit the silent window.
+    pub cut: bool,
 }
 
 /// How a request stands.
@@ -206,6 +213,18 @@ impl Shared {
         self.changed.send_replace(());
     }
 
+    /// Loses the beginning of a prompt that is too long for the silent window, and tells nobody.
+    fn lose(&self, asked: &Asked, window_tokens: u32) {
+        let bytes: usize = asked.messages.iter().map(|(_, text)| text.len()).sum();
+        let completion = asked.body["max_tokens"].as_u64().unwrap_or(0);
+        let tokens = u64::try_from(bytes / BYTES_A_TOKEN).unwrap_or(u64::MAX) + completion;
+        if tokens > u64::from(window_tokens)
+            && let Some(asked) = lock(&self.asked).get_mut(asked.number - 1)
+        {
+            asked.cut = true;
+        }
+    }
+
     fn limit(&self, number: usize) {
         if let Some(asked) = lock(&self.asked).get_mut(number - 1) {
             asked.limited = true;
@@ -230,6 +249,7 @@ impl Shared {
             at: self.began.elapsed(),
             state: Call::Live,
             limited: false,
+            cut: false,
             body,
         };
         all.push(asked.clone());
@@ -267,6 +287,9 @@ async fn chat(
 ) -> Response {
     let asked = shared.note(&headers, body);
     let script = shared.script();
+    if let Some(window_tokens) = script.silent_window_tokens {
+        shared.lose(&asked, window_tokens);
+    }
     if let Some(key) = &script.key
         && asked.authorization != format!("Bearer {key}")
     {
@@ -302,7 +325,14 @@ async fn chat(
 async fn models(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let script = shared.script();
     let window = script.window_tokens;
-    let entry = |name: &String| json!({"id": name, "object": "model", "meta": {"n_ctx": window}});
+    let silent = script.silent_window_tokens.is_some();
+    let entry = |name: &String| {
+        let mut entry = json!({"id": name, "object": "model"});
+        if !silent {
+            entry["meta"] = json!({"n_ctx": window});
+        }
+        entry
+    };
     let data: Vec<_> = script.models.iter().map(entry).collect();
     Json(json!({"object": "list", "data": data}))
 }
@@ -319,8 +349,11 @@ async fn tags(State(shared): State<Arc<Shared>>) -> Json<Value> {
 }
 
 async fn show(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let window = shared.script().window_tokens;
-    let parameters = format!("num_ctx {window}");
+    let script = shared.script();
+    let (parameters, window) = match script.silent_window_tokens {
+        Some(_) => ("stop \"<|end|>\"".to_owned(), BOASTED_TOKENS),
+        None => (format!("num_ctx {}", script.window_tokens), script.window_tokens),
+    };
     Json(json!({"parameters": parameters, "model_info": {"x.context_length": window}}))
 }
 

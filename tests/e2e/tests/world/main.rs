@@ -21,3 +21,4 @@ mod standby;
 mod terms;
 mod verdicts;
 mod way;
+mod windows;

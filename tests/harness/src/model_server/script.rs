@@ -19,6 +19,9 @@ pub struct Script {
     pub models: Vec<String>,
     /// The window it tells.
     pub window_tokens: u32,
+    /// The window it has and does not tell, as Ollama does: of a longer prompt the beginning is lost
+    /// without a word. `None` for one that tells its window.
+    pub silent_window_tokens: Option<u32>,
     /// The key it asks for; `None` for none.
     pub key: Option<String>,
     /// The model tokens it allows; `None` for any number.
@@ -207,6 +210,7 @@ impl Default for Script {
         Self {
             models: vec!["scripted".to_owned()],
             window_tokens: 8_192,
+            silent_window_tokens: None,
             key: None,
             allowance: None,
             rule: Vec::new(),
