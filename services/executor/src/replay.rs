@@ -188,22 +188,20 @@ impl Replay {
 
     /// What became of the action under this key; `None` where the record ends.
     pub(crate) fn answer(&self, key: &str) -> Option<Answered> {
-        let found = self.answered.get(key).cloned();
-        match &found {
-            Some(answered) => self.clock.set(answered.time),
-            None => {
-                let step = key.rsplit(':').nth(1).and_then(|step| step.parse().ok()).unwrap_or(0);
-                let last = self.reserved.last().copied().unwrap_or(0);
-                let mut course = self.course();
-                // Behind the last action of the record there is nothing to compare with.
-                if step >= last {
-                    course.cut = true;
-                } else {
-                    course.missed = Some(format!("the action {key} was not performed"));
-                }
-            }
+        if let Some(answered) = self.answered.get(key) {
+            self.clock.set(answered.time);
+            return Some(answered.clone());
         }
-        found
+        let step = key.rsplit(':').nth(1).and_then(|step| step.parse().ok()).unwrap_or(0);
+        let last = self.reserved.last().copied().unwrap_or(0);
+        let mut course = self.course();
+        // Behind the last action of the record there is nothing to compare with.
+        if step >= last {
+            course.cut = true;
+        } else {
+            course.missed = Some(format!("the action {key} was not performed"));
+        }
+        None
     }
 
     /// The draft that was staged at a path.

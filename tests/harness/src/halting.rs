@@ -133,12 +133,12 @@ impl Stand {
     /// Waits until everybody is at work.
     pub fn wait_until_busy(&self) {
         wait_until("everybody is at work", || {
-            self.model.live() >= self.calls && self.trees() >= 2 * self.programs
+            self.model.live() >= self.calls && Self::trees() >= 2 * self.programs
         });
     }
 
     /// Processes of the stubborn programs, children included.
-    fn trees(&self) -> usize {
+    fn trees() -> usize {
         let name = stubborn();
         processes().values().filter(|process| process.name == name).count()
     }
@@ -199,8 +199,8 @@ impl Stand {
         let receipt = self.receipt(way, running, &told);
         let since = began + STARTS_MAX;
         let until = self.model.elapsed();
-        let begun = |asked: &&Asked| asked.at > since && asked.at < until;
-        late += self.model.asked().iter().filter(begun).count();
+        let is_late = |asked: &&Asked| asked.at > since && asked.at < until;
+        late += self.model.asked().iter().filter(is_late).count();
         self.world.ask(&["resume", "-m", "the next trial"]);
         let never_gone = Duration::MAX;
         Trial {
@@ -293,7 +293,7 @@ fn starts_in_halts(history: &History) -> Vec<String> {
 
 /// A reply that takes minutes.
 fn never(asked: &Asked) -> Reply {
-    answers::slow(asked, Duration::from_secs(60))
+    answers::slow(asked, Duration::from_mins(1))
 }
 
 /// So many residents who do not resemble each other.

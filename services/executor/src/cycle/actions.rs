@@ -348,13 +348,14 @@ impl Engine {
             append,
         };
         let capability = held.capability();
-        let answer = match &self.replay {
-            Some(replay) => staged_before(replay, key, &path).ok_or(Exit::Stopped)?,
-            None => tokio::select! {
+        let answer = if let Some(replay) = &self.replay {
+            staged_before(replay, key, &path).ok_or(Exit::Stopped)?
+        } else {
+            tokio::select! {
                 biased;
                 () = held.stopped() => return Err(Exit::Stopped),
                 answer = self.review.stage(draft, resident, &capability) => answer,
-            },
+            }
         };
         let staged = match answer {
             Ok(staged) => staged,

@@ -75,14 +75,15 @@ impl Engine {
         let ask = Ask { messages, limit, max_tokens: chosen.completion_tokens };
         let began = self.clock.now();
         let show = |piece: &str| self.hub.push(grant.cycle, piece);
-        let spoken = match &self.replay {
-            Some(replay) => replay.speak(&chosen.request_hash(ask), tally.steps),
-            None => tokio::select! {
+        let spoken = if let Some(replay) = &self.replay {
+            replay.speak(&chosen.request_hash(ask), tally.steps)
+        } else {
+            tokio::select! {
                 biased;
                 () = held.stopped() => Err(Trouble::cut_off("STOPPED")),
                 () = tokio::time::sleep(limit) => Err(Trouble::cut_off(TIME_UP)),
                 spoken = chosen.speak(ask, &show) => spoken,
-            },
+            }
         };
         let spoken = spoken.map(|spoken| {
             let clean = self.redactor.clean(&spoken.text);

@@ -127,7 +127,6 @@ fn trials_of_each() -> usize {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures of a halt are part of its promise")]
 fn line_36_nothing_of_calls_and_stubborn_children_outlives_a_halt_and_its_receipt_tells_it() {
     let stand = Stand::start(8, 4);
     for number in 0..trials_of_each() {

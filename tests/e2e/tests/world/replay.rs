@@ -84,12 +84,10 @@ fn settled(world: &World) {
 fn replayed(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().next().unwrap_or_default();
-    serde_json::from_str(line)
-        .unwrap_or_else(|_| panic!("no answer: {text}{}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_str(line).expect("it prints one document")
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures of a replay are part of its promise")]
 fn line_37_a_recorded_run_of_a_hundred_tasks_is_decided_as_before_with_the_model_gone() {
     let model = Model::start(Script::answering(varied));
     let world = World::start_on(&model);

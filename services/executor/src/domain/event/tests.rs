@@ -49,15 +49,19 @@ fn note() -> FactNote {
     FactNote { source: "queue".into(), sequence: 1, kind: "k".into(), reason: "R".into() }
 }
 
-fn all() -> Vec<Event> {
-    let called = Called {
+fn called() -> Called {
+    Called {
         outcome: call::Outcome::Answered,
         class: Some(Class::Remote),
         response: Some(text()),
+        whole: Some(text()),
         first_token: Some(Duration::from_millis(1_250)),
         total: Duration::from_micros(3_000_001),
         ..Called::lost(&reserved())
-    };
+    }
+}
+
+fn all() -> Vec<Event> {
     let health = Health {
         provider: "ollama".into(),
         kind: provider::Kind::OpenAiCompatible,
@@ -84,7 +88,7 @@ fn all() -> Vec<Event> {
             given: Some(text()),
         }),
         Event::BudgetReserved(Box::new(reserved())),
-        Event::ModelCalled(Box::new(called)),
+        Event::ModelCalled(Box::new(called())),
         Event::ReservationReleased {
             reservation: ReservationId::from_number(1),
             why: NotCalled::LeaseEnded,
