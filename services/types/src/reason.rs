@@ -171,7 +171,7 @@ reasons! {
     QueueTaskDuplicate "QUEUE_TASK_DUPLICATE" Exists
         "an open task asks for the same" "look at {task}";
     QueueTaskTooDeep "QUEUE_TASK_TOO_DEEP" Precondition
-        "the chain of dependencies would be deeper than {max}" "depend on an earlier task";
+        "the chain of tasks would be deeper than {max}" "depend on an earlier task, or do the work here";
     QueueDependencyUnknown "QUEUE_DEPENDENCY_UNKNOWN" Precondition
         "the dependency {dependency} does not exist" "add it first, or in the same batch";
     QueueDependencySelf "QUEUE_DEPENDENCY_SELF" Precondition
