@@ -151,6 +151,53 @@ pub const fn has(_bug: Bug) -> bool {
     false
 }
 
+/// What cuts a loop, and can be taken away: the loop zoo must then run on, or it proves nothing where a
+/// loop is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The same action again in a cycle with nothing changed.
+    Repeat,
+    /// A pair that goes on and on in one room.
+    Conversation,
+    /// A message like an earlier one of its author.
+    Echo,
+    /// A proposal for what was asked for above it, or is proposed already.
+    Duplicate,
+    /// A proposal within a proposal within a proposal.
+    Depth,
+    /// The third rejection of a series.
+    Rejections,
+    /// The same submission a second time.
+    NoProgress,
+    /// A task is not offered again to who declined it.
+    Declined,
+    /// What is left of a day.
+    Quota,
+}
+
+/// Which are away, as bits.
+#[cfg(feature = "planted")]
+static AWAY: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
+
+/// Takes these guards away in this process, and puts all others back.
+#[cfg(feature = "planted")]
+pub fn without(guards: &[Guard]) {
+    let away = guards.iter().fold(0, |bits, guard| bits | 1 << *guard as u16);
+    AWAY.store(away, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Whether this guard is in its place.
+#[cfg(feature = "planted")]
+pub fn stands(guard: Guard) -> bool {
+    AWAY.load(std::sync::atomic::Ordering::Relaxed) & 1 << guard as u16 == 0
+}
+
+/// Always: the feature `planted` is off.
+#[cfg(not(feature = "planted"))]
+pub const fn stands(_guard: Guard) -> bool {
+    true
+}
+
 /// A number that no seed decides, for a bug that looks at the wall clock.
 #[cfg(feature = "planted")]
 #[expect(clippy::disallowed_methods, reason = "the bug is that it looks at this clock")]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vivarium_ledger::planted::{self, Bug};
+use vivarium_ledger::planted::{self, Bug, Guard};
 use vivarium_ledger::{Aggregate, Context, FactNote, Meta, SegmentNote, TextRef};
 use vivarium_types::ids::{InstanceId, LeaseId, ResidentId, SubmissionId, TaskId};
 use vivarium_types::source::Hash;
@@ -364,7 +364,7 @@ pub enum Rejection {
         /// The key of a task on it.
         task: String,
     },
-    /// A chain of dependencies is too deep.
+    /// A chain of dependencies, or of proposals and splits, is too deep.
     TooDeep {
         /// The limit.
         max: u32,
@@ -681,7 +681,7 @@ impl Queue {
     fn eligible_but_for_skill(&self, task: &Task) -> Vec<ResidentId> {
         let may = |id: &ResidentId| {
             let active = self.residents.get(id).is_some_and(|resident| resident.active);
-            active && !task.declined.contains(id)
+            active && (!task.declined.contains(id) || !planted::stands(Guard::Declined))
         };
         match task.spec().resident {
             Some(pinned) => Some(pinned).into_iter().filter(may).collect(),

@@ -239,3 +239,64 @@ async fn line_25_split_signals_are_told_when_a_task_is_added_and_shown_and_split
     assert_eq!(shown.split_hint.expect("a hint").parts[2], "publish it in the hall");
     assert_eq!(stand.list(pb::TaskFilter::default()).await.len(), 2, "nothing is split by itself");
 }
+
+#[tokio::test]
+async fn rule_4_4_delegation_is_refused_by_name_when_it_comes_round_or_goes_too_deep() {
+    let mut stand = Stand::new().await;
+    stand.pace(0).await;
+    let mut task = stand.add(spec(ASKED)).await;
+    let mut runner = stand.runner(1).await;
+    let mut grant = granted(&mut runner, &task).await;
+    for asked in ["Draw a map", "Print the map"] {
+        let proposed = stand.runners().propose_task(wish(&grant, asked)).await;
+        let proposed = proposed.expect("it is proposed").into_inner().task_id;
+        approve(&stand, &mut runner, &grant).await;
+        let request = pb::AdmitTaskRequest {
+            request_id: stand.request_id(),
+            proposal_hash: stand.task(&proposed).await.proposal_hash,
+            task: proposed.clone(),
+        };
+        stand.tasks().admit_task(request).await.expect("it is admitted");
+        task = proposed;
+        grant = granted(&mut runner, &task).await;
+    }
+    assert_eq!(stand.task(&task).await.depth, 2);
+    assert!(!grant.may_split, "a part would lie too deep");
+    // What stands above is known from the log.
+    stand.restart().await;
+    let mut runner = stand.runner_again(&runner, &[&grant]).await;
+    let refused = async |asked: &str| {
+        let refused = stand.runners().propose_task(wish(&grant, asked)).await;
+        reason(&refused.expect_err("it is refused"))
+    };
+    for asked in [ASKED, "draw a MAP!", "print the map"] {
+        assert_eq!(refused(asked).await, Some(Reason::QueueTaskDuplicate), "{asked}");
+    }
+    assert_eq!(refused("Frame the map").await, Some(Reason::QueueTaskTooDeep));
+    approve(&stand, &mut runner, &grant).await;
+}
+
+#[tokio::test]
+async fn rule_4_4_a_plan_does_not_ask_for_what_its_task_was_proposed_out_of() {
+    let stand = Stand::new().await;
+    stand.pace(0).await;
+    let first = stand.add(spec(ASKED)).await;
+    let mut runner = stand.runner(1).await;
+    let grant = granted(&mut runner, &first).await;
+    let proposed = stand.runners().propose_task(wish(&grant, "Draw a map")).await;
+    let task = proposed.expect("it is proposed").into_inner().task_id;
+    approve(&stand, &mut runner, &grant).await;
+    let request = pb::AdmitTaskRequest {
+        request_id: stand.request_id(),
+        proposal_hash: stand.task(&task).await.proposal_hash,
+        task: task.clone(),
+    };
+    stand.tasks().admit_task(request).await.expect("it is admitted");
+    let grant = granted(&mut runner, &task).await;
+    assert!(grant.may_split);
+    let mut round = parts();
+    round[1].instruction = ASKED.to_uppercase();
+    let ack = runner.finish(&grant, planned(round)).await;
+    assert_eq!((ack.accepted, ack.reason.as_str()), (false, "QUEUE_TASK_DUPLICATE"));
+    assert!(runner.finish(&grant, planned(parts())).await.accepted);
+}

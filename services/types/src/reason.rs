@@ -171,7 +171,7 @@ reasons! {
     QueueTaskDuplicate "QUEUE_TASK_DUPLICATE" Exists
         "an open task asks for the same" "look at {task}";
     QueueTaskTooDeep "QUEUE_TASK_TOO_DEEP" Precondition
-        "the chain of dependencies would be deeper than {max}" "depend on an earlier task";
+        "the chain of tasks would be deeper than {max}" "depend on an earlier task, or do the work here";
     QueueDependencyUnknown "QUEUE_DEPENDENCY_UNKNOWN" Precondition
         "the dependency {dependency} does not exist" "add it first, or in the same batch";
     QueueDependencySelf "QUEUE_DEPENDENCY_SELF" Precondition
@@ -298,6 +298,8 @@ reasons! {
         "the room {room} is closed" "use another room";
     SocialEcho "SOCIAL_ECHO" Precondition
         "the message says nearly the same as one of the last three" "say something new or nothing";
+    SocialConversationSpent "SOCIAL_CONVERSATION_SPENT" Exhausted
+        "the conversation with {resident} in {room} is spent until the next day" "go on with something else";
     SocialMessageNotFound "SOCIAL_MESSAGE_NOT_FOUND" NotFound
         "there is no message {message} in this room" "read the room again";
     SocialLetterNotFound "SOCIAL_LETTER_NOT_FOUND" NotFound

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use vivarium_ledger::planted::{self, Guard};
 use vivarium_types::ids::{LetterId, ResidentId};
 use vivarium_types::{Actor, Reason, Tokens};
 
@@ -496,9 +497,10 @@ impl Deeds {
         let known = self.asked.get_mut(&asked.hash);
         if let Some((changes, repeats)) = known
             && *changes == self.changes
+            && planted::stands(Guard::Repeat)
         {
             *repeats += 1;
-            self.repeats_spent = *repeats >= REPEATS_MAX;
+            self.repeats_spent |= *repeats >= REPEATS_MAX;
             return true;
         }
         self.asked.insert(asked.hash.clone(), (self.changes, 0));

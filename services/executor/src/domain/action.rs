@@ -455,11 +455,13 @@ fn asked(value: Value, number: usize) -> Result<Asked, String> {
     };
     let mut reader = Fields::new(fields);
     let needs = reader.list("needs", 16, 1, 32);
-    let hash = reader.hash(&name);
+    reader.forget();
+    let raw = reader.raw_hash(&name);
     let what = match read(&name, &mut reader) {
         Some(action) => reader.finish().map(|()| action).map_err(Fault::Invalid),
         None => Err(Fault::Unknown),
     };
+    let hash = if what.is_ok() { reader.hash(&name) } else { raw };
     Ok(Asked { id, needs, name: name.chars().take(64).collect(), what, hash })
 }
 

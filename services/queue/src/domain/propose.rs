@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+use vivarium_ledger::planted::{self, Guard};
 use vivarium_ledger::{Context, TextRef, chain};
-use vivarium_types::ids::ResidentId;
+use vivarium_types::ids::{ResidentId, TaskId};
 use vivarium_types::source::Hash;
 use vivarium_types::{Actor, Timestamp};
 
@@ -12,6 +14,7 @@ use super::add::Proposal;
 use super::event::Event;
 use super::lease::Held;
 use super::limits::Limit;
+use super::split::DEPTH_MAX;
 use super::task::{Added, State, Task};
 use super::{Queue, Rejection};
 
@@ -61,6 +64,21 @@ pub struct Proposed {
     pub likeness: Hash,
     /// What was said of earlier work on it, newest first.
     pub feedback: Vec<TextRef>,
+    /// Where a resident's own proposal comes from; a person's comes from nowhere here.
+    pub origin: Option<Origin>,
+}
+
+/// Where a proposal comes from: the task in whose cycle it was made, and all that stands above it.
+///
+/// It says itself what those asked for, since they may be over and gone while it waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The task at work.
+    pub task: TaskId,
+    /// Proposals and splits above the proposal, from 1.
+    pub depth: u32,
+    /// What that task and those above it ask for.
+    pub ancestors: BTreeSet<Hash>,
 }
 
 impl Queue {
@@ -69,19 +87,25 @@ impl Queue {
         let lease = self.fenced(held)?;
         let lost = Rejection::LeaseLost(held.lease);
         let resident = lease.granted.resident.ok_or(lost)?;
-        if ancestors.contains(&likeness) {
+        let origin = self.origin(lease.granted.task, ancestors);
+        let unlike = planted::stands(Guard::Duplicate);
+        if unlike && origin.ancestors.contains(&likeness) {
             return Err(Rejection::Duplicate { task: lease.granted.task.to_string() });
+        }
+        if origin.depth > DEPTH_MAX && planted::stands(Guard::Depth) {
+            return Err(Rejection::TooDeep { max: DEPTH_MAX });
         }
         let submitter = Actor::Resident(resident).to_string();
         let open = || {
             let proposed = self.proposals.iter().filter_map(|id| self.tasks.get(id));
             proposed.filter(|task| task.added.submitter == submitter)
         };
-        if let Some(same) = open().find(|task| task.likeness == Some(likeness)) {
+        if let Some(same) = open().find(|task| unlike && task.likeness == Some(likeness)) {
             return Err(Rejection::Duplicate { task: same.id().to_string() });
         }
         let today = self.residents.get(&resident).map_or(0, |known| known.proposals_today);
-        if today >= DAY_MAX || open().count() >= OPEN_MAX as usize {
+        let spent = today >= DAY_MAX || open().count() >= OPEN_MAX as usize;
+        if spent && planted::stands(Guard::Quota) {
             return Err(Rejection::ProposalsSpent { max: OPEN_MAX });
         }
         let open_max = self.limit(Limit::OpenTasks, open_max);
@@ -101,8 +125,26 @@ impl Queue {
             recurrence: None,
             parent: None,
         };
-        let feedback = Vec::new();
-        Ok(vec![Event::TaskProposed(Box::new(Proposed { added, why, likeness, feedback }))])
+        let (feedback, origin) = (Vec::new(), Some(origin));
+        let proposed = Proposed { added, why, likeness, feedback, origin };
+        Ok(vec![Event::TaskProposed(Box::new(proposed))])
+    }
+
+    /// Where a proposal made in a cycle on `task` comes from; `asked` is what the task and those that
+    /// were split into it ask for.
+    fn origin(&self, task: TaskId, asked: BTreeSet<Hash>) -> Origin {
+        let known = self.tasks.get(&task);
+        let depth = known.map_or(0, |known| known.depth()) + 1;
+        let mut ancestors = asked;
+        ancestors.extend(known.into_iter().flat_map(|known| self.delegated(known)));
+        Origin { task, depth, ancestors }
+    }
+
+    /// What the tasks asked for out of whose cycles a task was proposed, or a task above it.
+    pub fn delegated<'a>(&'a self, task: &'a Task) -> impl Iterator<Item = Hash> + 'a {
+        let line = std::iter::once(task).chain(self.ancestors(task));
+        let origins = line.filter_map(|task| task.origin.as_deref());
+        origins.flat_map(|origin| origin.ancestors.iter().copied())
     }
 
     /// A person proposes tasks: they are checked like an add, and nothing runs of them.
@@ -122,7 +164,8 @@ impl Queue {
         let proposed = added.into_iter().zip(others).map(|(event, (why, likeness, feedback))| {
             let Event::TaskAdded(added) = event else { return event };
             let added = Added { state: State::Proposed, ..*added };
-            Event::TaskProposed(Box::new(Proposed { added, why, likeness, feedback }))
+            let proposed = Proposed { added, why, likeness, feedback, origin: None };
+            Event::TaskProposed(Box::new(proposed))
         });
         Ok(proposed.collect())
     }

@@ -17,7 +17,7 @@ use super::event::{Event, RevokedFor};
 use super::task::{Added, Awaits, Kind, Mode, OnFailure, Parent, Spec, State, Task};
 use super::{Dependency, Queue, Rejection, finish};
 
-/// Splits above the deepest child.
+/// Splits and proposals above the deepest task.
 pub const DEPTH_MAX: u32 = 2;
 /// How much of what is left of the parent's budget its children get.
 const GIVEN_PERCENT: i64 = 80;
@@ -275,7 +275,7 @@ impl Queue {
 /// Whether an attempt at a task may end with a plan.
 pub fn may_split(task: &Task) -> bool {
     let works = task.spec().mode == Mode::Llm;
-    works && task.children.is_empty() && task.added.depth() < DEPTH_MAX
+    works && task.children.is_empty() && task.depth() < DEPTH_MAX
 }
 
 /// Refuses a plan that cannot become children.
@@ -359,11 +359,7 @@ fn child(parent: &Task, (part, id): (&Part, TaskId), ids: &[TaskId], pot: i64) -
         submitter: parent.added.submitter.clone(),
         state,
         recurrence: None,
-        parent: Some(Parent {
-            task: parent.id(),
-            depth: parent.added.depth() + 1,
-            share: part.share,
-        }),
+        parent: Some(Parent { task: parent.id(), depth: parent.depth() + 1, share: part.share }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vivarium_ledger::planted::{self, Bug};
+use vivarium_ledger::planted::{self, Bug, Guard};
 use vivarium_ledger::{Context, TextRef};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::{SubmissionId, TaskId};
@@ -189,12 +189,12 @@ impl Queue {
             });
         }
         let rejections = task.rejection_count + 1;
-        let Some(delay) = Policy::of(Class::ReviewRejected).delay(task.rejection_count, None)
-        else {
+        let earlier = if planted::stands(Guard::Rejections) { task.rejection_count } else { 0 };
+        let Some(delay) = Policy::of(Class::ReviewRejected).delay(earlier, None) else {
             return Ok(vec![rejected_for_good(task, verdict, rejections)]);
         };
         let same = verdict.content_hash.is_some() && verdict.content_hash == task.rejected_hash;
-        let why = if same {
+        let why = if same && planted::stands(Guard::NoProgress) {
             Some(Awaits::NoProgress)
         } else if task.counted >= retry::ATTEMPTS_MAX {
             Some(Awaits::AttemptLimit)

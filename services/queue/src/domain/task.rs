@@ -15,7 +15,7 @@ use vivarium_types::source::Hash;
 use vivarium_types::{Hat, MicroUsd, Timestamp};
 
 use super::event::{End, Event, ReturnedFor};
-use super::propose::Proposed;
+use super::propose::{Origin, Proposed};
 use super::retry::{Class, Policy};
 use super::split::{Plan, Split};
 use super::world::Mode as Level;
@@ -283,14 +283,14 @@ pub struct Added {
 pub struct Parent {
     /// The task above it.
     pub task: TaskId,
-    /// Splits above it, from 1.
+    /// Splits and proposals above it, from 1.
     pub depth: u32,
     /// Its share of the plan in hundredths.
     pub share: u32,
 }
 
 impl Added {
-    /// Splits above it.
+    /// Splits above it, with what stands above the task that was split first.
     pub fn depth(&self) -> u32 {
         self.parent.as_ref().map_or(0, |parent| parent.depth)
     }
@@ -421,6 +421,8 @@ pub struct Task {
     pub why: Option<TextRef>,
     /// What the proposal asks for, as a digest.
     pub likeness: Option<Hash>,
+    /// Where a resident's proposal comes from.
+    pub origin: Option<Box<Origin>>,
     /// The plan under review.
     pub plan: Option<Box<Plan>>,
     /// What it was split into.
@@ -434,8 +436,9 @@ impl Task {
     pub fn proposed(proposed: &Proposed, meta: &Meta) -> Self {
         let (why, likeness) = (Some(proposed.why.clone()), Some(proposed.likeness));
         let (feedback, brought) = (proposed.feedback.clone(), proposed.feedback.len());
+        let origin = proposed.origin.clone().map(Box::new);
         let task = Self::new(&proposed.added, meta);
-        Self { proposed: true, why, likeness, feedback, brought, ..task }
+        Self { proposed: true, why, likeness, origin, feedback, brought, ..task }
     }
 
     /// The task behind its addition.
@@ -472,6 +475,7 @@ impl Task {
             proposed: false,
             why: None,
             likeness: None,
+            origin: None,
             plan: None,
             children: Vec::new(),
             given: MicroUsd::ZERO,
@@ -486,6 +490,11 @@ impl Task {
     /// What was asked for.
     pub const fn spec(&self) -> &Spec {
         &self.added.spec
+    }
+
+    /// Splits and proposals above it.
+    pub fn depth(&self) -> u32 {
+        self.origin.as_ref().map_or_else(|| self.added.depth(), |origin| origin.depth)
     }
 
     /// What this series may still cost.

@@ -8,7 +8,7 @@ use vivarium_types::limits::REASON_LENGTH_MAX;
 use vivarium_types::source::Hash;
 use vivarium_types::split::{INSTRUCTION_MIN, WHY_MIN};
 
-use super::runner::plans::lineage;
+use super::runner::plans::Lineage;
 use super::runner::words;
 use super::{Desk, broken, convert, position, refusal};
 use crate::domain::add::Proposal;
@@ -44,12 +44,12 @@ pub(super) async fn propose(
     }
     let asked = convert::asked(&mut wrong, spec, &desk.bounds());
     let (held, (asked, why)) = wrong.done(held.zip(asked.zip(why)))?;
-    let lineage = lineage(desk, held).await?;
+    let lineage = Lineage::of(desk, held).await?;
     let mut texts = desk.ledger.texts();
     let wish = Wish {
         held,
         likeness: likeness(&asked.instruction),
-        ancestors: lineage.iter().map(|text| likeness(text)).collect(),
+        ancestors: lineage.texts.iter().map(|text| likeness(text)).collect(),
         proposal: Proposal {
             title: texts.plain(&asked.title),
             instruction: texts.plain(&asked.instruction),

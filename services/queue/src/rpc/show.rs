@@ -68,7 +68,7 @@ pub(super) fn task(task: &Task, words: Words, waits: Option<WaitReason>) -> pb::
         revision: task.revision,
         recurrence: task.added.recurrence.clone().unwrap_or_default(),
         parent_id: write::or_empty(task.added.parent.as_ref().map(|parent| parent.task)),
-        depth: task.added.depth(),
+        depth: task.depth(),
         child_ids: task.children.iter().map(ToString::to_string).collect(),
         proposal_hash: if task.proposed { task.proposal_hash().0.to_vec() } else { Vec::new() },
         why: String::new(),

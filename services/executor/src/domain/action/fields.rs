@@ -6,35 +6,46 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use vivarium_types::text;
 
-/// The fields of one action that were not read yet, and what was wrong with those that were.
+/// Fields of plain words: who writes them in other letters or with other spaces asks for the same. In
+/// paths, patterns and documents both can matter.
+const WORDS: [&str; 6] = ["instruction", "query", "reason", "summary", "text", "why"];
+
+/// The fields of one action: those that were not read yet, and what is known of those that were.
 #[derive(Debug)]
 pub(super) struct Fields {
-    fields: Map<String, Value>,
+    unread: Map<String, Value>,
     wrong: Vec<String>,
+    /// What was read, in one form for all that means the same.
+    normal: BTreeMap<String, String>,
 }
 
 impl Fields {
-    pub(super) const fn new(fields: Map<String, Value>) -> Self {
-        Self { fields, wrong: Vec::new() }
+    pub(super) const fn new(unread: Map<String, Value>) -> Self {
+        Self { unread, wrong: Vec::new(), normal: BTreeMap::new() }
     }
 
-    /// SHA-256 over the name and the fields in order of their names, texts trimmed.
+    /// SHA-256 over the name and what was read: the same whatever the order of fields, the spaces and
+    /// letters of plain words, and whether a usual value is written or left out.
     pub(super) fn hash(&self, name: &str) -> String {
-        let sorted: BTreeMap<&str, String> = self
-            .fields
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(field, value)| {
-                let normal = value.as_str().map_or_else(|| value.to_string(), normal);
-                (field.as_str(), normal)
-            })
-            .collect();
-        let mut digest = Sha256::new();
-        for part in [name].into_iter().chain(sorted.iter().flat_map(|(k, v)| [*k, v.as_str()])) {
-            digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part);
-        }
-        hex::encode(digest.finalize())
+        digest(name, &self.normal)
+    }
+
+    /// SHA-256 over the name and the fields as they are, for what cannot be read.
+    pub(super) fn raw_hash(&self, name: &str) -> String {
+        let fields = self.unread.iter().filter(|(_, value)| !value.is_null());
+        let fields = fields.map(|(field, value)| {
+            (field.clone(), value.as_str().map_or_else(|| value.to_string(), spaced))
+        });
+        digest(name, &fields.collect())
+    }
+
+    /// Forgets what was read: it is no argument.
+    pub(super) fn forget(&mut self) {
+        self.normal.clear();
+    }
+
+    fn note(&mut self, field: &str, normal: impl Into<String>) {
+        self.normal.insert(field.to_owned(), normal.into());
     }
 
     pub(super) fn wrong(&mut self, field: &str, what: &str) {
@@ -43,6 +54,13 @@ impl Fields {
 
     /// A text of `min` to `max` characters; a `min` of 0 means it may be left out.
     pub(super) fn text(&mut self, field: &str, min: usize, max: usize) -> String {
+        let read = self.read_text(field, min, max);
+        let plain = WORDS.contains(&field).then(|| spaced(&read).to_lowercase());
+        self.note(field, plain.unwrap_or_else(|| read.trim().to_owned()));
+        read
+    }
+
+    fn read_text(&mut self, field: &str, min: usize, max: usize) -> String {
         match self.take(field) {
             None if min == 0 => String::new(),
             None => {
@@ -77,6 +95,13 @@ impl Fields {
         min: usize,
         max: usize,
     ) -> Vec<String> {
+        let read = self.read_list(field, count, (min, max));
+        let set: BTreeSet<String> = read.iter().map(|item| spaced(item)).collect();
+        self.note(field, set.into_iter().collect::<Vec<_>>().join("\n"));
+        read
+    }
+
+    fn read_list(&mut self, field: &str, count: usize, (min, max): (usize, usize)) -> Vec<String> {
         let items = match self.take(field) {
             None => return Vec::new(),
             Some(Value::Array(items)) => items,
@@ -130,6 +155,7 @@ impl Fields {
             };
             let mut inner = Self::new(fields);
             found.push(read(&mut inner));
+            self.note(&format!("{field} {number}"), inner.hash(field));
             let wrong = inner.finish().err().unwrap_or_default();
             self.wrong.extend(wrong.into_iter().map(|what| format!("{field} {number}: {what}")));
         }
@@ -149,14 +175,22 @@ impl Fields {
         let place = |item: &Value| item.as_u64().and_then(|place| usize::try_from(place).ok());
         let places: Option<BTreeSet<usize>> =
             items.iter().map(|item| place(item)?.checked_sub(1)).collect();
-        places.unwrap_or_else(|| {
+        let places = places.unwrap_or_else(|| {
             self.wrong(field, "must be a list of numbers from 1");
             BTreeSet::new()
-        })
+        });
+        self.note(field, format!("{places:?}"));
+        places
     }
 
     /// A whole number; `default` when it is left out.
     pub(super) fn number(&mut self, field: &str, min: u32, max: u32, default: u32) -> u32 {
+        let read = self.read_number(field, min, max, default);
+        self.note(field, read.to_string());
+        read
+    }
+
+    fn read_number(&mut self, field: &str, min: u32, max: u32, default: u32) -> u32 {
         let Some(value) = self.take(field) else { return default };
         let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
         match number {
@@ -170,28 +204,40 @@ impl Fields {
 
     /// True or false; false when it is left out.
     pub(super) fn flag(&mut self, field: &str) -> bool {
-        match self.take(field) {
+        let read = match self.take(field) {
             None => false,
             Some(Value::Bool(flag)) => flag,
             Some(_) => {
                 self.wrong(field, "must be true or false");
                 false
             }
-        }
+        };
+        self.note(field, read.to_string());
+        read
     }
 
     /// Everything that is wrong, unknown fields included.
     pub(super) fn finish(&mut self) -> Result<(), Vec<String>> {
         let mut wrong = std::mem::take(&mut self.wrong);
-        wrong.extend(self.fields.keys().map(|field| format!("`{field}` is no field of it")));
+        wrong.extend(self.unread.keys().map(|field| format!("`{field}` is no field of it")));
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
 
     fn take(&mut self, field: &str) -> Option<Value> {
-        self.fields.remove(field).filter(|value| !value.is_null())
+        self.unread.remove(field).filter(|value| !value.is_null())
     }
 }
 
-fn normal(text: &str) -> String {
+fn spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn digest(name: &str, fields: &BTreeMap<String, String>) -> String {
+    let mut digest = Sha256::new();
+    let fields = fields.iter().flat_map(|(field, value)| [field.as_str(), value.as_str()]);
+    for part in [name].into_iter().chain(fields) {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    hex::encode(digest.finalize())
 }

@@ -62,11 +62,49 @@ fn what_is_no_reply_says_why() {
 }
 
 #[test]
-fn equal_actions_have_equal_hashes_whatever_their_id_and_spacing() {
-    let one = only(r#"{"id":"x","do":"recall","query":"the  sea","k":null}"#);
-    let other = only(r#"{"do":"recall","query":"the sea "}"#);
-    assert_eq!(one.hash, other.hash);
-    assert_ne!(one.hash, only(r#"{"do":"recall","query":"the lake"}"#).hash);
+fn equal_actions_have_equal_hashes_however_they_are_written() {
+    for (one, other) in [
+        (
+            r#"{"id":"x","do":"recall","query":"the  sea","k":null}"#,
+            r#"{"do":"recall","query":"The sea "}"#,
+        ),
+        (
+            r#"{"do":"recall","query":"sea"}"#,
+            r#"{"query":"SEA","k":5,"needs":["w"],"do":"recall"}"#,
+        ),
+        (
+            r#"{"do":"post_message","room":"watercooler","text":"Hello\n all","mentions":["a1","b1"]}"#,
+            r#"{"mentions":["b1","a1"],"text":"hello all","room":"watercooler","importance":3,"do":"post_message"}"#,
+        ),
+        (
+            r#"{"do":"list","root":"library"}"#,
+            r#"{"do":"list","root":"library","depth":1,"path":""}"#,
+        ),
+        (
+            r#"{"do":"message_human","type":"idea","text":"x"}"#,
+            r#"{"do":"message_human","text":"X","waits":false,"type":"idea"}"#,
+        ),
+    ] {
+        assert_eq!(only(one).hash, only(other).hash, "{one} {other}");
+    }
+}
+
+#[test]
+fn actions_that_mean_something_else_have_other_hashes() {
+    for (one, other) in [
+        (r#"{"do":"recall","query":"the sea"}"#, r#"{"do":"recall","query":"the lake"}"#),
+        (r#"{"do":"recall","query":"the sea"}"#, r#"{"do":"recall","query":"the sea","k":6}"#),
+        (r#"{"do":"echo","text":"b"}"#, r#"{"do":"echo","text":"c"}"#),
+        (r#"{"do":"list","path":"a"}"#, r#"{"do":"read","path":"a"}"#),
+        (r#"{"do":"read","path":"Sea.md"}"#, r#"{"do":"read","path":"sea.md"}"#),
+        (r#"{"do":"search","pattern":"a  b"}"#, r#"{"do":"search","pattern":"a b"}"#),
+        (
+            r#"{"do":"write_document","title":"Sea","body":"- a\n  - b"}"#,
+            r#"{"do":"write_document","title":"Sea","body":"- a\n- b"}"#,
+        ),
+    ] {
+        assert_ne!(only(one).hash, only(other).hash, "{one} {other}");
+    }
 }
 
 #[test]

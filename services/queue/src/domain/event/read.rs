@@ -19,7 +19,7 @@ use super::{
 use crate::domain::effect::{Effect, Recorded};
 use crate::domain::lease::{Granted, Purpose};
 use crate::domain::limits::{Limit, Limits};
-use crate::domain::propose::Proposed;
+use crate::domain::propose::{Origin, Proposed};
 use crate::domain::recurrence::{Created, Fired, Next, Schedule, Standing, Steered};
 use crate::domain::retry::Class;
 use crate::domain::runner::Left;
@@ -286,6 +286,14 @@ fn proposed(e: pb::TaskProposed) -> Read<Proposed> {
         why: text("why", e.why)?,
         likeness: hash("likeness", &e.likeness)?,
         feedback: texts("feedback", e.feedback)?,
+        origin: optional("proposed_in_task_id", &e.proposed_in_task_id)?
+            .map(|task| {
+                let ancestors = e.ancestor_likenesses.iter();
+                let ancestors = ancestors.map(|bytes| hash("ancestor_likenesses", bytes));
+                let ancestors = ancestors.collect::<Read<_>>()?;
+                Ok(Origin { task, depth: e.depth, ancestors })
+            })
+            .transpose()?,
     })
 }
 

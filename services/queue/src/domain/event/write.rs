@@ -287,7 +287,12 @@ fn added(added: Added) -> pb::TaskAdded {
 }
 
 fn proposed(proposed: Proposed) -> pb::TaskProposed {
+    let origin = proposed.origin.as_ref();
+    let ancestors = origin.into_iter().flat_map(|origin| &origin.ancestors);
     pb::TaskProposed {
+        proposed_in_task_id: or_empty(origin.map(|origin| origin.task)),
+        depth: origin.map_or(0, |origin| origin.depth),
+        ancestor_likenesses: ancestors.map(|hash| hash.0.to_vec()).collect(),
         task: Some(added(proposed.added)),
         why: Some(text(proposed.why)),
         likeness: proposed.likeness.0.to_vec(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::propose::{Offer, Wish};
+use super::super::split;
 use super::*;
 
 fn wish(stand: &Stand, task: TaskId, like: u8) -> Command {
@@ -155,4 +156,39 @@ fn a_proposal_without_a_live_lease_of_a_resident_is_refused() {
     let local = stand.add(Spec { mode: Mode::Local, command: vec!["ls".into()], ..spec() });
     let asked = wish(&stand, local, 1);
     assert!(matches!(stand.refused(asked), Rejection::LeaseLost(_)), "a tool proposes nothing");
+}
+
+#[test]
+fn rule_4_4_a_proposal_is_unlike_all_above_it_and_at_most_two_deep() {
+    let mut stand = Stand::new();
+    let wish = |stand: &Stand, at: TaskId, like: u8, own: u8| {
+        Command::Propose(Box::new(Wish {
+            held: stand.held(at),
+            proposal: proposal(spec()),
+            why: text("why"),
+            likeness: Hash([like; 32]),
+            ancestors: BTreeSet::from([Hash([own; 32])]),
+            open_max: 2_048,
+        }))
+    };
+    let mut at = stand.add(spec());
+    // Task 0 was asked for by a person; 1 and 2 come out of each other's cycles.
+    for depth in 1..=2 {
+        let asked = wish(&stand, at, depth, depth - 1);
+        let next = proposed(&stand.run(asked));
+        // What stands above is over and forgotten before the proposal is admitted.
+        stand.approve(at);
+        let (task, hash) = (next.to_string(), hash(&stand, next));
+        stand.run(Command::Admit { task, hash });
+        assert_eq!(stand.queue.tasks[&next].depth(), u32::from(depth));
+        for above in 0..depth {
+            let again = wish(&stand, next, above, depth);
+            let duplicate = Rejection::Duplicate { task: next.to_string() };
+            assert_eq!(stand.refused(again), duplicate, "{above} is above {depth}");
+        }
+        at = next;
+    }
+    let deeper = wish(&stand, at, 3, 2);
+    assert_eq!(stand.refused(deeper), Rejection::TooDeep { max: 2 });
+    assert!(!split::may_split(&stand.queue.tasks[&at]), "a part would lie as deep");
 }

@@ -7,34 +7,60 @@ use vivarium_ledger::Texts;
 use vivarium_proto::queue::v1 as pb;
 use vivarium_types::Reason;
 use vivarium_types::limits::REASON_LENGTH_MAX;
+use vivarium_types::source::Hash;
 use vivarium_types::split::{self, INSTRUCTION_MIN, WHY_MIN};
 
 use super::super::{Desk, broken, refusal};
 use crate::domain::Queue;
 use crate::domain::lease::Held;
-use crate::domain::split::{Part, Plan, told};
+use crate::domain::split::{Part, Plan, likeness, told};
 
 const TITLE_MIN: usize = 3;
 const TITLE_MAX: usize = 120;
 
-/// What the task of a lease and the tasks above it ask for, nearest first.
-pub(in crate::rpc) async fn lineage(desk: &Desk, held: Held) -> Result<Vec<String>, Refusal> {
-    let asked = desk.ledger.ask(move |queue| {
-        let live = queue.leases.get(&held.lease).filter(|lease| lease.token == held.token);
-        let task = live.and_then(|lease| queue.tasks.get(&lease.granted.task)).map(Box::as_ref);
-        let own = task.into_iter().chain(task.into_iter().flat_map(|task| queue.ancestors(task)));
-        own.map(|task| task.added.instruction.id.clone()).collect::<Vec<_>>()
-    });
-    let ids = asked.await.map_err(refusal)?;
-    let texts = desk.ledger.read_texts(ids.clone()).await.map_err(broken)?;
-    Ok(ids.iter().filter_map(|id| texts.get(id).cloned()).collect())
+/// What was asked for already where a lease is at work.
+pub(in crate::rpc) struct Lineage {
+    /// What its task and the tasks above it ask for, nearest first.
+    pub(in crate::rpc) texts: Vec<String>,
+    /// What the tasks asked for out of whose cycles these were proposed.
+    delegated: BTreeSet<Hash>,
+}
+
+impl Lineage {
+    /// The lineage of the task of a lease.
+    pub(in crate::rpc) async fn of(desk: &Desk, held: Held) -> Result<Self, Refusal> {
+        let asked = desk.ledger.ask(move |queue| {
+            let live = queue.leases.get(&held.lease).filter(|lease| lease.token == held.token);
+            let task = live.and_then(|lease| queue.tasks.get(&lease.granted.task));
+            let task = task.map(Box::as_ref);
+            let above = task.into_iter().flat_map(|task| queue.ancestors(task));
+            let own = task.into_iter().chain(above);
+            let ids: Vec<_> = own.map(|task| task.added.instruction.id.clone()).collect();
+            (ids, task.into_iter().flat_map(|task| queue.delegated(task)).collect())
+        });
+        let (ids, delegated) = asked.await.map_err(refusal)?;
+        let texts = desk.ledger.read_texts(ids.clone()).await.map_err(broken)?;
+        let texts = ids.iter().filter_map(|id| texts.get(id).cloned()).collect();
+        Ok(Self { texts, delegated })
+    }
+
+    /// The first of these instructions that asks for what is asked for already, by its place.
+    fn repeated<'a>(
+        &'a self,
+        instructions: impl Iterator<Item = &'a str> + Clone,
+    ) -> Option<usize> {
+        let texts = self.texts.iter().map(String::as_str);
+        let own = split::repeated(instructions.clone(), texts).first().copied();
+        let mut places = instructions;
+        own.or_else(|| places.position(|text| self.delegated.contains(&likeness(text))))
+    }
 }
 
 /// A plan and the text by which review reads it. Parts that ask for what is asked for already are
 /// refused by their own reason.
 pub(super) fn plan(
     wire: &pb::Plan,
-    lineage: &[String],
+    lineage: &Lineage,
     texts: &mut Texts<'_, Queue>,
     instruction_max: usize,
 ) -> Result<(Plan, String), Refusal> {
@@ -62,8 +88,7 @@ pub(super) fn plan(
     });
     let (reason, parts) = wrong.done(parts)?;
     let instructions = parts.iter().map(|(_, text, ..)| text.as_str());
-    let repeated = split::repeated(instructions, lineage.iter().map(String::as_str));
-    if let Some(at) = repeated.first() {
+    if let Some(at) = lineage.repeated(instructions) {
         let part = format!("part {} of the plan", at + 1);
         let refused = Refusal::new(Reason::QueueTaskDuplicate);
         return Err(refused.with("task", &part).resource("task", &part));

@@ -117,7 +117,7 @@ async fn take(
     }
     let (held, (cost, mut outcome)) = wrong.done(held.zip(cost.zip(outcome)))?;
     if let (Some(wire), Outcome::Finished(work)) = (planned, &mut outcome) {
-        let lineage = plans::lineage(desk, held).await?;
+        let lineage = plans::Lineage::of(desk, held).await?;
         let instruction_max = desk.limit(Limit::InstructionChars);
         let (plan, told) = plans::plan(&wire, &lineage, &mut texts, instruction_max)?;
         // Review reads what the plan says, in words that a person decides about as well.
