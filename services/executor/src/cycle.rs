@@ -51,7 +51,7 @@ pub struct Engine {
     /// Language models.
     pub providers: Arc<Providers>,
     /// The safety policy.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Words, prices, quotas and limits of actions.
     pub actions: limits::Actions,
     /// Takes secrets out of texts.

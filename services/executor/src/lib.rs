@@ -39,6 +39,7 @@ use vivarium_proto::executor::v1::budget_service_server::BudgetServiceServer;
 use vivarium_proto::executor::v1::command_service_server::CommandServiceServer;
 use vivarium_proto::executor::v1::cycle_service_server::CycleServiceServer;
 use vivarium_proto::executor::v1::provider_service_server::ProviderServiceServer;
+use vivarium_proto::executor::v1::safety_service_server::SafetyServiceServer;
 use vivarium_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use vivarium_types::{Actor, Reason};
 
@@ -119,7 +120,11 @@ pub async fn build_on(
     let parts = Parts {
         clock: Arc::clone(&deps.clock),
         ids: deps.ids.fork(),
-        views: vec![Box::new(views::Cycles)],
+        views: vec![
+            Box::new(views::Cycles),
+            Box::new(views::spend::Spend),
+            Box::new(views::refusals::Refusals),
+        ],
         keys: Some(Arc::new(sealing)),
     };
     let signer: Arc<dyn Signer> = Arc::new(HeadSigner(deps.signer.clone()));
@@ -134,12 +139,14 @@ pub async fn build_on(
     let budgets = rpc::budgets::Budgets::new(floor.clone(), engine.config.limits());
     let cycles = rpc::cycles::Cycles::new(floor.clone(), Arc::clone(&engine.hub));
     let commands = rpc::commands::Commands::new(commands);
+    let safety = rpc::safety::Safety::new(floor.clone(), Arc::clone(&engine.policy));
     let providers = rpc::providers::Providers::new(floor, keys, Arc::clone(&engine.providers));
     Ok(Services::new()
         .with(CycleServiceServer::new(cycles))
         .with(ProviderServiceServer::new(providers))
         .with(BudgetServiceServer::new(budgets))
         .with(CommandServiceServer::new(commands))
+        .with(SafetyServiceServer::new(safety))
         .with(LedgerServiceServer::new(ledger_rpc::Service::new(ledger, refuse))))
 }
 
@@ -171,7 +178,7 @@ fn engine(
         ids: Mutex::new(ids),
         instance: deps.instance,
         providers: Arc::new(providers),
-        policy: Policy::load(&deps.world.rules()),
+        policy: Arc::new(Policy::load(&deps.world.rules())),
         actions: Actions::load(&deps.world.rules())?,
         redactor: redact::Redactor::new(Arc::clone(keys)),
         commands: Arc::clone(commands),
