@@ -17,7 +17,9 @@ pub(crate) mod recurrences;
 pub(crate) mod residents;
 pub(crate) mod review;
 pub(crate) mod rooms;
+pub(crate) mod safety;
 pub(crate) mod session;
+pub(crate) mod spend;
 pub(crate) mod tasks;
 pub(crate) mod wire;
 pub(crate) mod world;
@@ -246,6 +248,8 @@ mod tests {
             residents::METHODS,
             review::METHODS,
             rooms::METHODS,
+            safety::METHODS,
+            spend::METHODS,
             tasks::METHODS,
             world::METHODS,
         ];

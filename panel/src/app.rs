@@ -98,6 +98,8 @@ fn routes() -> AnyView {
             <Route path=path!("/world/tokens") view=pages::tokens::page/>
             <Route path=path!("/world/bounties") view=pages::bounties::page/>
             <Route path=path!("/world/history") view=pages::history::page/>
+            <Route path=path!("/spend") view=pages::spend::page/>
+            <Route path=path!("/safety") view=pages::safety::page/>
             <Route path=path!("/settings") view=pages::settings::page/>
         </FlatRoutes>
     }

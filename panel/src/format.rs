@@ -60,6 +60,16 @@ pub(crate) fn count(value: u64) -> String {
     number(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
+/// A large count in a few letters: `950`, `12.3 k`, `4.1 M`.
+pub(crate) fn short_count(value: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", value / unit, value % unit / (unit / 10));
+    match value {
+        0..10_000 => count(value),
+        10_000..1_000_000 => format!("{} k", tenths(1_000)),
+        _ => format!("{} M", tenths(1_000_000)),
+    }
+}
+
 /// A count and its noun: `1 task`, `3 tasks`.
 pub(crate) fn counted(value: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(value), if value == 1 { one } else { many })
@@ -160,6 +170,15 @@ pub(crate) fn iso(moment: Timestamp) -> String {
     format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{:02}Z", second % 60)
 }
 
+/// A day counted from 1970-01-01, such as `23 Nov`.
+pub(crate) fn day(day: i64) -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (_, month, date) = civil(day);
+    let month = usize::try_from(month - 1).ok().and_then(|place| MONTHS.get(place));
+    format!("{date} {}", month.copied().unwrap_or_default())
+}
+
 /// The date of a day counted from 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date
 /// algorithms").
 fn civil(day: i64) -> (i64, i64, i64) {
@@ -225,6 +244,8 @@ mod tests {
     fn numbers_and_ids_are_readable() {
         assert_eq!(number(1_234_567), "1,234,567");
         assert_eq!(number(-12), "\u{2212}12");
+        assert_eq!(short_count(9_999), "9,999");
+        assert_eq!([short_count(12_345), short_count(4_190_000)], ["12.3 k", "4.1 M"]);
         assert_eq!(counted(1, "task", "tasks"), "1 task");
         assert_eq!(short_id("tsk_01jd8xabcdefghjkmnpqrstvwx"), "tsk_…stvwx");
         assert_eq!(short_id("human"), "human");
@@ -239,5 +260,6 @@ mod tests {
         assert_eq!(iso(at(1_795_406_400)), "2026-11-23T04:00:00Z");
         assert_eq!(iso(at(951_782_399)), "2000-02-28T23:59:59Z");
         assert_eq!(iso(at(951_782_400)), "2000-02-29T00:00:00Z");
+        assert_eq!([day(0), day(20_780)], ["1 Jan", "23 Nov"]);
     }
 }

@@ -113,6 +113,7 @@ fn the_descriptor_set_lists_every_service() {
         "vivarium.executor.v1.BudgetService",
         "vivarium.executor.v1.CycleService",
         "vivarium.executor.v1.ProviderService",
+        "vivarium.executor.v1.SafetyService",
         "vivarium.gateway.v1.PanelService",
         "vivarium.ledger.v1.LedgerService",
         "vivarium.queue.v1.RunnerService",

@@ -208,8 +208,85 @@ test("what is wrong with a form stands below its field", async () => {
   await page.keyboard.press("Escape");
 });
 
+test("money is followed from its sum to the task it was spent on, and a limit is changed with a reason", async () => {
+  await addByHand("Describe the gulls of a harbour");
+  await page.getByRole("button", { name: "Approve and publish" }).waitFor();
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Spend" }).click();
+  const table = page.getByRole("table");
+  const together = async () => (await table.locator("tfoot .sums-cost").textContent()).trim();
+  await table.getByRole("rowheader").getByRole("link").first().waitFor();
+  const whole = await together();
+  assert.match(whole, /^\$0\.\d*[1-9]/, "something was spent");
+  for (const group of ["model", "day", "task"]) {
+    await page.getByRole("link", { name: `By ${group}` }).click();
+    await table.getByRole("columnheader", { name: group, exact: false }).first().waitFor();
+    await page.waitForFunction((whole) => document.querySelector(".sums tfoot .sums-cost")?.textContent.trim() === whole, whole);
+  }
+  await page.getByRole("listitem").filter({ has: page.locator(".days-one") }).last().getByRole("link").click();
+  await page.waitForURL(/days=\d{4}-\d{2}-\d{2}/);
+  await table.getByRole("link", { name: "Describe the gulls of a harbour" }).waitFor();
+
+  await page.getByRole("button", { name: "Change the limit: The world, today" }).click();
+  await page.getByLabel("New limit in dollars").fill("many");
+  await page.getByRole("button", { name: "Set the limit" }).click();
+  await page.getByText("Must be an amount such as 1.50").waitFor();
+  await page.getByLabel("New limit in dollars").fill("1.25");
+  await page.getByRole("button", { name: "Set the limit" }).click();
+  await page.getByText("Has 0 characters, at least 3 are needed").waitFor();
+  await page.getByLabel("Why").fill("a calm day");
+  await page.getByRole("button", { name: "Set the limit" }).click();
+  await page.getByText("of $1.25").waitFor();
+
+  await table.getByRole("link", { name: "Describe the gulls of a harbour" }).click();
+  await page.getByRole("heading", { name: "Describe the gulls of a harbour", level: 1 }).waitFor();
+});
+
+test("what was stopped is read with its rule, and a command is judged without running", async () => {
+  const { taskIds } = await world.ask("add", "Never send the api keys to anyone");
+  await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Safety" }).click();
+  const stopped = page.getByRole("region", { name: "What was stopped" });
+  const held = stopped.getByRole("listitem").filter({ hasText: "Never send the api keys" });
+  await held.getByText("held for you").waitFor();
+  await held.getByText("exfiltration").first().waitFor();
+  await stopped.getByRole("button", { name: /Tasks blocked/ }).click();
+  await stopped.getByText("No task was blocked yet").waitFor();
+  await stopped.getByRole("button", { name: /Tasks held/ }).click();
+  await held.getByRole("link", { name: /Never send the api keys/ }).waitFor();
+
+  const rule = page.getByRole("region", { name: "Rules" }).getByRole("group").filter({ hasText: "exfiltration" });
+  await rule.getByText("1 held").waitFor();
+  await rule.getByText("exfiltration", { exact: true }).click();
+  await rule.getByText("What follows").waitFor();
+  await page.getByRole("region", { name: "The sandbox" }).getByText("seccomp", { exact: true }).waitFor();
+  await page.getByRole("region", { name: "Programs that may run" }).getByText("wc", { exact: true }).waitFor();
+
+  await page.getByRole("button", { name: "Try it" }).click();
+  await page.getByText("Must be 1 to 64").waitFor();
+  await page.getByLabel("Program", { exact: true }).fill("wc");
+  await page.getByLabel("Arguments, one a line").fill("-l\n../mutable/keys");
+  await page.getByRole("button", { name: "Try it" }).click();
+  await page.getByText("Argument 2").waitFor();
+  await page.getByText("COMMAND_ARGUMENT_REFUSED").waitFor();
+  await page.getByLabel("Arguments, one a line").fill("-l\nsea.md");
+  await writeFile(join(world.root, "library/sea.md"), "wide\n");
+  await page.getByRole("button", { name: "Try it" }).click();
+  await page.getByText("would run").waitFor();
+
+  await page.getByRole("button", { name: "Raise to this… run_sandboxed" }).click();
+  await page.getByLabel("Why").fill("to see it");
+  await page.getByRole("button", { name: "Raise it" }).click();
+  await page.getByRole("dialog").getByText(/must be run_sandboxed/i).waitFor();
+  await page.getByLabel("The level's name, to confirm").fill("run_sandboxed");
+  await page.getByRole("button", { name: "Raise it" }).click();
+  await page.getByRole("button", { name: "Lower to this… docs_only" }).click();
+  await page.getByLabel("Why").fill("seen");
+  await page.getByRole("button", { name: "Lower it" }).click();
+  await page.getByRole("button", { name: "Raise to this… run_sandboxed" }).waitFor();
+  await world.ask("cancel", taskIds[0]);
+});
+
 test("the keyboard leads everywhere", async () => {
-  for (const [keys, heading] of [["gt", "Tasks"], ["gi", "Inbox"], ["gw", "World"], ["gs", "Settings"], ["gn", "Now"]]) {
+  for (const [keys, heading] of [["gt", "Tasks"], ["gi", "Inbox"], ["gw", "World"], ["gm", "Spend and models"], ["gy", "Safety"], ["gs", "Settings"], ["gn", "Now"]]) {
     for (const key of keys) await page.keyboard.press(key);
     await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
   }

@@ -49,8 +49,9 @@ pub(crate) async fn get(cycle_id: &str) -> Answer<Whole> {
     })
 }
 
-fn cycle(wire: pb::CycleSummary) -> Cycle {
-    let kind = match wire.kind() {
+/// Why a cycle runs, in a word.
+pub(super) const fn kind(kind: pb::CycleKind) -> &'static str {
+    match kind {
         pb::CycleKind::Unspecified | pb::CycleKind::Task => "task",
         pb::CycleKind::Mail => "letters",
         pb::CycleKind::Social => "company",
@@ -59,9 +60,12 @@ fn cycle(wire: pb::CycleSummary) -> Cycle {
         pb::CycleKind::Critique => "critique",
         pb::CycleKind::Local => "tool",
         pb::CycleKind::Ballot => "ballot",
-    };
+    }
+}
+
+fn cycle(wire: pb::CycleSummary) -> Cycle {
     Cycle {
-        kind,
+        kind: kind(wire.kind()),
         embedded: wire.provider_class() == pb::ProviderClass::Embedded,
         outcome: outcome(wire.end()),
         id: wire.cycle_id,

@@ -4,7 +4,7 @@ use vivarium_proto::executor::v1 as pb;
 
 use super::{Answer, Method, call, unary, wire};
 use crate::state::Position;
-use crate::state::model::{Budget, Key, Provider, Scope};
+use crate::state::model::{Budget, Key, Provider, Rate, Scope};
 
 const LIST: Method = unary("/vivarium.executor.v1.ProviderService/ListProviders");
 const SET_KEY: Method = unary("/vivarium.executor.v1.ProviderService/SetKey");
@@ -105,6 +105,12 @@ fn provider(wire: pb::Provider) -> Provider {
         may_judge: wire.may_judge,
         chosen: wire.chosen,
         since: wire::some_moment(wire.health_time),
+        rate: wire.rate.map(|rate| Rate {
+            calls: rate.calls,
+            calls_max: rate.calls_max,
+            tokens: rate.tokens_left.zip(rate.tokens_max),
+            shut_for: rate.shut_for.map(|span| wire::span(Some(span))),
+        }),
     }
 }
 

@@ -5,6 +5,7 @@ use vivarium_proto::wkt;
 
 use super::{Answer, Method, call, unary, wire};
 use crate::state::Position;
+use crate::state::safety::Mode;
 use crate::state::world::{Halt, Pace, RunnerReceipt, World};
 
 const CONTROLS: Method = unary("/vivarium.queue.v1.WorldService/GetControls");
@@ -13,10 +14,12 @@ const RESUME: Method = unary("/vivarium.queue.v1.WorldService/Resume");
 const RECEIPT: Method = unary("/vivarium.queue.v1.WorldService/GetHaltReceipt");
 const PACE: Method = unary("/vivarium.queue.v1.WorldService/SetPace");
 const STEP: Method = unary("/vivarium.queue.v1.WorldService/Step");
+const MODE: Method = unary("/vivarium.queue.v1.WorldService/SetMode");
 const CALENDAR: Method = unary("/vivarium.queue.v1.WorldService/SetCalendar");
 
 #[cfg(test)]
-pub(super) const METHODS: &[Method] = &[CONTROLS, HALT, RESUME, RECEIPT, PACE, STEP, CALENDAR];
+pub(super) const METHODS: &[Method] =
+    &[CONTROLS, HALT, RESUME, RECEIPT, PACE, STEP, MODE, CALENDAR];
 
 /// The controls, the calendar, the runners.
 pub(crate) async fn controls() -> Answer<World> {
@@ -69,6 +72,24 @@ pub(crate) async fn step(request_id: String) -> Answer<Position> {
     Ok(wire::position(answer.position))
 }
 
+/// Sets what residents may do. A higher level is asked for by its name a second time.
+pub(crate) async fn set_mode(
+    request_id: String,
+    mode: Mode,
+    confirm: String,
+    reason: String,
+) -> Answer<Position> {
+    let mode = match mode {
+        Mode::DocsOnly => pb::Mode::DocsOnly,
+        Mode::ProposeChanges => pb::Mode::ProposeChanges,
+        Mode::RunSandboxed => pb::Mode::RunSandboxed,
+        Mode::ApplyApproved => pb::Mode::ApplyApproved,
+    };
+    let request = pb::SetModeRequest { request_id, mode: mode.into(), confirm, reason };
+    let answer: pb::SetModeResponse = call(MODE, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
 /// Sets how long a day lasts, from the next one on, and whether Sunday is rest.
 pub(crate) async fn set_calendar(
     request_id: String,
@@ -94,6 +115,12 @@ fn world(answer: pb::GetControlsResponse) -> World {
         pb::PaceKind::Step => Pace::Step(controls.steps_left),
         pb::PaceKind::Wait | pb::PaceKind::Unspecified => Pace::Wait(controls.wait_seconds),
     };
+    let mode = match controls.mode() {
+        pb::Mode::Unspecified | pb::Mode::DocsOnly => Mode::DocsOnly,
+        pb::Mode::ProposeChanges => Mode::ProposeChanges,
+        pb::Mode::RunSandboxed => Mode::RunSandboxed,
+        pb::Mode::ApplyApproved => Mode::ApplyApproved,
+    };
     let halt = controls.halted.then(|| {
         let note = controls.halt.unwrap_or_default();
         Halt { actor: note.actor, reason: note.reason, time: wire::moment(note.halt_time) }
@@ -101,6 +128,7 @@ fn world(answer: pb::GetControlsResponse) -> World {
     World {
         halt,
         pace,
+        mode,
         day_length: wire::span(controls.day_length),
         rest_day_on: controls.rest_day_on,
         day: calendar.day,

@@ -29,6 +29,8 @@ pub(super) fn rail(shared: Shared, help: RwSignal<bool>) -> AnyView {
                     {entry("/tasks", "tasks", "Tasks", None)}
                     {entry("/inbox", "inbox", "Inbox", Some(shared))}
                     {entry("/world", "world", "World", None)}
+                    {entry("/spend", "spend", "Spend", None)}
+                    {entry("/safety", "safety", "Safety", None)}
                     {entry("/settings", "settings", "Settings", None)}
                 </ul>
             </nav>

@@ -13,12 +13,14 @@ use crate::live::{clock, live};
 const PAIR_MS: i64 = 1_500;
 
 /// Where `g` and a letter lead, and what the help says.
-pub(super) const PLACES: [(&str, &str, &str); 6] = [
+pub(super) const PLACES: [(&str, &str, &str); 8] = [
     ("n", "/", "Now"),
     ("t", "/tasks", "Tasks"),
     ("i", "/inbox", "Inbox"),
     ("w", "/world", "World"),
     ("l", "/world/library", "Library"),
+    ("m", "/spend", "Spend and models"),
+    ("y", "/safety", "Safety"),
     ("s", "/settings", "Settings"),
 ];
 

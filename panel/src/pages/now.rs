@@ -146,7 +146,7 @@ fn need(need: Need) -> AnyView {
         Need::Consent { provider } => (
             "model",
             view! { "A model server was noticed on this machine: "<b>{provider}</b>"." }.into_any(),
-            "/settings#models".to_owned(),
+            "/spend#models".to_owned(),
             "Decide",
         ),
         Need::NoModel => (
@@ -156,8 +156,8 @@ fn need(need: Need) -> AnyView {
                 <span class="soft">" Fetch the local one with "<code class="code">"vivarium model fetch"</code>", or set a key."</span>
             }
             .into_any(),
-            "/settings#models".to_owned(),
-            "Settings",
+            "/spend#models".to_owned(),
+            "Set it up",
         ),
     };
     view! {

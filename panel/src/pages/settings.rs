@@ -1,6 +1,5 @@
-//! Models and their keys, money, the calendar, the record, and the way out.
+//! The calendar, the record, and the way out.
 
-mod models;
 mod record;
 
 use std::time::Duration;
@@ -12,101 +11,37 @@ use crate::api;
 use crate::app;
 use crate::format;
 use crate::live::acting::Act;
-use crate::live::reading::{Reading, read};
-use crate::live::{On, live, shared};
-use crate::parts::bar::budget;
+use crate::live::{live, shared};
 use crate::parts::field::{Field, LINE, Shape};
 use crate::parts::notice::refusal;
-use crate::parts::shown::{skeleton, trouble};
-use crate::state::form::dollars;
-use crate::state::model::{Budget, Scope};
-use crate::state::problem::{Field as Wrong, Kind, Problem};
+use crate::parts::shown::skeleton;
 
 /// The page.
 pub(crate) fn page() -> AnyView {
     title("Settings");
     let live = live();
-    let budgets = read(move || {
-        live.on(&[On::Executor]);
-        async { api::models::budgets("").await }
-    });
     view! {
         <div class="page settings">
             <header class="page-head"><h1>"Settings"</h1></header>
-            {models::section()}
-            <section class="card" aria-labelledby="budget-head">
-                <h2 id="budget-head">"Real money"</h2>
-                <p class="soft">"Every model call is reserved against all of these before it is sent. Days are UTC days."</p>
-                {trouble(budgets)}{money(budgets)}
-            </section>
             <section class="card" aria-labelledby="calendar-head">
                 <h2 id="calendar-head">"Calendar"</h2>
                 {calendar()}
             </section>
             {record::section()}
+            <section class="card" aria-labelledby="elsewhere-head">
+                <h2 id="elsewhere-head">"Set elsewhere"</h2>
+                <ul class="plain">
+                    <li><a href="/spend#models">"Language models and their keys"</a>", and "<a href="/spend#limits">"limits of real money"</a></li>
+                    <li><a href="/safety#mode">"What residents may do"</a></li>
+                    <li><a href="/#controls">"Halt and pace"</a></li>
+                </ul>
+            </section>
             <section class="card" aria-labelledby="out-head">
                 <h2 id="out-head">"This browser"</h2>
                 <p class="soft">"Signing out ends this browser's session. "<code class="code">"vivarium status --link"</code>" makes a new link."</p>
                 <button type="button" class="button" on:click=move |_| app::sign_out(live)>"Sign out"</button>
             </section>
         </div>
-    }
-    .into_any()
-}
-
-/// Each limit with the form that changes it. What was spent is drawn anew, what is typed is not.
-fn money(budgets: Reading<Vec<Budget>>) -> AnyView {
-    let standing = move |scope: Scope| {
-        move || {
-            budgets.value.with(|all| {
-                let ours =
-                    all.iter().flatten().find(|one| one.scope == scope && one.subject.is_empty());
-                ours.map(|one| budget(scope.label().to_owned(), one))
-            })
-        }
-    };
-    let line = move |scope: Scope| view! { <li>{standing(scope)}{limit(scope)}</li> };
-    let shown = Scope::SETTABLE.into_iter().filter(|scope| *scope != Scope::ResidentDay);
-    view! { <ul class="limits">{shown.map(line).collect_view()}</ul> }.into_any()
-}
-
-fn limit(scope: Scope) -> AnyView {
-    let act = Act::new();
-    let typed = RwSignal::new(String::new());
-    let submit = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        let Some(limit) = dollars(&typed.get_untracked()) else {
-            let wrong = Wrong {
-                path: "limit_micro_usd".to_owned(),
-                text: "must be an amount such as 1.50".to_owned(),
-            };
-            return act.refuse(Problem {
-                kind: Kind::Refused,
-                fields: vec![wrong],
-                sentence: "that is no amount".to_owned(),
-                ..Problem::default()
-            });
-        };
-        let why = "set in the panel".to_owned();
-        act.ask(
-            &format!("{limit}"),
-            move |id| api::models::set_limit(id, scope, limit, why),
-            move |live| {
-                typed.set(String::new());
-                live.say("The limit is set");
-            },
-        );
-    };
-    let label = "New limit in dollars";
-    view! {
-        <details class="limit">
-            <summary>"Change"</summary>
-            <form class="form form-line" on:submit=submit>
-                {Field { label, shape: Shape::Number, ..LINE }.show(typed, move || act.field("limit_micro_usd"))}
-                <button type="submit" class="button" disabled=move || act.is_pending()>"Set"</button>
-            </form>
-            {refusal(act.problem, &["limit_micro_usd"])}
-        </details>
     }
     .into_any()
 }

@@ -1,5 +1,7 @@
 //! Language models and real money.
 
+use std::time::Duration;
+
 use vivarium_types::Timestamp;
 
 /// A provider of language models.
@@ -32,6 +34,21 @@ pub(crate) struct Provider {
     pub(crate) chosen: bool,
     /// When its health last changed.
     pub(crate) since: Option<Timestamp>,
+    /// How much goes to it at the moment. None: nobody counts.
+    pub(crate) rate: Option<Rate>,
+}
+
+/// How much a provider takes at the moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Rate {
+    /// Calls of the last minute.
+    pub(crate) calls: u32,
+    /// The most of them.
+    pub(crate) calls_max: u32,
+    /// Model tokens that are left, and the most. None: nobody counts.
+    pub(crate) tokens: Option<(u64, u64)>,
+    /// How long nothing goes there. None: it is open.
+    pub(crate) shut_for: Option<Duration>,
 }
 
 impl Provider {
@@ -75,7 +92,7 @@ pub(crate) enum Scope {
 impl Scope {
     /// Those whose limit can be set.
     pub(crate) const SETTABLE: [Self; 5] =
-        [Self::WorldDay, Self::WorldTotal, Self::ReviewDay, Self::ResidentDay, Self::Call];
+        [Self::WorldDay, Self::WorldTotal, Self::ReviewDay, Self::Call, Self::ResidentDay];
 
     /// In words.
     pub(crate) const fn label(self) -> &'static str {
@@ -126,6 +143,7 @@ pub(crate) fn why_not_sentence(word: &str) -> String {
         "MODEL_FILE_MISSING" | "MODEL_ENGINE_MISSING" => {
             "its model is not on this machine: run `vivarium model fetch`".into()
         }
+        "MODEL_NOT_SEEN" => "nobody has looked at it yet".into(),
         other => crate::format::words(&other.to_lowercase()),
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use vivarium_types::Timestamp;
 
+use super::safety::Mode;
 use super::tone::Tone;
 
 /// How fast cycles start.
@@ -66,6 +67,8 @@ pub(crate) struct World {
     pub(crate) halt: Option<Halt>,
     /// How fast cycles start.
     pub(crate) pace: Pace,
+    /// What residents may do.
+    pub(crate) mode: Mode,
     /// How long a day lasts.
     pub(crate) day_length: Duration,
     /// Whether Sunday is rest.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use vivarium_types::Timestamp;
 
 use crate::model::manifest::Source;
@@ -253,6 +253,11 @@ vivarium add --level-max run_sandboxed --local wc -l notes/tides.md")]
         #[command(subcommand)]
         what: Option<Sandbox>,
     },
+    /// Shows what model calls cost, by resident, task, model or day.
+    #[command(after_help = "Examples:\n  vivarium spend\n  vivarium spend --by task --days 1\n  \
+vivarium spend --by day --days 28\n\nDays are UTC days. RESERVED is the worst case that was set aside \
+before the calls were made; COST is what they came to.")]
+    Spend(Spend),
     /// Lists the bounties, shows one, or takes one back.
     Bounties {
         /// What to do; without it, those that are open are listed.
@@ -682,6 +687,33 @@ pub(crate) enum Kind {
     Plan,
     /// A short answer.
     Answer,
+}
+
+/// What money is summed up by, and over which days.
+#[derive(Debug, Args)]
+pub(crate) struct Spend {
+    /// What to sum up by.
+    #[arg(long, value_enum, default_value_t = SpendBy::Resident)]
+    pub(crate) by: SpendBy,
+    /// Only the last so many days, today included; without it, all.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) days: Option<u16>,
+    /// At most this many rows, up to 200.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: u32,
+}
+
+/// What money is summed up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SpendBy {
+    /// By resident.
+    Resident,
+    /// By task.
+    Task,
+    /// By model.
+    Model,
+    /// By UTC day.
+    Day,
 }
 
 /// About the provider's key.

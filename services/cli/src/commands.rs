@@ -21,6 +21,7 @@ mod replay;
 mod sandbox;
 mod show;
 mod specialize;
+mod spend;
 mod steer;
 mod tasks;
 mod transfer;
@@ -81,6 +82,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             controls::set_mode(&console, level, confirm, reason).await
         }
         Command::Sandbox { what } => sandbox::run(&console, what).await,
+        Command::Spend(wanted) => spend::run(&console, wanted).await,
         Command::Bounties { what } => bounties::run(&console, what).await,
         Command::History(wanted) => history::run(&console, wanted).await,
         Command::Key { what } => key::run(&console, &what).await,

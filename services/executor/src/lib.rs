@@ -40,6 +40,7 @@ use vivarium_proto::executor::v1::budget_service_server::BudgetServiceServer;
 use vivarium_proto::executor::v1::command_service_server::CommandServiceServer;
 use vivarium_proto::executor::v1::cycle_service_server::CycleServiceServer;
 use vivarium_proto::executor::v1::provider_service_server::ProviderServiceServer;
+use vivarium_proto::executor::v1::safety_service_server::SafetyServiceServer;
 use vivarium_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use vivarium_types::{Actor, Reason};
 
@@ -120,7 +121,11 @@ pub async fn build_on(
     let parts = Parts {
         clock: Arc::clone(&deps.clock),
         ids: deps.ids.fork(),
-        views: vec![Box::new(views::Cycles)],
+        views: vec![
+            Box::new(views::Cycles),
+            Box::new(views::spend::Spend),
+            Box::new(views::refusals::Refusals),
+        ],
         keys: Some(Arc::new(sealing)),
     };
     let signer: Arc<dyn Signer> = Arc::new(HeadSigner(deps.signer.clone()));
@@ -135,12 +140,14 @@ pub async fn build_on(
     let budgets = rpc::budgets::Budgets::new(floor.clone(), engine.config.limits());
     let cycles = rpc::cycles::Cycles::new(floor.clone(), Arc::clone(&engine));
     let commands = rpc::commands::Commands::new(commands);
+    let safety = rpc::safety::Safety::new(floor.clone(), Arc::clone(&engine.policy));
     let providers = rpc::providers::Providers::new(floor, keys, Arc::clone(&engine.providers));
     Ok(Services::new()
         .with(CycleServiceServer::new(cycles))
         .with(ProviderServiceServer::new(providers))
         .with(BudgetServiceServer::new(budgets))
         .with(CommandServiceServer::new(commands))
+        .with(SafetyServiceServer::new(safety))
         .with(LedgerServiceServer::new(ledger_rpc::Service::new(ledger, refuse))))
 }
 

@@ -13,6 +13,10 @@ use crate::domain::preflight::{Finding, Outcome};
 
 /// The file of the rules, below the world's rules.
 const FILE: &str = "safety.toml";
+/// The rule that leaves a fragment out of a briefing.
+pub const INJECTION: &str = "injection";
+/// The rule that keeps a signalled text from being passed on.
+pub const RELAY: &str = "relay";
 /// The rule that blocks when there are no rules.
 const MISSING: &str = "rules_missing";
 /// How far before a match a negation counts, in characters.
@@ -50,12 +54,16 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct RuleText {
     name: String,
+    /// What it is against, for people.
+    #[serde(default)]
+    about: String,
     patterns: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Rule {
     name: String,
+    about: String,
     patterns: Vec<Regex>,
 }
 
@@ -63,7 +71,23 @@ struct Rule {
 struct Rules {
     all: Vec<Rule>,
     injection: RegexSet,
+    negations: Vec<String>,
     negation: Regex,
+}
+
+/// A rule as people read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its name.
+    pub name: String,
+    /// What it is against; empty when its file does not say.
+    pub about: String,
+    /// What it looks at.
+    pub looks_at: &'static str,
+    /// What follows from a match.
+    pub follows: &'static str,
+    /// The expressions it looks for; empty for one that is code.
+    pub patterns: Vec<String>,
 }
 
 /// The rules of a world, or their absence.
@@ -113,6 +137,42 @@ impl Policy {
     /// SHA-256 of the rules' file, in hexadecimal; empty when there are none.
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// The rules in force, for people; none when the file does not load.
+    pub fn told(&self) -> Vec<Told> {
+        let Some(rules) = &self.rules else { return Vec::new() };
+        let of_file = rules.all.iter().map(|rule| Told {
+            name: rule.name.clone(),
+            about: rule.about.clone(),
+            looks_at: "the words of a task before its cycle begins, and of every action",
+            follows: "The task is blocked, or held for you where the match is quoted, negated or \
+                      among what must not happen. An action is refused where it is none of these.",
+            patterns: rule.patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+        });
+        let of_code = [
+            Told {
+                name: INJECTION.to_owned(),
+                about: "orders hidden in what others wrote".to_owned(),
+                looks_at: "every fragment of a briefing that is not yours or the system's",
+                follows: "With two signs, or one and a hidden character, the fragment is left out of \
+                          the briefing.",
+                patterns: rules.injection.patterns().to_vec(),
+            },
+            Told {
+                name: RELAY.to_owned(),
+                about: "orders that are passed on from one resident to the next".to_owned(),
+                looks_at: "what a resident tells others, beside the texts with a sign that it was shown",
+                follows: "An action that repeats 80 characters of such a text is refused.",
+                patterns: Vec::new(),
+            },
+        ];
+        of_file.chain(of_code).collect()
+    }
+
+    /// Words that turn a match behind them into one for the human.
+    pub fn negations(&self) -> &[String] {
+        self.rules.as_ref().map_or(&[], |rules| &rules.negations)
     }
 
     /// Looks at a task's texts.
@@ -226,13 +286,14 @@ fn read(path: &Path) -> Result<Policy, Error> {
     for rule in file.rule {
         let patterns = rule.patterns.iter().map(|pattern| Regex::new(pattern));
         let patterns = patterns.collect::<Result<_, _>>()?;
-        rules.push(Rule { name: rule.name, patterns });
+        rules.push(Rule { name: rule.name, about: rule.about, patterns });
     }
     let words: Vec<String> = file.negations.iter().map(|word| regex::escape(word)).collect();
     let negation = Regex::new(&format!(r"\b(?:{})\b", words.join("|")))?;
     let injection = RegexSet::new(&file.injection)?;
     let hash = hex::encode(Sha256::digest(text.as_bytes()));
-    Ok(Policy { rules: Some(Rules { all: rules, injection, negation }), hash })
+    let negations = file.negations;
+    Ok(Policy { rules: Some(Rules { all: rules, injection, negations, negation }), hash })
 }
 
 /// Case-folded, space-collapsed, without invisible characters.

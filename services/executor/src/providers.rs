@@ -20,6 +20,7 @@ use crate::lease::FailureClass;
 use crate::model::chat::{Events, Usage};
 use crate::model::config::EMBEDDED;
 use crate::model::embedded::Embedded;
+use crate::model::gate::Rate;
 use crate::model::openai::KeySource;
 use crate::model::price::Tier;
 use crate::model::{
@@ -388,6 +389,15 @@ impl Providers {
     /// The providers in order.
     pub fn listed(&self) -> Vec<Listed> {
         self.entries.iter().map(|entry| entry.listed.clone()).collect()
+    }
+
+    /// How much goes to a provider at the moment; `None` where nobody counts it.
+    pub fn rate(&self, provider: &str) -> Option<Rate> {
+        let entry = self.entries.iter().find(|entry| entry.listed.name == provider)?;
+        match &entry.models {
+            Models::Http(client) => Some(client.rate()),
+            Models::Given(_) | Models::Embedded(..) => None,
+        }
     }
 
     /// Takes what a look saw.

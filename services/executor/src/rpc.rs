@@ -15,6 +15,7 @@ pub mod commands;
 pub mod cycles;
 pub mod peers;
 pub mod providers;
+pub mod safety;
 
 mod convert;
 

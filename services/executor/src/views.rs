@@ -1,4 +1,8 @@
-//! The executor's read model: cycles with their fragments, calls and actions, for lists and pages.
+//! The executor's read models: cycles with their fragments, calls and actions, for lists and pages;
+//! beside them money ([`spend`]) and what was stopped ([`refusals`]).
+
+pub mod refusals;
+pub mod spend;
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use vivarium_ledger::view::TextLookup;

@@ -10,5 +10,9 @@ mod halts;
 mod injection;
 #[path = "rpc/methods.rs"]
 mod methods;
+#[path = "rpc/safety.rs"]
+mod safety;
+#[path = "rpc/spend.rs"]
+mod spend;
 #[path = "rpc/stand.rs"]
 mod stand;

@@ -263,7 +263,7 @@ reasons! {
     ModelEngineFailed "MODEL_ENGINE_FAILED" Precondition
         "the engine of the embedded model does not work" "look at the executor's log, then run `vivarium model fetch` again";
     ModelNeedsConsent "MODEL_NEEDS_CONSENT" Precondition
-        "a local model server was noticed and nobody has agreed to its use" "agree to it in the panel, under World";
+        "a local model server was noticed and nobody has agreed to its use" "agree to it in the panel, under Spend";
     ModelFetchFailed "MODEL_FETCH_FAILED" Unavailable
         "{what} could not be fetched; tried {tried}" "when the connection is back, `vivarium model fetch` resumes where it stopped";
     ModelFetchCorrupt "MODEL_FETCH_CORRUPT" Precondition

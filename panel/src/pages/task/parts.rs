@@ -1,6 +1,7 @@
 //! The smaller parts of a task's page: what is written now, money, attempts, cycles.
 
 use leptos::prelude::*;
+use leptos_router::hooks::use_query_map;
 
 use crate::api;
 use crate::format;
@@ -92,9 +93,11 @@ fn attempt(attempt: &Attempt) -> AnyView {
     .into_any()
 }
 
-/// The cycles of a task: each opens into what it saw, said and did.
+/// The cycles of a task: each opens into what it saw, said and did. One that the address names is open.
 pub(super) fn cycles(task: String) -> AnyView {
     let live = live();
+    let query = use_query_map();
+    let wanted = query.with_untracked(|query| query.get("cycle")).unwrap_or_default();
     let cycles = read(move || {
         live.on(&[On::Executor]);
         let task = task.clone();
@@ -105,13 +108,19 @@ pub(super) fn cycles(task: String) -> AnyView {
     let list = move || cycles.value.get().unwrap_or_default();
     let none = move || list().is_empty().then(|| nothing("No cycle has run yet."));
     view! {
-        <section class="card" aria-labelledby="cycles-head"><h2 id="cycles-head">"Cycles"</h2>{trouble(cycles)}{none}<For each=list key=key children=|one| cycle(&one)/></section>
+        <section class="card" aria-labelledby="cycles-head"><h2 id="cycles-head">"Cycles"</h2>{trouble(cycles)}{none}<For each=list key=key children=move |one| cycle(&one, one.id == wanted)/></section>
     }
     .into_any()
 }
 
-fn cycle(cycle: &Cycle) -> AnyView {
-    let open = RwSignal::new(false);
+fn cycle(cycle: &Cycle, wanted: bool) -> AnyView {
+    let open = RwSignal::new(wanted);
+    let node = NodeRef::<leptos::html::Details>::new();
+    Effect::new(move |_| {
+        if let Some(node) = node.get().filter(|_| wanted) {
+            node.scroll_into_view();
+        }
+    });
     let id = cycle.id.clone();
     let (words, tone) = cycle.outcome.unwrap_or(("runs", Tone::Busy));
     let who =
@@ -119,7 +128,7 @@ fn cycle(cycle: &Cycle) -> AnyView {
     let (read_tokens, written) = cycle.model_tokens;
     let inside = move || open.get().then(|| inside(id.clone()));
     view! {
-        <details class="cycle" on:toggle=move |event| {
+        <details class="cycle" open=wanted node_ref=node on:toggle=move |event| {
             let element: web_sys::Element = event_target(&event);
             open.set(element.has_attribute("open"));
         }>

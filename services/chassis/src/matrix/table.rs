@@ -158,12 +158,22 @@ pub(super) const TABLE: &[Group] = &[
     Group {
         service: "vivarium.executor.v1.BudgetService",
         home: Home::At(Service::Executor),
-        methods: &[read("GetBudgets"), operate("SetBudgetLimit")],
+        methods: &[
+            read("GetBudgets"),
+            operate("SetBudgetLimit"),
+            read("ListSpend"),
+            read("ListReservations"),
+        ],
     },
     Group {
         service: "vivarium.executor.v1.CommandService",
         home: Home::At(Service::Executor),
         methods: &[read("GetSandbox"), read("ListPrograms"), read("TryCommand")],
+    },
+    Group {
+        service: "vivarium.executor.v1.SafetyService",
+        home: Home::At(Service::Executor),
+        methods: &[read("ListRules"), read("ListRefusals")],
     },
     Group {
         service: "vivarium.identity.v1.ResidentService",

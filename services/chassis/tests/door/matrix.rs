@@ -83,9 +83,13 @@ executor executor.v1.ProviderService/GetKeyStatus        gGo
 executor executor.v1.ProviderService/ConsentProvider     Go
 executor executor.v1.BudgetService/GetBudgets            gGo
 executor executor.v1.BudgetService/SetBudgetLimit        Go
+executor executor.v1.BudgetService/ListSpend             gGo
+executor executor.v1.BudgetService/ListReservations      gGo
 executor executor.v1.CommandService/GetSandbox           gGo
 executor executor.v1.CommandService/ListPrograms         gGo
 executor executor.v1.CommandService/TryCommand           gGo
+executor executor.v1.SafetyService/ListRules             gGo
+executor executor.v1.SafetyService/ListRefusals          gGo
 society  identity.v1.ResidentService/ListResidents       gGo
 society  identity.v1.ResidentService/GetResident         gGo
 society  identity.v1.ResidentService/SetSpecializations  Go

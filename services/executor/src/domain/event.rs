@@ -204,6 +204,11 @@ pub fn date(day: i64) -> String {
     moment.to_string().split('T').next().unwrap_or_default().to_owned()
 }
 
+/// A date as a spend day; `None` for what is no date.
+pub fn day(date: &str) -> Option<i64> {
+    day_in(date).ok().filter(|day| self::date(*day) == date)
+}
+
 fn day_in(date: &str) -> Result<i64, NotAnEvent> {
     let moment: vivarium_types::Timestamp = id("spend day", &format!("{date}T00:00:00Z"))?;
     Ok(moment.utc_day())

@@ -90,6 +90,17 @@ impl Allowance {
         Ok(())
     }
 
+    /// How many are left at this moment, and the most that can be.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "both are whole enough for people, and never below 0"
+    )]
+    pub(super) fn stands(&self, now: Instant) -> (u64, u64) {
+        let grown = self.per_second * now.saturating_duration_since(self.at).as_secs_f64();
+        ((self.left + grown).min(self.limit) as u64, self.limit as u64)
+    }
+
     /// A call was answered, with or without a word about the bucket, or will never be. The provider may
     /// have counted one that was cut off, so its tokens do not come back before their time.
     pub(super) fn answered(&mut self, tokens: f64, told: Option<Told>, now: Instant) {

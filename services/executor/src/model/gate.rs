@@ -52,6 +52,19 @@ struct Shut {
     by_provider: bool,
 }
 
+/// How much a gate lets pass at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rate {
+    /// Calls that began within the last minute.
+    pub calls: u32,
+    /// The most of them in a minute.
+    pub calls_max: u32,
+    /// Model tokens that are left, of at most how many; `None` while nobody counts them.
+    pub tokens: Option<(u64, u64)>,
+    /// How long nothing passes; `None` while it is open.
+    pub shut_for: Option<Duration>,
+}
+
 /// A place at the provider, free again when dropped.
 #[derive(Debug)]
 pub struct Place {
@@ -105,6 +118,19 @@ impl Gate {
     /// Whether nothing passes at the moment.
     pub fn is_shut(&self) -> bool {
         self.state().shut.is_some_and(|shut| shut.until > clock::instant())
+    }
+
+    /// How much passes at the moment.
+    pub fn rate(&self) -> Rate {
+        let (state, now) = (self.state(), clock::instant());
+        let calls = state.begun.iter().filter(|begun| **begun + MINUTE > now).count();
+        let whole = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Rate {
+            calls: whole(calls),
+            calls_max: whole(self.calls_per_minute),
+            tokens: state.allowance.as_ref().map(|allowance| allowance.stands(now)),
+            shut_for: state.shut.and_then(|shut| shut.until.checked_duration_since(now)),
+        }
     }
 
     /// Waits for a place and for so many model tokens. Refuses at once while the gate is shut, the

@@ -20,7 +20,7 @@ use vivarium_types::{Reason, Secret};
 use super::allowance::Told;
 use super::chat::{CallContext, Caps, ChatRequest, Events, Phases, Provider};
 use super::error::{ModelError, Phase};
-use super::gate::{Gate, Place};
+use super::gate::{Gate, Place, Rate};
 use super::profile::{self, Profile};
 use super::{http, wire};
 use answer::Answer;
@@ -71,6 +71,11 @@ impl OpenAi {
     /// Whether it failed so often, or asked to wait, that nothing is sent to it for now.
     pub fn is_shut(&self) -> bool {
         self.inner.gate.is_shut()
+    }
+
+    /// How much goes to it at the moment.
+    pub fn rate(&self) -> Rate {
+        self.inner.gate.rate()
     }
 
     /// The client and the key, for looking at the server.

@@ -1,4 +1,4 @@
-//! `BudgetService`: how the money stands, and its limits.
+//! `BudgetService`: how the money stands, its limits, what it went to and who holds it.
 
 use tonic::{Request, Response, Status};
 use vivarium_chassis::{Caller, Refusal};
@@ -6,9 +6,11 @@ use vivarium_ledger::{Request as RequestKey, Submission};
 use vivarium_proto::executor::v1 as pb;
 use vivarium_proto::executor::v1::budget_service_server::BudgetService;
 
+use super::convert::spend as shown;
 use super::{Floor, convert, position, reached, refusal};
 use crate::domain::budget::{Limits, Scope};
 use crate::domain::{Command, State};
+use crate::views::spend;
 
 /// The service over the ledger.
 #[derive(Debug, Clone)]
@@ -82,5 +84,41 @@ impl BudgetService for Budgets {
             });
         let answer = self.floor.ledger.submit(submission).await.map_err(refusal)?;
         Ok(Response::new(answer.message().map_err(Refusal::fault)?))
+    }
+
+    async fn list_spend(
+        &self,
+        request: Request<pb::ListSpendRequest>,
+    ) -> Result<Response<pb::ListSpendResponse>, Status> {
+        let wire = request.into_inner();
+        let wanted = shown::wanted(&wire)?;
+        reached(&self.floor.ledger, wire.min_position).await?;
+        let (group, limit) = (wanted.group, wanted.limit as usize);
+        let found = self.floor.ledger.view(move |db| {
+            Ok((spend::page(db, &wanted)?, spend::total(db, wanted.from, wanted.to)?))
+        });
+        let (rows, total) = found.await.map_err(Refusal::fault)?;
+        let last = rows.last().filter(|_| rows.len() == limit);
+        Ok(Response::new(pb::ListSpendResponse {
+            next_page_token: last.map(|row| shown::token(group, row)).unwrap_or_default(),
+            rows: rows.into_iter().map(|row| shown::row(group, row)).collect(),
+            total: Some(shown::sum(&total)),
+        }))
+    }
+
+    async fn list_reservations(
+        &self,
+        request: Request<pb::ListReservationsRequest>,
+    ) -> Result<Response<pb::ListReservationsResponse>, Status> {
+        let wire = request.into_inner();
+        let (before, limit) = shown::reservations_wanted(&wire)?;
+        reached(&self.floor.ledger, wire.min_position).await?;
+        let rows = self.floor.ledger.view(move |db| spend::reservations(db, before, limit));
+        let rows = rows.await.map_err(Refusal::fault)?;
+        let last = rows.last().filter(|_| rows.len() == limit as usize);
+        Ok(Response::new(pb::ListReservationsResponse {
+            next_page_token: last.map(|(row, _)| row.to_string()).unwrap_or_default(),
+            reservations: rows.iter().map(|(_, held)| shown::reservation(held)).collect(),
+        }))
     }
 }

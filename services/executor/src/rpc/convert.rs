@@ -1,6 +1,10 @@
 //! Wire to domain and back: every violation is collected with its dotted path.
 
+pub(super) mod safety;
+pub(super) mod spend;
+
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use vivarium_chassis::{Refusal, Violations};
 use vivarium_proto::executor::v1 as pb;
@@ -14,6 +18,7 @@ use crate::domain::budget::{Limited, Scope, Standing};
 use crate::domain::event;
 use crate::domain::provider::{Consent, Health, Masked};
 use crate::keys;
+use crate::model::gate::Rate;
 use crate::output::{Item, News};
 use crate::providers::Listed;
 use crate::replay::{Difference, Past, Verdict};
@@ -47,6 +52,19 @@ fn check_request_id(wrong: &mut Violations, id: &str) {
     if !(1..=64).contains(&id.len()) || !id.chars().all(formed) {
         wrong.add("request_id", "must be 1 to 64 of [A-Za-z0-9._:-]");
     }
+}
+
+/// How many rows a page is to hold.
+fn page_size(wrong: &mut Violations, asked: u32) -> u32 {
+    let limit = if asked == 0 { PAGE_SIZE_DEFAULT } else { asked };
+    wrong.bounded("page_size", limit, 1..=PAGE_SIZE_MAX);
+    limit
+}
+
+/// The row that a page ended at, from its token. The tables know no larger numbers than `i64` has.
+fn row_before(wrong: &mut Violations, token: &str) -> Option<u64> {
+    let row: Option<u64> = wrong.parse_optional("page_token", token);
+    wrong.bounded("page_token", row?, 0..=i64::MAX.unsigned_abs())
 }
 
 pub(super) fn request_id(id: &str) -> Result<(), Refusal> {
@@ -138,6 +156,7 @@ pub(super) fn provider(
     consent: Consent,
     has_key: bool,
     chosen: bool,
+    rate: Option<Rate>,
 ) -> pb::Provider {
     let seen = health.map(|(health, _)| health);
     let why_not = seen.map_or_else(|| "MODEL_NOT_SEEN".to_owned(), |health| health.why_not.clone());
@@ -156,6 +175,22 @@ pub(super) fn provider(
         has_key,
         health_time: health.map(|(_, at)| moment(*at)),
         chosen,
+        rate: rate.map(provider_rate),
+    }
+}
+
+fn provider_rate(rate: Rate) -> pb::ProviderRate {
+    let span = |span: Duration| wkt::Duration {
+        seconds: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+        nanos: span.subsec_nanos().cast_signed(),
+    };
+    let (tokens_left, tokens_max) = rate.tokens.unzip();
+    pb::ProviderRate {
+        calls: rate.calls,
+        calls_max: rate.calls_max,
+        tokens_left,
+        tokens_max,
+        shut_for: rate.shut_for.map(span),
     }
 }
 
@@ -216,12 +251,8 @@ pub(super) fn wanted(wire: &pb::ListCyclesRequest) -> Result<Wanted, Refusal> {
     let mut wrong = Violations::new();
     let task: Option<TaskId> = wrong.parse_optional("task_id", &wire.task_id);
     let resident: Option<ResidentId> = wrong.parse_optional("resident_id", &wire.resident_id);
-    let limit = if wire.page_size == 0 { PAGE_SIZE_DEFAULT } else { wire.page_size };
-    wrong.bounded("page_size", limit, 1..=PAGE_SIZE_MAX);
-    let before = match wire.page_token.as_str() {
-        "" => None,
-        token => wrong.parse("page_token", token),
-    };
+    let limit = page_size(&mut wrong, wire.page_size);
+    let before = row_before(&mut wrong, &wire.page_token);
     wrong.finish()?;
     Ok(Wanted {
         task: task.map(|task| task.to_string()),

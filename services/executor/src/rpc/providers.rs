@@ -56,7 +56,8 @@ impl Providers {
         let all = listed.iter().zip(known).map(|(listed, (health, consent))| {
             let has_key = self.keys.of(&listed.name).is_some();
             let chosen = chosen.as_ref() == Some(&listed.name);
-            convert::provider(listed, health.as_ref(), consent, has_key, chosen)
+            let rate = self.registry.rate(&listed.name);
+            convert::provider(listed, health.as_ref(), consent, has_key, chosen, rate)
         });
         Ok(all.collect())
     }

@@ -1,5 +1,7 @@
 //! The providers of language models, their keys, and consent to those that were noticed.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 
 use crate::api;
@@ -13,7 +15,7 @@ use crate::parts::field::{Field, LINE, Shape};
 use crate::parts::notice::refusal;
 use crate::parts::shown::shown;
 use crate::parts::time;
-use crate::state::model::{Key, Provider, why_not_sentence};
+use crate::state::model::{Key, Provider, Rate, why_not_sentence};
 use crate::state::tone::Tone;
 
 /// The section.
@@ -37,9 +39,11 @@ pub(super) fn section() -> AnyView {
     view! {
         <section class="card" id="models" aria-labelledby="models-head">
             <h2 id="models-head">"Language models"</h2>
-            <p class="soft">"Tried from the top; the first that can be used takes the next call."</p>
-            {shown(providers, list)}
-            {shown(keys, |keys| keys.iter().map(key_form).collect_view().into_any())}
+            <p class="soft small">"Tried from the top; the first that can be used takes the next call."</p>
+            <div class="commands">
+                <div>{shown(providers, list)}</div>
+                <div>{shown(keys, |keys| keys.iter().map(key_form).collect_view().into_any())}</div>
+            </div>
         </section>
     }
     .into_any()
@@ -65,9 +69,30 @@ fn provider(provider: &Provider) -> AnyView {
                 <span class="soft small num">{window}</span>
                 {provider.since.map(time::ago)}
             </div>
-            {why}
+            {why}{provider.rate.as_ref().map(rate)}
             {(provider.asks() || provider.consented).then(|| consent(provider))}
         </li>
+    }
+    .into_any()
+}
+
+/// How much it takes at the moment.
+fn rate(rate: &Rate) -> AnyView {
+    let tokens = rate.tokens.map(|(left, most)| {
+        let words = format!("{} of {}", format::short_count(left), format::short_count(most));
+        view! { <span>{words}" model tokens left"</span> }
+    });
+    let shut = rate.shut_for.map(|span| {
+        badge(
+            format!("asked to wait {}", format::rough(span.max(Duration::from_secs(1)))),
+            Tone::You,
+        )
+    });
+    view! {
+        <p class="rate num">
+            <span>{rate.calls}" of "{format::count(u64::from(rate.calls_max))}" calls in the last minute"</span>
+            {tokens}{shut}
+        </p>
     }
     .into_any()
 }
