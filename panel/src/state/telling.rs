@@ -390,6 +390,16 @@ fn of_society(event: &Event, tell: Telling<'_>) -> Option<Told> {
         "message_hidden" => {
             tell.words("A message was hidden in ").room(event.text("room")).weighs(Notable)
         }
+        "conversation_spent" => {
+            let other = event.text("otherResidentId").to_owned();
+            tell.who("A resident")
+                .words(" and ")
+                .someone(&other, "another")
+                .words(" went on for too long in ")
+                .room(event.text("room"))
+                .words(" and were stopped until tomorrow")
+                .weighs(Notable)
+        }
         "letter_sent" if event.flag("fromHuman") => {
             tell.words("You wrote a letter to ").who("a resident").weighs(Normal)
         }

@@ -29,6 +29,7 @@ pub mod resident;
 pub mod room;
 pub mod rules;
 pub mod seed;
+pub mod talk;
 pub mod verdict;
 pub mod wallet;
 
@@ -242,6 +243,13 @@ pub enum Refused {
         /// Which.
         room: String,
     },
+    /// The two have gone on for too long there today.
+    ConversationSpent {
+        /// Where.
+        room: String,
+        /// With whom.
+        resident: ResidentId,
+    },
     /// It says nearly the same as an earlier message.
     Echo {
         /// Which.
@@ -279,7 +287,7 @@ pub enum Refused {
 impl Aggregate for Society {
     const NAME: &'static str = "society";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 3;
+    const STATE_VERSION: u32 = 4;
 
     type Command = Command;
     type Event = Event;
@@ -347,6 +355,9 @@ impl Aggregate for Society {
 
     fn apply(&mut self, event: &Event, meta: &Meta) {
         self.count(event);
+        if let Some(resident) = happened_to(event) {
+            self.rooms.apply_happened(resident, meta);
+        }
         match event {
             Event::ResidentJoined(joined) => self.residents.apply_joined(joined, meta),
             Event::ResidentChanged(changed) => self.residents.apply_changed(changed, meta),
@@ -365,6 +376,7 @@ impl Aggregate for Society {
             Event::RoomOpened { room, title } => self.rooms.apply_opened(room, title, meta),
             Event::MessagePosted(posted) => self.rooms.apply_posted(posted, meta),
             Event::MessageHidden { message, room, .. } => self.rooms.apply_hidden(room, *message),
+            Event::ConversationSpent(spent) => self.rooms.apply_spent(spent),
             Event::LetterSent(sent) => self.mail.apply_sent(sent),
             Event::LetterOpened { letter, resident, by, .. } => {
                 self.mail.apply_opened(*resident, *letter, *by);
@@ -380,6 +392,7 @@ impl Aggregate for Society {
             Event::DayOpened(day) => {
                 self.today = *day;
                 self.quotas.apply_day();
+                self.rooms.apply_day();
             }
             Event::SessionCounted { resident, day, sessions } => {
                 self.residents.apply_session(*resident, *day, *sessions, meta);
@@ -440,6 +453,7 @@ impl Aggregate for Society {
             | Event::MemoryRecalled(_)
             | Event::MemoryArchived { .. }
             | Event::MessagePosted(_)
+            | Event::ConversationSpent(_)
             | Event::LetterSent(_)
             | Event::LetterOpened { .. }
             | Event::JournalWritten(_)
@@ -477,6 +491,9 @@ impl Aggregate for Society {
             Refused::Insufficient { price } => format!("insufficient:{price}"),
             Refused::RoomNotFound { room } => format!("room_not_found:{room}"),
             Refused::RoomClosed { room } => format!("room_closed:{room}"),
+            Refused::ConversationSpent { room, resident } => {
+                format!("conversation_spent:{room}:{resident}")
+            }
             Refused::Echo { message } => format!("echo:{message}"),
             Refused::MessageNotFound { message } => format!("message_not_found:{message}"),
             Refused::MemoryDuplicate { memory } => format!("memory_duplicate:{memory}"),
@@ -632,6 +649,7 @@ impl Society {
             | Event::TokensMoved(_)
             | Event::RoomOpened { .. }
             | Event::MessageHidden { .. }
+            | Event::ConversationSpent(_)
             | Event::LetterOpened { .. }
             | Event::JournalErased { .. }
             | Event::DocumentPublished(_)
@@ -656,6 +674,48 @@ impl Society {
             self.quotas.apply_used(who, what);
             self.tokens.apply_used(who, token);
         }
+    }
+}
+
+/// Whom an event other than talk happens to, by somebody else's doing: it gives two who talk something
+/// new to talk about.
+fn happened_to(event: &Event) -> Option<ResidentId> {
+    match event {
+        Event::AttemptRemembered(remembered) => Some(remembered.resident),
+        Event::ResidentChanged(changed) => Some(changed.resident),
+        Event::SpecializationsSet { resident, .. } => Some(*resident),
+        Event::LetterSent(sent) => match sent.from {
+            Side::Human => Some(sent.resident),
+            Side::Resident => None,
+        },
+        Event::ResidentJoined(_)
+        | Event::MemoryKept(_)
+        | Event::MemoryForgotten { .. }
+        | Event::MemoryRecalled(_)
+        | Event::MemoryArchived { .. }
+        | Event::TokensMoved(_)
+        | Event::RoomOpened { .. }
+        | Event::MessagePosted(_)
+        | Event::MessageHidden { .. }
+        | Event::ConversationSpent(_)
+        | Event::LetterOpened { .. }
+        | Event::JournalWritten(_)
+        | Event::JournalErased { .. }
+        | Event::DocumentPublished(_)
+        | Event::DocumentSuperseded { .. }
+        | Event::DocumentRetracted { .. }
+        | Event::DayOpened(_)
+        | Event::CollaborationSet(_)
+        | Event::SessionCounted { .. }
+        | Event::BriefingShown(_)
+        | Event::WorkValued(_)
+        | Event::ItemImported(_)
+        | Event::HistoryKept(_)
+        | Event::BountyOpened(_)
+        | Event::BountyCancelled { .. }
+        | Event::FactIgnored(_)
+        | Event::FactParked(_)
+        | Event::SegmentClosed(_) => None,
     }
 }
 

@@ -184,6 +184,10 @@ fn bounty_not_found(named: &str) -> Refusal {
     missing(Reason::BountyNotFound, "bounty", named)
 }
 
+fn conversation_spent(room: &str, with: impl std::fmt::Display) -> Refusal {
+    Refusal::new(Reason::SocialConversationSpent).with("room", room).with("resident", with)
+}
+
 fn refusal(error: Error<Refused>) -> Refusal {
     match error {
         Error::Refused(refused) => refused_because(refused),
@@ -212,6 +216,7 @@ fn refused_because(refused: Refused) -> Refusal {
         }
         Refused::RoomNotFound { room } => missing(Reason::SocialRoomNotFound, "room", &room),
         Refused::RoomClosed { room } => Refusal::new(Reason::SocialRoomClosed).with("room", room),
+        Refused::ConversationSpent { room, resident } => conversation_spent(&room, resident),
         Refused::Echo { message } => Refusal::new(Reason::SocialEcho).with("message", message),
         Refused::MessageNotFound { message } => {
             missing(Reason::SocialMessageNotFound, "message", &message)

@@ -298,6 +298,8 @@ reasons! {
         "the room {room} is closed" "use another room";
     SocialEcho "SOCIAL_ECHO" Precondition
         "the message says nearly the same as one of the last three" "say something new or nothing";
+    SocialConversationSpent "SOCIAL_CONVERSATION_SPENT" Exhausted
+        "the conversation with {resident} in {room} is spent until the next day" "go on with something else";
     SocialMessageNotFound "SOCIAL_MESSAGE_NOT_FOUND" NotFound
         "there is no message {message} in this room" "read the room again";
     SocialLetterNotFound "SOCIAL_LETTER_NOT_FOUND" NotFound

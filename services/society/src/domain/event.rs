@@ -22,6 +22,7 @@ use super::mail::{Sent, Shown, Side};
 use super::memory::{Kept, Recalled};
 use super::resident::{Changed, Joined, Remembered};
 use super::room::Posted;
+use super::talk::Spent;
 use super::wallet::Entry;
 
 pub mod identity;
@@ -87,6 +88,8 @@ pub enum Event {
         /// Why.
         reason: TextRef,
     },
+    /// Two went on for too long in a room, and were cut.
+    ConversationSpent(Spent),
     /// A letter was sent.
     LetterSent(Box<Sent>),
     /// A letter was read.
@@ -186,6 +189,7 @@ impl Event {
             Self::RoomOpened { .. } => "room_opened",
             Self::MessagePosted(_) => "message_posted",
             Self::MessageHidden { .. } => "message_hidden",
+            Self::ConversationSpent(_) => "conversation_spent",
             Self::LetterSent(_) => "letter_sent",
             Self::LetterOpened { .. } => "letter_opened",
             Self::JournalWritten(_) => "journal_written",
@@ -225,6 +229,7 @@ impl Event {
             | Self::TokensMoved(_)
             | Self::RoomOpened { .. }
             | Self::MessageHidden { .. }
+            | Self::ConversationSpent(_)
             | Self::LetterOpened { .. }
             | Self::JournalErased { .. }
             | Self::DocumentPublished(_)

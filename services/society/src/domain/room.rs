@@ -5,11 +5,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use vivarium_ledger::planted::{self, Guard};
 use vivarium_ledger::{Context, Meta, TextRef};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::{CycleId, MessageId, ResidentId, TaskId};
 
 use super::lease::Under;
+use super::talk::{Spent, Stop, Talk};
 use super::{Event, Label, Refused};
 
 /// The room that tells of verdicts.
@@ -156,12 +158,15 @@ pub struct Room {
     /// The row that opened it: the order of rooms.
     pub sequence: u64,
     recent: VecDeque<(MessageId, Author)>,
+    talk: Talk,
 }
 
 /// All rooms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rooms {
     by_name: BTreeMap<String, Room>,
+    /// The row at which something other than talk last happened to a resident today.
+    happened: BTreeMap<ResidentId, u64>,
 }
 
 impl Rooms {
@@ -177,7 +182,8 @@ impl Rooms {
         rooms
     }
 
-    /// A resident posts.
+    /// A resident posts, or is found to have gone on for too long with another: then that is what the
+    /// log keeps.
     pub fn post_of_resident(
         &self,
         post: Post,
@@ -188,8 +194,18 @@ impl Rooms {
         if self.found(&post)?.closed || members(&post.room).is_some() {
             return Err(Refused::RoomClosed { room: post.room });
         }
-        if let Some(earlier) = post.echo_of {
+        if let Some(earlier) = post.echo_of.filter(|_| planted::stands(Guard::Echo)) {
             return Err(Refused::Echo { message: earlier.to_string() });
+        }
+        match self.stop(&post, under.resident) {
+            None => {}
+            Some(Stop::Spent(resident)) => {
+                return Err(Refused::ConversationSpent { room: post.room, resident });
+            }
+            Some(Stop::TooLong(other)) => {
+                let (room, resident, cycle) = (post.room, under.resident, under.cycle);
+                return Ok(Event::ConversationSpent(Spent { room, resident, other, day, cycle }));
+            }
         }
         Ok(Event::MessagePosted(Box::new(Posted {
             message: cx.mint(),
@@ -284,6 +300,7 @@ impl Rooms {
             opened: meta.time,
             sequence: meta.sequence,
             recent: VecDeque::new(),
+            talk: Talk::default(),
         };
         self.by_name.insert(name.to_owned(), room);
     }
@@ -297,6 +314,35 @@ impl Rooms {
         if room.recent.len() > RECENT_MAX {
             room.recent.pop_front();
         }
+        let takes_part = match posted.author {
+            Author::Human => true,
+            Author::Resident(_) => posted.token > 0,
+            Author::Society => false,
+        };
+        if takes_part {
+            let to = room.talk.addressed(&posted.mentions, posted.reply_to);
+            room.talk.apply_said(meta.sequence, posted.message, posted.author, to);
+        }
+    }
+
+    /// A conversation was cut.
+    pub fn apply_spent(&mut self, spent: &Spent) {
+        if let Some(room) = self.by_name.get_mut(&spent.room) {
+            room.talk.apply_spent(spent.resident, spent.other);
+        }
+    }
+
+    /// Something other than talk happened to a resident.
+    pub fn apply_happened(&mut self, resident: ResidentId, meta: &Meta) {
+        self.happened.insert(resident, meta.sequence);
+    }
+
+    /// A new day: everybody may speak to everybody again.
+    pub fn apply_day(&mut self) {
+        self.happened.clear();
+        for room in self.by_name.values_mut() {
+            room.talk = Talk::default();
+        }
     }
 
     /// A message was hidden: nobody replies to it any more.
@@ -304,6 +350,13 @@ impl Rooms {
         if let Some(room) = self.by_name.get_mut(room) {
             room.recent.retain(|(recent, _)| *recent != message);
         }
+    }
+
+    /// What of a conversation stands in a post's way.
+    fn stop(&self, post: &Post, who: ResidentId) -> Option<Stop> {
+        let talk = &self.get(&post.room)?.talk;
+        let to = talk.addressed(&post.mentions, post.reply.as_ref().map(|(message, _)| *message));
+        talk.stop(who, &to, |one| self.happened.get(&one).copied().unwrap_or(0))
     }
 
     /// The room of a post, if what it answers lies there too.

@@ -9,19 +9,21 @@ use vivarium_proto::social::v1 as pb;
 use vivarium_proto::social::v1::act_request::Action;
 use vivarium_proto::social::v1::act_service_server::ActService;
 use vivarium_types::ids::{MemoryId, MessageId, ResidentId, TaskId};
-use vivarium_types::similarity::similarity;
+use vivarium_types::similarity::{same_numbers, similarity};
 use vivarium_types::{Actor, Reason};
 
-use super::{Door, convert, position, refusal};
+use super::{Door, conversation_spent, convert, position, refusal};
 use crate::domain::act::Act;
 use crate::domain::journal::Readers;
 use crate::domain::lease::Under;
 use crate::domain::mail::Waits;
 use crate::domain::memory::{Kind, Remember};
 use crate::domain::room::{Author, Post};
+use crate::domain::talk::Spent;
 use crate::domain::wallet::{Account, Cause};
 use crate::domain::{Command, Event, Society, mail, memory};
-use crate::views::{memories, messages};
+use crate::views::memories;
+use crate::views::messages::{self, Message};
 
 /// Own messages that a new one is compared with.
 const ECHO_REACH: u32 = 3;
@@ -105,6 +107,9 @@ impl Door {
             .request(key)
             .answering(move |society: &Society, decided| {
                 let events = || decided.events.iter().map(|(event, _)| event);
+                if let Some(Event::ConversationSpent(spent)) = events().next() {
+                    return cut(spent);
+                }
                 let price = events().map(|event| price_of(event, resident)).sum();
                 let balance = society.wallets.balance(Account::Free(resident));
                 pb::ActResponse {
@@ -120,6 +125,9 @@ impl Door {
             });
         let answer = self.ledger.submit(submission).await.map_err(refusal)?;
         let mut answer: pb::ActResponse = answer.message().map_err(Refusal::fault)?;
+        if answer.status() == executor_pb::ReceiptStatus::Refused {
+            return Err(conversation_spent(&answer.result, &answer.made_id));
+        }
         if recalls {
             answer.result = self.told(&answer.result).await?;
         }
@@ -171,7 +179,8 @@ impl Door {
         Ok(Ready::done(Act::Post(post), texts.into_rows(), format!("posted in {room}")))
     }
 
-    /// The message among the author's last ones in the room that says nearly the same.
+    /// The message among the author's last ones in the room that says nearly the same. Who reports in the
+    /// same words with other numbers says something else.
     async fn echo(
         &self,
         room: &str,
@@ -182,7 +191,10 @@ impl Door {
         let (room, text) = (room.to_owned(), text.to_owned());
         let found = self.view(move |db| {
             let last = messages::last_of(db, &room, Author::Resident(who), ECHO_REACH)?;
-            Ok(last.into_iter().find(|earlier| similarity(&earlier.text, &text) >= most))
+            let said = |earlier: &Message| {
+                similarity(&earlier.text, &text) >= most && same_numbers(&earlier.text, &text)
+            };
+            Ok(last.into_iter().find(said))
         });
         Ok(found.await?.map(|earlier| earlier.message))
     }
@@ -375,6 +387,17 @@ fn allowed(lease: &Lease, action: &Action) -> Result<(), Refusal> {
     }
     let refused = Refusal::new(Reason::ActionModeForbids);
     Err(refused.with("mode", &lease.mode).with("action", name))
+}
+
+/// The answer that the ledger keeps of a cut conversation. It leaves here as a refusal, the first time
+/// and whenever the same is asked again.
+fn cut(spent: &Spent) -> pb::ActResponse {
+    pb::ActResponse {
+        status: executor_pb::ReceiptStatus::Refused.into(),
+        result: spent.room.clone(),
+        made_id: spent.other.to_string(),
+        ..pb::ActResponse::default()
+    }
 }
 
 fn status(waits_for: &str) -> executor_pb::ReceiptStatus {

@@ -23,6 +23,7 @@ use super::super::mail::{self, Sent, Shown, Side, Waits};
 use super::super::memory::{self, Kept, Recalled};
 use super::super::resident::{Changed, Joined, Remembered, Status};
 use super::super::room::{Posted, Sender};
+use super::super::talk::Spent;
 use super::super::wallet::{Cause, Entry, Transfer};
 use super::super::{Collaboration, Label};
 use super::{Event, NotAnEvent, Wire};
@@ -64,6 +65,13 @@ impl TryFrom<Wire> for Event {
                 room: it.room,
                 reason: named(it.reason, "reason")?,
             },
+            Kind::ConversationSpent(it) => Self::ConversationSpent(Spent {
+                room: it.room,
+                resident: id(&it.resident_id, "resident_id")?,
+                other: id(&it.other_resident_id, "other_resident_id")?,
+                day: it.day,
+                cycle: id(&it.cycle_id, "cycle_id")?,
+            }),
             Kind::LetterSent(it) => Self::LetterSent(Box::new(sent(it)?)),
             Kind::LetterOpened(it) => Self::LetterOpened {
                 letter: id(&it.letter_id, "letter_id")?,

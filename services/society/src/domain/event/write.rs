@@ -21,6 +21,7 @@ use super::super::mail::{self, Sent, Shown, Side, Waits};
 use super::super::memory::{self, Kept, Recalled};
 use super::super::resident::{Changed, Joined, Remembered, Status};
 use super::super::room::{Posted, Sender};
+use super::super::talk::Spent;
 use super::super::wallet::{Entry, Transfer};
 use super::super::{Collaboration, Label};
 use super::{Event, Wire};
@@ -61,6 +62,7 @@ impl From<Event> for Wire {
                 let (message_id, reason) = (message.to_string(), text(reason));
                 Kind::MessageHidden(pb::MessageHidden { message_id, room, reason })
             }
+            Event::ConversationSpent(it) => Kind::ConversationSpent(spent(it)),
             Event::LetterSent(it) => Kind::LetterSent(sent(*it)),
             Event::LetterOpened { letter, resident, by, cycle } => {
                 Kind::LetterOpened(pb::LetterOpened {
@@ -211,6 +213,16 @@ fn posted(it: Posted) -> pb::MessagePosted {
         label: label(it.label).into(),
         fencing_token: it.token,
         sender_unproven: it.sender == Sender::Unproven,
+    }
+}
+
+fn spent(it: Spent) -> pb::ConversationSpent {
+    pb::ConversationSpent {
+        room: it.room,
+        resident_id: it.resident.to_string(),
+        other_resident_id: it.other.to_string(),
+        day: it.day,
+        cycle_id: it.cycle.to_string(),
     }
 }
 
