@@ -209,6 +209,8 @@ test("what is wrong with a form stands below its field", async () => {
 });
 
 test("money is followed from its sum to the task it was spent on, and a limit is changed with a reason", async () => {
+  await page.goto(new URL("/", world.link).href);
+  await page.getByRole("heading", { name: "Now", level: 1 }).waitFor();
   await addByHand("Describe the gulls of a harbour");
   await page.getByRole("button", { name: "Approve and publish" }).waitFor();
   await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name: "Spend" }).click();

@@ -26,7 +26,7 @@ pub(super) fn section() -> AnyView {
     });
     // The one that is about to be changed.
     let (chosen, open) = (RwSignal::new(Scope::WorldDay), RwSignal::new(false));
-    let line = move |scope: Scope| {
+    let row = move |scope: Scope| {
         let press = move |_| {
             chosen.set(scope);
             open.set(true);
@@ -44,7 +44,7 @@ pub(super) fn section() -> AnyView {
             <h2 id="limits-head">"What is left"</h2>
             <p class="soft small">"Every model call is reserved against all of these before it is sent."</p>
             {trouble(budgets)}
-            <ul class="limits">{Scope::SETTABLE.map(line).collect_view()}</ul>
+            <ul class="limits">{Scope::SETTABLE.map(row).collect_view()}</ul>
             {dialog("Change a limit", open, move || form(budgets, chosen.get_untracked(), open))}
         </section>
     }

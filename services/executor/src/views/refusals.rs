@@ -70,7 +70,7 @@ pub struct Count {
     /// For which reason or by which rule; empty: whatever it was.
     pub why: String,
     /// How often.
-    pub count: u64,
+    pub times: u64,
 }
 
 /// Which of them a page holds.
@@ -341,6 +341,6 @@ pub fn counts(db: &Connection) -> rusqlite::Result<Vec<Count>> {
         "SELECT kind, why, count FROM refusal_counts ORDER BY kind, why = '' DESC, count DESC, why",
     )?;
     let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let count = |(number, why, count)| Some(Count { kind: kind(number)?, why, count });
+    let count = |(number, why, times)| Some(Count { kind: kind(number)?, why, times });
     rows.filter_map(|row| row.map(count).transpose()).collect()
 }

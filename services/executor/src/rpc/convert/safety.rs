@@ -85,15 +85,15 @@ fn finding(finding: Finding) -> pb::PreflightFinding {
 
 /// How often something was stopped.
 pub(in crate::rpc) fn count(count: Count) -> pb::RefusalCount {
-    let Count { kind, why, count } = count;
-    pb::RefusalCount { kind: kind_out(kind).into(), why, count }
+    let Count { kind, why, times } = count;
+    pb::RefusalCount { kind: kind_out(kind).into(), why, count: times }
 }
 
 /// A rule with how often it stopped something.
 pub(in crate::rpc) fn rule(rule: Told, counts: &[Count]) -> pb::Rule {
     let often = |kind: Kind, why: &str| {
         let found = counts.iter().find(|count| count.kind == kind && count.why == why);
-        found.map_or(0, |count| count.count)
+        found.map_or(0, |count| count.times)
     };
     let texts_stopped = match rule.name.as_str() {
         INJECTION => often(Kind::Fragment, INJECTION),
