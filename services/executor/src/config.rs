@@ -15,7 +15,7 @@ use crate::domain::budget::Limits;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// Cycles that run at once, 1 to 64.
+    /// Cycles that run at once, 1 to 4,096.
     pub slots: u32,
     /// Micro-dollars that one model call may cost.
     pub budget_call_micro_usd: i64,
@@ -71,7 +71,7 @@ impl Config {
 
 impl Settings for Config {
     fn check(&self, wrong: &mut Violations) {
-        wrong.bounded("slots", self.slots, 1..=64);
+        wrong.bounded("slots", self.slots, 1..=4_096);
         for (key, amount) in [
             ("budget_call_micro_usd", self.budget_call_micro_usd),
             ("budget_resident_day_micro_usd", self.budget_resident_day_micro_usd),

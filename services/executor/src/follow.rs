@@ -29,6 +29,10 @@ pub struct OfQueue {
 
 #[async_trait]
 impl Handler<State> for OfQueue {
+    fn concerns(&self, kind: &str) -> bool {
+        kind.starts_with("attempt_") || kind == "critique_ended"
+    }
+
     async fn react(&self, row: &Row) -> Result<Reaction<State>, Trouble> {
         let Some(lease) = ended(row)? else { return Ok(Reaction::Nothing) };
         let open = self.ledger.ask(move |state| state.budget().of_lease(lease).next().is_some());

@@ -16,6 +16,8 @@ const PIECES_WAITING: usize = 512;
 const SHOWN_MAX: usize = 256_000;
 /// Where a resident's private texts begin in a reply: from here on nothing is shown.
 const PRIVATE: [&str; 3] = ["write_journal", "message_human", "remember"];
+/// Bytes of the longest of these words.
+const PRIVATE_LENGTH_MAX: usize = 13;
 
 /// Whose call it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +94,10 @@ impl Hub {
         }
         let before = call.text.len();
         call.text.push_str(piece);
-        let begins = PRIVATE.iter().filter_map(|word| call.text.find(word)).min();
+        // No such word stands before, but one may have begun there.
+        let from = call.text.floor_char_boundary(before.saturating_sub(PRIVATE_LENGTH_MAX));
+        let rest = call.text.get(from..).unwrap_or_default();
+        let begins = PRIVATE.iter().filter_map(|word| rest.find(word)).min().map(|at| from + at);
         if let Some(begins) = begins {
             call.hushed = true;
             call.text.truncate(begins.max(before));

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::FuturesOrdered;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::oneshot;
 use vivarium_types::Actor;
-use vivarium_types::source::{Cursor, Delivery, Fault, Row, Source};
+use vivarium_types::source::{Checkpoint, Cursor, Delivery, Fault, Row, Source};
 
 use crate::aggregate::Aggregate;
 use crate::chain::Verifier;
@@ -22,6 +24,8 @@ use crate::writer::{Effect, Note};
 
 /// Effects on their way to the disk before the follower waits for the oldest.
 const UNCONFIRMED_MAX: usize = 256;
+/// Rows that are looked at side by side; their effects keep the order of the rows.
+const LOOKED_AT_MAX: usize = 16;
 /// First wait before a followed service is tried again; doubles up to [`RETRY_WAIT_MAX`].
 const RETRY_WAIT_MIN: Duration = Duration::from_millis(50);
 /// Longest wait before a followed service is tried again.
@@ -30,7 +34,11 @@ const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// What a service does about another service's events.
 #[async_trait]
 pub trait Handler<A: Aggregate>: Send + Sync + 'static {
-    /// Looks at one row. May fetch bodies by RPC; must not change anything itself.
+    /// Whether rows of this kind can call for anything. The others are not even read.
+    fn concerns(&self, kind: &str) -> bool;
+
+    /// Looks at one row. May fetch bodies by RPC; must not change anything itself. Rows behind it may be
+    /// looked at meanwhile, before its effect is there: only `decide` sees them one after the other.
     async fn react(&self, row: &Row) -> Result<Reaction<A>, Trouble>;
 }
 
@@ -158,63 +166,83 @@ impl<A: Aggregate, H: Handler<A>> Follower<A, H> {
             sequence => Verifier::after(id, sequence, self.cursor.hash),
         };
         let mut quiet = false;
+        let (handler, source) = (&self.handler, &*self.source);
+        let mut ahead = rows.iter().filter(|row| handler.concerns(&row.kind));
+        let mut looked_at: FuturesOrdered<BoxFuture<'_, _>> = FuturesOrdered::new();
         for row in &rows {
             // A row that does not continue the chain that was followed is another log's.
             verifier.check(row).map_err(|_| Ended::Diverged)?;
             let cursor = Cursor { ledger: Some(id), sequence: row.sequence, hash: row.hash };
-            let effect = self.effect(row).await;
+            let mut effect = None;
+            if handler.concerns(&row.kind) {
+                let room = LOOKED_AT_MAX - looked_at.len();
+                for row in ahead.by_ref().take(room) {
+                    looked_at.push_back(self::effect(handler, source, row).boxed());
+                }
+                effect = looked_at.next().await.flatten();
+            }
             quiet = effect.is_none();
             if let Some(effect) = effect {
-                let note = self.note(cursor, checkpoint.take());
+                let note = note(source, cursor, checkpoint.take());
                 let Some(done) = self.ledger.fact(note, row.kind.clone(), effect).await else {
                     return Err(Ended::Closed);
                 };
                 self.unconfirmed.push_back(done);
-                self.confirm(UNCONFIRMED_MAX).await?;
+                confirm(&mut self.unconfirmed, UNCONFIRMED_MAX).await?;
             }
             self.cursor = cursor;
         }
+        drop(looked_at);
         if quiet || checkpoint.is_some() {
-            self.ledger.note(self.note(self.cursor, checkpoint));
+            self.ledger.note(note(&*self.source, self.cursor, checkpoint));
         }
         // Wait for the effects of this delivery: after a lost connection the stream begins anew
         // behind the cursor, which must then stand in this ledger.
-        self.confirm(0).await?;
+        confirm(&mut self.unconfirmed, 0).await?;
         self.ledger.moved(self.source.name(), self.cursor);
         Ok(())
     }
+}
 
-    async fn effect(&self, row: &Row) -> Option<Effect<A>> {
-        let mut wait = RETRY_WAIT_MIN;
-        loop {
-            match self.handler.react(row).await {
-                Ok(Reaction::Nothing) => return None,
-                Ok(Reaction::Command { actor, command, texts }) => {
-                    return Some(Effect::Command { actor, command, texts });
-                }
-                Err(Trouble::Permanent(reason)) => return Some(Effect::Park { reason }),
-                Err(Trouble::Unavailable(error)) => {
-                    let source = self.source.name();
-                    tracing::debug!(source, sequence = row.sequence, error, "tried again later");
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(RETRY_WAIT_MAX);
-                }
+/// What a row calls for, once it could be looked at.
+async fn effect<A: Aggregate>(
+    handler: &impl Handler<A>,
+    source: &dyn Source,
+    row: &Row,
+) -> Option<Effect<A>> {
+    let mut wait = RETRY_WAIT_MIN;
+    loop {
+        match handler.react(row).await {
+            Ok(Reaction::Nothing) => return None,
+            Ok(Reaction::Command { actor, command, texts }) => {
+                return Some(Effect::Command { actor, command, texts });
+            }
+            Err(Trouble::Permanent(reason)) => return Some(Effect::Park { reason }),
+            Err(Trouble::Unavailable(error)) => {
+                let source = source.name();
+                tracing::debug!(source, sequence = row.sequence, error, "tried again later");
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(RETRY_WAIT_MAX);
             }
         }
     }
+}
 
-    async fn confirm(&mut self, left: usize) -> Result<(), Ended> {
-        while self.unconfirmed.len() > left {
-            if let Some(oldest) = self.unconfirmed.pop_front() {
-                oldest.await.map_err(|_| Ended::Closed)?;
-            }
+/// Waits until so few effects are not on disk yet.
+async fn confirm(
+    unconfirmed: &mut VecDeque<oneshot::Receiver<()>>,
+    left: usize,
+) -> Result<(), Ended> {
+    while unconfirmed.len() > left {
+        if let Some(oldest) = unconfirmed.pop_front() {
+            oldest.await.map_err(|_| Ended::Closed)?;
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    fn note(&self, cursor: Cursor, checkpoint: Option<vivarium_types::source::Checkpoint>) -> Note {
-        Note { follower: self.source.name().to_owned(), cursor, checkpoint }
-    }
+fn note(source: &dyn Source, cursor: Cursor, checkpoint: Option<Checkpoint>) -> Note {
+    Note { follower: source.name().to_owned(), cursor, checkpoint }
 }
 
 impl<A: Aggregate> Source for Ledger<A> {

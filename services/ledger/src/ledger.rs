@@ -238,6 +238,8 @@ struct Shared<A: Aggregate> {
     clock: Arc<dyn Clock>,
     keys: Option<Arc<KeyFile>>,
     signer: Option<Arc<dyn Signer>>,
+    /// The last word about the head that was signed: all followers get the same one.
+    signed: Mutex<Option<Checkpoint>>,
     /// Ids of texts, made before a command reaches the writer.
     text_ids: Mutex<IdSource>,
     /// Where followers stood when the ledger was opened.
@@ -415,6 +417,7 @@ impl<A: Aggregate> Ledger<A> {
             clock,
             keys,
             signer,
+            signed: Mutex::default(),
             text_ids: Mutex::new(writer.fork_ids()),
             cursors: Mutex::new(writer.all_cursors()),
             state: PhantomData,
@@ -522,7 +525,15 @@ impl<A: Aggregate> Ledger<A> {
 
     /// A text by id, opened when it is sealed; `None` when there is none or it was erased.
     pub async fn text(&self, id: &str) -> Result<Option<String>, store::Error> {
+        if let Some(text) = self.recent_text(id) {
+            return Ok(Some(text));
+        }
         Ok(self.read_texts(vec![id.to_owned()]).await?.remove(id))
+    }
+
+    /// A plain text of one of the last commits, if it is still in memory.
+    pub(crate) fn recent_text(&self, id: &str) -> Option<String> {
+        self.shared.hub.texts.get(id).map(|text| text.as_ref().to_owned())
     }
 
     /// Texts by id, opened when they are sealed; those that there are not, or that were erased, are
@@ -531,10 +542,20 @@ impl<A: Aggregate> Ledger<A> {
         &self,
         ids: Vec<String>,
     ) -> Result<BTreeMap<String, String>, store::Error> {
+        let mut found = BTreeMap::new();
+        let mut older = Vec::new();
+        for id in ids {
+            match self.recent_text(&id) {
+                Some(text) => drop(found.insert(id, text)),
+                None => older.push(id),
+            }
+        }
+        if older.is_empty() {
+            return Ok(found);
+        }
         let (reader, keys) = (self.reader(), self.shared.keys.clone());
         blocking(move || {
-            let mut found = BTreeMap::new();
-            for id in ids {
+            for id in older {
                 let Some(row) = reader.text(&id)? else { continue };
                 let text = match (row.sealed, &keys) {
                     (false, _) => Some(
@@ -568,10 +589,16 @@ impl<A: Aggregate> Ledger<A> {
     /// A signed word about the head, when this ledger can sign.
     pub fn checkpoint(&self, sequence: u64, hash: Hash) -> Option<Checkpoint> {
         let signer = self.shared.signer.as_ref()?;
+        let mut last = self.shared.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = last.as_ref().filter(|known| known.hash == hash) {
+            return Some(known.clone());
+        }
         let (ledger, time) = (self.shared.id, self.now());
         let signature = signer.sign(&chain::checkpoint_bytes(ledger, sequence, hash, time));
         let key_id = signer.key_id();
-        Some(Checkpoint { ledger, sequence, hash, time, key_id, signature })
+        let fresh = Checkpoint { ledger, sequence, hash, time, key_id, signature };
+        *last = Some(fresh.clone());
+        Some(fresh)
     }
 
     /// Asks the writer to finish what is queued and to end.

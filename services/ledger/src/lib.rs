@@ -26,6 +26,8 @@ pub mod planted;
 #[cfg(feature = "kernel")]
 mod projector;
 #[cfg(feature = "kernel")]
+mod recent;
+#[cfg(feature = "kernel")]
 mod retain;
 #[cfg(feature = "rpc")]
 pub mod rpc;

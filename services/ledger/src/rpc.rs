@@ -2,6 +2,7 @@
 //!
 //! It makes no status of its own: the chassis hands in the one way from a reason to a refusal.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub type Refuse = fn(Reason, &[(&'static str, String)]) -> Status;
 const FILTER_ROWS_MAX: usize = 20_000;
 /// Rows between two words about a verification's progress.
 const PROGRESS_EVERY: u64 = 10_000;
+/// Most texts of one call.
+const TEXTS_MAX: usize = 64;
 /// Words about a verification that may wait for a slow reader.
 const PROGRESS_WAITING: usize = 16;
 
@@ -187,6 +190,9 @@ impl<A: Aggregate> LedgerService for Service<A> {
         request: Request<pb::ReadTextRequest>,
     ) -> Result<Response<pb::ReadTextResponse>, Status> {
         let id = request.into_inner().id;
+        if let Some(text) = self.ledger.recent_text(&id) {
+            return Ok(Response::new(pb::ReadTextResponse { text }));
+        }
         let reader = self.ledger.reader();
         let wanted = id.clone();
         let found = tokio::task::spawn_blocking(move || reader.text(&wanted)).await;
@@ -197,6 +203,32 @@ impl<A: Aggregate> LedgerService for Service<A> {
         let text =
             text.ok_or_else(|| (self.refuse)(Reason::LedgerTextNotFound, &[("text", id)]))?;
         Ok(Response::new(pb::ReadTextResponse { text }))
+    }
+
+    async fn read_texts(
+        &self,
+        request: Request<pb::ReadTextsRequest>,
+    ) -> Result<Response<pb::ReadTextsResponse>, Status> {
+        let (mut texts, mut older) = (HashMap::new(), Vec::new());
+        for id in request.into_inner().ids.into_iter().take(TEXTS_MAX) {
+            match self.ledger.recent_text(&id) {
+                Some(text) => drop(texts.insert(id, text)),
+                None => older.push(id),
+            }
+        }
+        if !older.is_empty() {
+            let reader = self.ledger.reader();
+            let found = tokio::task::spawn_blocking(move || {
+                let rows = older.iter().map(|id| reader.text(id));
+                rows.collect::<Result<Vec<_>, _>>()
+            });
+            let found = found.await.unwrap_or_else(|e| Err(store::Error::Unavailable(Box::new(e))));
+            let rows = found.map_err(|error| self.failed(&error))?.into_iter().flatten();
+            // Sealed text leaves a ledger only through its owner's own methods.
+            let open = rows.filter(|text| !text.sealed);
+            texts.extend(open.filter_map(|row| Some((row.id, String::from_utf8(row.bytes).ok()?))));
+        }
+        Ok(Response::new(pb::ReadTextsResponse { texts }))
     }
 
     async fn verify(

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use vivarium_types::source::Row;
 
 use crate::planted::{self, Bug};
+use crate::recent::RecentTexts;
 use crate::store::{Error, Reader};
 
 /// Most rows of one delivery.
@@ -27,6 +28,8 @@ pub(crate) struct Hub {
     progress: watch::Sender<Progress>,
     /// Written by the writer behind each commit, before `progress`.
     ring: Mutex<Ring>,
+    /// Texts of the same commits.
+    pub(crate) texts: RecentTexts,
 }
 
 /// How far the log has come.
@@ -52,7 +55,8 @@ impl Hub {
     pub(crate) fn new(sequence: u64) -> Self {
         let progress =
             Progress { committed: sequence, viewed: 0, views_failed: false, closed: false };
-        Self { progress: watch::Sender::new(progress), ring: Mutex::default() }
+        let (ring, texts) = (Mutex::default(), RecentTexts::default());
+        Self { progress: watch::Sender::new(progress), ring, texts }
     }
 
     /// Makes committed rows visible.

@@ -645,6 +645,8 @@ impl<A: Aggregate> Writer<A> {
     /// Lets the read models follow what was committed, and finishes its erasures behind them.
     fn project(&mut self, turn: &mut Turn<A>) -> Result<(), store::Error> {
         let (events, texts) = (std::mem::take(&mut turn.events), std::mem::take(&mut turn.texts));
+        self.hub.texts.keep(&texts);
+        self.hub.texts.forget(&turn.erasures);
         if !events.is_empty() {
             let committed = Committed { events, texts, hash: self.head.hash };
             self.projecting.take(committed, &self.hub)?;

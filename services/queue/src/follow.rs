@@ -61,6 +61,10 @@ pub struct OfReview {
 
 #[async_trait]
 impl Handler<Queue> for OfReview {
+    fn concerns(&self, kind: &str) -> bool {
+        matches!(kind, "critique_asked" | "human_asked" | "verdict_reached")
+    }
+
     async fn react(&self, row: &Row) -> Result<Reaction<Queue>, Trouble> {
         let event: review_pb::ReviewEvent = decode(row)?;
         let command = match event.event {
@@ -116,6 +120,13 @@ pub struct OfSociety {
 
 #[async_trait]
 impl Handler<Queue> for OfSociety {
+    fn concerns(&self, kind: &str) -> bool {
+        matches!(
+            kind,
+            "resident_joined" | "resident_changed" | "specializations_set" | "letter_sent"
+        )
+    }
+
     async fn react(&self, row: &Row) -> Result<Reaction<Queue>, Trouble> {
         let event: social_pb::SocietyEvent = decode(row)?;
         let command = match event.event {
@@ -170,6 +181,10 @@ pub struct OfExecutor;
 
 #[async_trait]
 impl Handler<Queue> for OfExecutor {
+    fn concerns(&self, kind: &str) -> bool {
+        kind == "provider_health_changed"
+    }
+
     async fn react(&self, row: &Row) -> Result<Reaction<Queue>, Trouble> {
         let event: executor_pb::ExecutorEvent = decode(row)?;
         let Some(ExecutorEvent::ProviderHealthChanged(health)) = event.event else {

@@ -34,7 +34,7 @@ pub struct Material {
     pub answer: String,
     /// The documents.
     pub documents: Vec<Page>,
-    /// Paths of the library's documents.
+    /// Paths of the library's documents, of those that [`named`](Self::named) has.
     pub library: BTreeSet<String>,
     /// Titles of documents whose very text was accepted or rejected before.
     pub seen_before: Vec<String>,
@@ -110,6 +110,18 @@ pub fn run(material: &Material, without: &[String]) -> Vec<(&'static str, Found)
 }
 
 impl Material {
+    /// The library paths that the work names or links to: whether these exist matters, and no others.
+    pub fn named(&self) -> BTreeSet<String> {
+        let named = std::panic::catch_unwind(|| {
+            let linked = self.documents.iter().flat_map(links_resolve::linked);
+            let linked = linked.filter_map(|(_, path)| path);
+            let texts = self.texts().flat_map(|(_, text)| files_named_exist::named(text));
+            linked.chain(texts.map(str::to_owned)).collect()
+        });
+        // The check that reads the same text fails as well then, and holds for the human.
+        named.unwrap_or_default()
+    }
+
     /// Every text of the work, with where it stands.
     fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         let answer = (!self.answer.is_empty()).then_some(("the answer", self.answer.as_str()));

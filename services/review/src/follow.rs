@@ -20,7 +20,7 @@ use vivarium_proto::queue::v1::queue_event::Event as QueueEvent;
 use vivarium_proto::review::v1 as pb;
 use vivarium_types::ids::SubmissionId;
 use vivarium_types::source::Hash;
-use vivarium_types::{Actor, MicroUsd, Reason};
+use vivarium_types::{Actor, MicroUsd};
 
 use crate::checks::{self, Material, Page};
 use crate::config::Config;
@@ -66,6 +66,10 @@ struct OfQueue {
 
 #[async_trait]
 impl Handler<Review> for OfQueue {
+    fn concerns(&self, kind: &str) -> bool {
+        matches!(kind, "attempt_finished" | "task_cancelled")
+    }
+
     async fn react(&self, row: &Row) -> Result<Reaction<Review>, Trouble> {
         let event: queue_pb::QueueEvent = decode(row)?;
         match event.event {
@@ -93,9 +97,14 @@ impl OfQueue {
             pb::Profile::Strict => Profile::Strict,
             pb::Profile::Unspecified | pb::Profile::Light | pb::Profile::Standard => Profile::Light,
         };
+        let named = [
+            finished.title.as_ref(),
+            finished.instruction.as_ref(),
+            finished.answer.as_ref(),
+            finished.summary.as_ref(),
+        ];
         let mut texts = self.ledger.texts();
-        let title = copy(&self.queue, finished.title.as_ref(), &mut texts).await?;
-        let instruction = copy(&self.queue, finished.instruction.as_ref(), &mut texts).await?;
+        let [title, instruction, answer, summary] = copies(&self.queue, named, &mut texts).await?;
         let open = Open {
             submission: parse(&finished.submission_id, "submission_id")?,
             task: parse(&finished.task_id, "task_id")?,
@@ -107,8 +116,8 @@ impl OfQueue {
             cycle: parse(&finished.cycle_id, "cycle_id")?,
             token: finished.fencing_token,
             digests: finished.documents.iter().map(digest).collect::<Result<_, _>>()?,
-            answer: copy(&self.queue, finished.answer.as_ref(), &mut texts).await?,
-            summary: copy(&self.queue, finished.summary.as_ref(), &mut texts).await?,
+            answer,
+            summary,
             profile,
             kind,
             parts: u32::try_from(parts).unwrap_or(u32::MAX),
@@ -132,6 +141,10 @@ struct OfExecutor {
 
 #[async_trait]
 impl Handler<Review> for OfExecutor {
+    fn concerns(&self, kind: &str) -> bool {
+        matches!(kind, "critique_made" | "critique_failed")
+    }
+
     async fn react(&self, row: &Row) -> Result<Reaction<Review>, Trouble> {
         let event: executor_pb::ExecutorEvent = decode(row)?;
         match event.event {
@@ -177,6 +190,10 @@ struct OfSelf {
 
 #[async_trait]
 impl Handler<Review> for OfSelf {
+    fn concerns(&self, kind: &str) -> bool {
+        kind == "submission_opened"
+    }
+
     async fn react(&self, row: &Row) -> Result<Reaction<Review>, Trouble> {
         let event: pb::ReviewEvent = decode(row)?;
         let event =
@@ -240,17 +257,22 @@ impl OfSelf {
             Some(answer) => self.text(answer).await?,
             None => String::new(),
         };
-        let library = self.library.clone();
-        let library = tokio::task::spawn_blocking(move || published(&library)).await;
-        Ok(Material {
+        let mut material = Material {
             kind: Some(opened.kind),
             title: self.text(&opened.task_title).await?,
             instruction: self.text(&opened.task_instruction).await?,
             answer,
             documents,
-            library: library.unwrap_or_default(),
+            library: BTreeSet::new(),
             seen_before,
-        })
+        };
+        let named = material.named();
+        if !named.is_empty() {
+            let root = self.library.clone();
+            let there = tokio::task::spawn_blocking(move || published(&root, named)).await;
+            material.library = there.unwrap_or_default();
+        }
+        Ok(material)
     }
 
     async fn text(&self, text: &TextRef) -> Result<String, Trouble> {
@@ -260,24 +282,27 @@ impl OfSelf {
     }
 }
 
-/// Paths of the Markdown files below the library's root, as documents link to each other.
-fn published(root: &Path) -> BTreeSet<String> {
-    let mut paths = BTreeSet::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let Ok(kind) = entry.file_type() else { continue };
-            let path = entry.path();
-            if kind.is_dir() {
-                folders.push(path);
-            } else if kind.is_file()
-                && let Ok(relative) = path.strip_prefix(root)
-            {
-                paths.insert(relative.to_string_lossy().into_owned());
-            }
+/// Those of these paths that lie in the library below `root`.
+fn published(root: &Path, mut paths: BTreeSet<String>) -> BTreeSet<String> {
+    paths.retain(|path| lies(root, path));
+    paths
+}
+
+/// Whether a path is that of a file, reached through folders alone: a link is nobody's document.
+fn lies(root: &Path, path: &str) -> bool {
+    let (mut at, mut is_file) = (root.to_owned(), false);
+    for segment in path.split('/') {
+        if matches!(segment, "" | "." | "..") {
+            return false;
+        }
+        at.push(segment);
+        let Ok(found) = at.symlink_metadata() else { return false };
+        is_file = found.is_file();
+        if !is_file && !found.is_dir() {
+            return false;
         }
     }
-    paths
+    is_file
 }
 
 fn critique(
@@ -311,18 +336,33 @@ async fn copy(
     text: Option<&ledger_pb::TextRef>,
     texts: &mut Texts<'_, Review>,
 ) -> Result<Option<TextRef>, Trouble> {
-    let Some(text) = text else { return Ok(None) };
-    let request = ledger_pb::ReadTextRequest { id: text.id.clone() };
-    match LedgerServiceClient::new(peer.calls()).read_text(request).await {
-        Ok(answer) => Ok(Some(texts.plain(&answer.into_inner().text))),
-        Err(status) => {
-            let problem = Problem::from(&status);
-            if problem.reason == Some(Reason::LedgerTextNotFound) {
-                return Err(Trouble::Permanent("a text that was erased".into()));
-            }
-            Err(Trouble::Unavailable(Box::new(problem)))
-        }
+    let [copy] = copies(peer, [text], texts).await?;
+    Ok(copy)
+}
+
+/// As [`copy`], for several texts with one call.
+async fn copies<const N: usize>(
+    peer: &Peer,
+    named: [Option<&ledger_pb::TextRef>; N],
+    texts: &mut Texts<'_, Review>,
+) -> Result<[Option<TextRef>; N], Trouble> {
+    let ids: Vec<String> = named.iter().flatten().map(|text| text.id.clone()).collect();
+    if ids.is_empty() {
+        return Ok([const { None }; N]);
     }
+    let request = ledger_pb::ReadTextsRequest { ids };
+    let answer = LedgerServiceClient::new(peer.calls()).read_texts(request).await;
+    let read = answer
+        .map_err(|status| Trouble::Unavailable(Box::new(Problem::from(&status))))?
+        .into_inner()
+        .texts;
+    let mut own = [const { None }; N];
+    for (own, named) in own.iter_mut().zip(named) {
+        let Some(named) = named else { continue };
+        let gone = || Trouble::Permanent("a text that was erased".into());
+        *own = Some(texts.plain(read.get(&named.id).ok_or_else(gone)?));
+    }
+    Ok(own)
 }
 
 fn digest(document: &queue_pb::StagedDocument) -> Result<Digest, Trouble> {
@@ -346,4 +386,35 @@ fn optional<T: std::str::FromStr>(text: &str, field: &str) -> Result<Option<T>, 
 
 fn malformed(field: &str) -> Trouble {
     Trouble::Permanent(format!("malformed:{field}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_a_file_that_no_link_leads_to() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("community_library/swarm_docs");
+        std::fs::create_dir_all(&folder).expect("it is made");
+        std::fs::write(folder.join("tides.md"), "text").expect("it writes");
+        std::os::unix::fs::symlink(folder.join("tides.md"), folder.join("link.md"))
+            .expect("it links");
+        std::os::unix::fs::symlink(&folder, root.path().join("creative_works")).expect("it links");
+        let there = "community_library/swarm_docs/tides.md";
+        let asked = [
+            there,
+            "community_library/swarm_docs",
+            "community_library/swarm_docs/moon.md",
+            "community_library/swarm_docs/link.md",
+            "community_library//swarm_docs/tides.md",
+            "community_library/./swarm_docs/tides.md",
+            "community_library/swarm_docs/tides.md/x",
+            "creative_works/tides.md",
+            "",
+            "../x",
+        ];
+        let asked = asked.map(str::to_owned).into_iter().collect();
+        assert_eq!(published(root.path(), asked), BTreeSet::from([there.to_owned()]));
+    }
 }

@@ -45,6 +45,8 @@ pub struct Config {
     pub concerns_more_a_day: u32,
     /// Journal entries of a resident a day; private notes included.
     pub journals_a_day: u32,
+    /// Residents of a world.
+    pub residents_max: u32,
     /// Memories of a resident that can be recalled.
     pub live_memories_max: u32,
     /// Likeness from which on a memory is a twin of another.
@@ -72,6 +74,7 @@ impl Default for Config {
             letters_a_day: rules.letters_a_day,
             concerns_more_a_day: rules.concerns_more,
             journals_a_day: rules.journals_a_day,
+            residents_max: 128,
             live_memories_max: 2_000,
             twin_permille: rules.twin.0,
             echo_permille: rules.echo.0,
@@ -98,6 +101,7 @@ impl Config {
             letters_a_day: self.letters_a_day,
             concerns_more: self.concerns_more_a_day,
             journals_a_day: self.journals_a_day,
+            residents: usize::try_from(self.residents_max).unwrap_or(usize::MAX),
             live_memories: usize::try_from(self.live_memories_max).unwrap_or(usize::MAX),
             twin: Permille(self.twin_permille),
             echo: Permille(self.echo_permille),
@@ -132,6 +136,7 @@ impl Settings for Config {
         for (key, value) in uses {
             wrong.bounded(key, value, 0..=USES_MAX);
         }
+        wrong.bounded("residents_max", self.residents_max, 1..=1_000);
         wrong.bounded("live_memories_max", self.live_memories_max, 10..=10_000);
         for (key, value) in
             [("twin_permille", self.twin_permille), ("echo_permille", self.echo_permille)]

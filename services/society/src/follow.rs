@@ -4,6 +4,7 @@
 //! `review`: verdicts bring records, lessons, publications, tips and a word in the town hall. From
 //! `executor`: what cycles were shown and how they ended.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use vivarium_chassis::client::Peer;
@@ -11,8 +12,10 @@ use vivarium_chassis::{Deps, Problem, Service};
 use vivarium_ledger::cursor::{Ended, follow};
 use vivarium_ledger::{Ledger, Row, Trouble};
 use vivarium_proto::ledger::v1 as ledger_pb;
+use vivarium_proto::ledger::v1::ReadTextsRequest;
 use vivarium_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
-use vivarium_types::{Actor, Reason};
+use vivarium_types::Actor;
+use vivarium_types::limits::MESSAGE_BYTES_MAX;
 
 use crate::domain::Society;
 use crate::signs::Signs;
@@ -20,6 +23,10 @@ use crate::signs::Signs;
 mod executor;
 mod queue;
 mod review;
+
+/// Texts of one call, and bytes of them at the most: half of what a message may have.
+const FETCHED_MAX: usize = 64;
+const FETCHED_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2;
 
 /// Starts following queue, review and executor.
 pub fn start(ledger: &Ledger<Society>, signs: &Arc<Signs>, deps: &Deps) {
@@ -51,23 +58,29 @@ fn cause(service: Service) -> Actor {
     Actor::service(service.name())
 }
 
-/// A peer's text; `None` when the event names none.
-async fn fetch(peer: &Peer, text: Option<&ledger_pb::TextRef>) -> Result<Option<String>, Trouble> {
-    let Some(text) = text else { return Ok(None) };
-    let request = ledger_pb::ReadTextRequest { id: text.id.clone() };
-    let read = LedgerServiceClient::new(peer.calls()).read_text(request).await;
-    read.map(|answer| Some(answer.into_inner().text))
-        .map_err(|status| trouble(&status, Reason::LedgerTextNotFound, "a text that was erased"))
-}
-
-/// What a failed fetch means: gone for good, or to be tried again.
-fn trouble(status: &tonic::Status, gone: Reason, what: &str) -> Trouble {
-    let problem = Problem::from(status);
-    if problem.is(gone) {
-        Trouble::Permanent(what.to_owned())
-    } else {
-        Trouble::Unavailable(Box::new(problem))
+/// Those of a peer's texts that it still has, by id, with as few calls as their length allows.
+async fn fetch(
+    peer: &Peer,
+    named: &[&ledger_pb::TextRef],
+) -> Result<HashMap<String, String>, Trouble> {
+    let (mut found, mut left) = (HashMap::new(), named);
+    while !left.is_empty() {
+        let (mut count, mut bytes) = (0, 0);
+        for text in left.iter().take(FETCHED_MAX) {
+            bytes += 4 * usize::try_from(text.length).unwrap_or(usize::MAX / 8);
+            if count > 0 && bytes > FETCHED_BYTES_MAX {
+                break;
+            }
+            count += 1;
+        }
+        let (some, rest) = left.split_at(count);
+        let request = ReadTextsRequest { ids: some.iter().map(|text| text.id.clone()).collect() };
+        let read = LedgerServiceClient::new(peer.calls()).read_texts(request).await;
+        let unavailable = |status| Trouble::Unavailable(Box::new(Problem::from(&status)));
+        found.extend(read.map_err(unavailable)?.into_inner().texts);
+        left = rest;
     }
+    Ok(found)
 }
 
 fn decode<T: serde::de::DeserializeOwned>(row: &Row) -> Result<T, Trouble> {

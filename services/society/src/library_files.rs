@@ -3,7 +3,7 @@
 //! A file that another hand changed is reported with both hashes and left as it is. Deleting the
 //! folder and starting again gives the same bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -19,6 +19,8 @@ use crate::views::documents::{self, Document, State};
 
 /// Paths looked at in one go at the start.
 const PATHS_AT_A_TIME: u32 = 500;
+/// Files that are written with one look.
+const FILES_AT_ONCE: usize = 16;
 /// How long after a failed write the same file is tried again.
 const RETRY_WAIT: Duration = Duration::from_secs(5);
 
@@ -40,6 +42,16 @@ enum Found {
     Written,
     /// Somebody else changed it: what lies there, and what should, as hashes.
     Changed { there: String, ours: String },
+}
+
+impl Found {
+    /// Whether what lies there is ours.
+    const fn is_ours(&self) -> bool {
+        match self {
+            Self::Right | Self::Written => true,
+            Self::Changed { .. } => false,
+        }
+    }
 }
 
 /// Keeps the files of a library.
@@ -65,9 +77,9 @@ impl Files {
         while let Some(rows) = watch.next().await {
             match rows {
                 Ok(rows) => {
-                    for path in rows.iter().filter_map(|row| path_of(row)) {
-                        self.make_right(&path).await;
-                    }
+                    let paths: BTreeSet<String> =
+                        rows.iter().filter_map(|row| path_of(row)).collect();
+                    self.make_right(paths).await;
                 }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "rows do not read");
@@ -85,10 +97,8 @@ impl Files {
             match page.await {
                 Ok(paths) if paths.is_empty() => return,
                 Ok(paths) => {
-                    for path in paths {
-                        self.make_right(&path).await;
-                        behind = path;
-                    }
+                    behind = paths.last().cloned().unwrap_or_default();
+                    self.make_right(paths.into_iter().collect()).await;
                 }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "no list of files");
@@ -98,11 +108,53 @@ impl Files {
         }
     }
 
+    /// Makes these files right: several with one look, and alone those that are not as expected.
+    async fn make_right(&mut self, paths: BTreeSet<String>) {
+        let paths: Vec<String> = paths.into_iter().collect();
+        for some in paths.chunks(FILES_AT_ONCE) {
+            let together = self.look_together(some).await.unwrap_or_else(|error| {
+                tracing::debug!(error = &error as &dyn std::error::Error, "one by one then");
+                Vec::new()
+            });
+            let mut together = together.into_iter();
+            for path in some {
+                let found = match together.next().flatten() {
+                    Some(found) => found,
+                    None => self.made_right(path).await,
+                };
+                self.report(path, found);
+            }
+        }
+    }
+
+    /// What was found at each of these paths; `None` where a closer look is needed.
+    async fn look_together(&self, paths: &[String]) -> Result<Vec<Option<Found>>, Error> {
+        let asked = paths.to_owned();
+        let all = self.ledger.view(move |db| {
+            let all = asked.iter().map(|path| documents::versions(db, path));
+            all.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let mut wanted = Vec::new();
+        for (path, versions) in paths.iter().zip(all.await?) {
+            let text = match newest(&versions) {
+                Some(version) => Some(self.rendered(version).await?),
+                None => None,
+            };
+            wanted.push((path.clone(), text));
+        }
+        let root = self.root.clone();
+        let placed = tokio::task::spawn_blocking(move || {
+            let placed = wanted.iter().map(|(path, text)| place(&root, path, text.as_deref(), &[]));
+            placed.map(|placed| placed.ok().filter(Found::is_ours)).collect()
+        });
+        Ok(placed.await.map_err(io::Error::other)?)
+    }
+
     /// Makes one file right, and tries again while the disk refuses.
-    async fn make_right(&mut self, path: &str) {
+    async fn made_right(&self, path: &str) -> Found {
         loop {
             match self.look(path).await {
-                Ok(found) => return self.report(path, found),
+                Ok(found) => return found,
                 Err(error) => {
                     tracing::warn!(
                         path,
@@ -137,18 +189,14 @@ impl Files {
     async fn look(&self, path: &str) -> Result<Found, Error> {
         let at = path.to_owned();
         let versions = self.ledger.view(move |db| documents::versions(db, &at)).await?;
-        let stands = |version: &&Document| match version.state {
-            State::Published | State::Contested => true,
-            State::Superseded | State::Retracted => false,
-        };
-        let newest = versions.iter().find(stands);
+        let newest = newest(&versions);
         let mut wanted = None;
         if let Some(version) = newest {
             wanted = Some(self.rendered(version).await?);
         }
         // Nearly always the file is as it should be, and no other version has to be read.
         let found = self.placed(path, wanted.clone(), Vec::new()).await?;
-        if !matches!(found, Found::Changed { .. }) {
+        if found.is_ours() {
             return Ok(found);
         }
         let mut ours = Vec::new();
@@ -180,6 +228,14 @@ impl Files {
                 .await;
         Ok(placed.unwrap_or_else(|error| Err(io::Error::other(error)))?)
     }
+}
+
+/// The version that stands, of those of one path with the newest first.
+fn newest(versions: &[Document]) -> Option<&Document> {
+    versions.iter().find(|version| match version.state {
+        State::Published | State::Contested => true,
+        State::Superseded | State::Retracted => false,
+    })
 }
 
 /// The path that an event gives a new face to.
@@ -284,7 +340,8 @@ fn link_on_the_way(root: &Path, path: &str) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Replaces a file: after a crash it holds all of the old content or all of the new.
+/// Replaces a file: after a crash it holds all of the old content or all of the new. Which of them is left
+/// to the disk, because the next start makes every file right again.
 fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let name = file.file_name().ok_or(io::ErrorKind::InvalidInput)?;
@@ -297,8 +354,7 @@ fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
     draft.write_all(bytes)?;
     draft.sync_all()?;
     drop(draft);
-    fs::rename(&beside, file)?;
-    File::open(folder)?.sync_all()
+    fs::rename(&beside, file)
 }
 
 #[cfg(test)]

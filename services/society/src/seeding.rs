@@ -10,7 +10,7 @@ use vivarium_types::Actor;
 
 use crate::domain::event::identity;
 use crate::domain::identity::Identity;
-use crate::domain::resident::{self, RESIDENTS_MAX, Words};
+use crate::domain::resident::{self, Words};
 use crate::domain::seed::{Newcomer, Seed};
 use crate::domain::{Command, Society};
 
@@ -80,9 +80,9 @@ struct Place {
 
 /// Lets the first residents join and opens the first rooms, as far as they are not there.
 pub async fn sow(ledger: &Ledger<Society>, folder: &Path) -> Result<(), Error> {
-    let complete = ledger.ask(|society| !society.residents.is_empty());
-    let nobody = !complete.await.map_err(|_| Error::Ledger("the ledger is closed".into()))?;
-    let people = if nobody { residents(folder)? } else { Vec::new() };
+    let there = ledger.ask(|society| (society.residents.is_empty(), society.rules.residents));
+    let (nobody, most) = there.await.map_err(|_| Error::Ledger("the ledger is closed".into()))?;
+    let people = if nobody { residents(folder, most)? } else { Vec::new() };
     let places = rooms(folder)?;
     let missing = ledger.ask(move |society| {
         let new = |place: &(String, String)| society.rooms.get(&place.0).is_none();
@@ -110,7 +110,7 @@ fn newcomer((handle, person): (String, Identity), texts: &mut Texts<'_, Society>
 }
 
 /// The residents of a seed, each with a handle, all of them distinct.
-fn residents(folder: &Path) -> Result<Vec<(String, Identity)>, Error> {
+fn residents(folder: &Path, most: usize) -> Result<Vec<(String, Identity)>, Error> {
     let (seed, path): (Residents, PathBuf) = read(folder, "residents.toml", RESIDENTS)?;
     let mut people: Vec<(String, Identity)> = Vec::new();
     for Person { handle, identity } in seed.resident {
@@ -131,8 +131,8 @@ fn residents(folder: &Path) -> Result<Vec<(String, Identity)>, Error> {
         }
         people.push(one);
     }
-    if people.len() > RESIDENTS_MAX {
-        let what = format!("there may be at most {RESIDENTS_MAX}");
+    if people.len() > most {
+        let what = format!("there may be at most {most}");
         return Err(Error::Refused { who: "residents".into(), what });
     }
     Ok(people)
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn the_built_in_seed_has_five_distinct_residents_and_the_seven_rooms() {
         let nowhere = Path::new("/dev/null/no-such-world");
-        let people = residents(nowhere).expect("the built-in seed is valid");
+        let people = residents(nowhere, 128).expect("the built-in seed is valid");
         assert_eq!(people.len(), 5);
         for (handle, person) in &people {
             assert!(person.words().len() >= 10, "{handle} gives the queue little to match");
@@ -212,7 +212,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let seed = |text: &str| {
             std::fs::write(folder.path().join("residents.toml"), text).expect("it writes");
-            residents(folder.path())
+            residents(folder.path(), 2)
         };
         let twins = "[[resident]]\nhandle = \"ada\"\nname = \"Ada Fenn\"\n\
                      [[resident]]\nhandle = \"ada2\"\nname = \"Ada  fenn\"\n";
@@ -220,5 +220,12 @@ mod tests {
         let strange = "[[resident]]\nhandle = \"ada\"\nname = \"Ada Fenn\"\nmood = \"odd\"\n";
         assert!(matches!(seed(strange), Err(Error::Malformed { .. })));
         assert_eq!(seed("").expect("nobody is a seed").len(), 0);
+        let crowd = ["Ada Fenn", "Bo Lind", "Cy Marsh"].map(|name| {
+            let handle = name.to_lowercase().replace(' ', "_");
+            format!("[[resident]]\nhandle = \"{handle}\"\nname = \"{name}\"\n")
+        });
+        let refused = seed(&crowd.concat());
+        assert!(matches!(refused, Err(Error::Refused { what, .. }) if what.contains("at most 2")));
+        assert_eq!(seed(&crowd[..2].concat()).expect("two may be there").len(), 2);
     }
 }

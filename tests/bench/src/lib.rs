@@ -1,5 +1,5 @@
 //! What the load generators share: a domain that only counts, the lives of its writer, the queue's process
-//! alone, courses of tasks on its engine, dice with a seed, a place on the disk, times.
+//! alone, courses of tasks on its engine, dice with a seed, a place on the disk, times, what processes use.
 //!
 //! Nothing here measures or judges: that is each program's own business.
 
@@ -10,3 +10,4 @@ pub mod lives;
 pub mod numbers;
 pub mod place;
 pub mod times;
+pub mod usage;

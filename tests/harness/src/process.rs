@@ -153,6 +153,12 @@ impl World {
         Self::prepared_in(root, settings)
     }
 
+    /// A fresh world in this empty folder, with these settings; nothing runs yet. The folder goes with
+    /// the world.
+    pub fn prepared_at(root: PathBuf, settings: &[(&str, &str)]) -> Self {
+        Self::prepared_in(root, settings)
+    }
+
     fn prepared_in(root: PathBuf, settings: &[(&str, &str)]) -> Self {
         let (addresses, panel) = addresses();
         let config = root.join("config");

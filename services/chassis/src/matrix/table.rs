@@ -76,6 +76,7 @@ pub(super) const TABLE: &[Group] = &[
             watch("Watch"),
             watch("GetHead"),
             fetch("ReadText", Callers::NONE),
+            fetch("ReadTexts", Callers::NONE),
             read("ReadRows"),
             read("Verify"),
             read("ListPeerCheckpoints"),

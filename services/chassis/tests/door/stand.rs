@@ -234,6 +234,13 @@ impl LedgerService for Ledger {
         Ok(Response::new(pb::ReadRowsResponse::default()))
     }
 
+    async fn read_texts(
+        &self,
+        _request: Request<pb::ReadTextsRequest>,
+    ) -> Result<Response<pb::ReadTextsResponse>, Status> {
+        Ok(Response::new(pb::ReadTextsResponse::default()))
+    }
+
     async fn read_text(
         &self,
         request: Request<pb::ReadTextRequest>,

@@ -219,8 +219,13 @@ impl Setting {
                 0..=2_000,
                 &mut profile.temperature_permille,
             ),
-            ("parallel_calls", self.parallel_calls, 1..=256, &mut profile.parallel_calls),
-            ("calls_per_minute", self.calls_per_minute, 1..=100_000, &mut profile.calls_per_minute),
+            ("parallel_calls", self.parallel_calls, 1..=4_096, &mut profile.parallel_calls),
+            (
+                "calls_per_minute",
+                self.calls_per_minute,
+                1..=1_000_000,
+                &mut profile.calls_per_minute,
+            ),
             (
                 "tokens_per_minute",
                 self.tokens_per_minute,

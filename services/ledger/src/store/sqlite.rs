@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::LedgerId;
@@ -26,8 +27,11 @@ use crate::segment::{Segment, Shelf};
 mod contents;
 mod segments;
 
-/// Readers that may work at once; the rest make a connection of their own for one query.
-const READERS_KEPT: usize = 4;
+/// Connections that readers keep; who finds none idle makes one, which costs as much as a hundred
+/// queries: SQLite reads the schema anew.
+const READERS_KEPT: usize = 16;
+/// Statements that each of them keeps, so that none is parsed twice.
+const STATEMENTS_KEPT: usize = 64;
 
 /// Pages of 4 KiB after which the write-ahead log is folded into the file: four times SQLite's own
 /// choice, because under load most pages are written anew in each commit and folded in only once.
@@ -82,6 +86,7 @@ impl Sqlite {
         connection.pragma_update(None, "secure_delete", true)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.set_prepared_statement_cache_capacity(64);
+        steady(&connection)?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |r| r.get(0))?;
         if version > TABLES_VERSION {
             return Err(Error::corrupt(format!("tables of version {version}, newer than ours")));
@@ -251,6 +256,13 @@ impl Store for Sqlite {
     }
 }
 
+/// Keeps statements as they were prepared. Otherwise SQLite looks at the values that are bound, such as that
+/// of a LIMIT, and prepares a statement anew whenever they change.
+pub(crate) fn steady(connection: &Connection) -> Result<(), Error> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
+}
+
 /// Copies the whole WAL into the database file and cuts it to nothing.
 ///
 /// A reader in the middle of a query makes SQLite answer busy; the connection's busy time-out
@@ -406,7 +418,8 @@ impl FileReader {
         };
         let result = work(&connection);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < READERS_KEPT {
+        // One that could not end its transaction is of no use to the next.
+        if kept.len() < READERS_KEPT && connection.is_autocommit() {
             kept.push(connection);
         }
         result
@@ -415,10 +428,12 @@ impl FileReader {
     /// Runs `query` on one state of the file, however many statements it has.
     pub(super) fn query(&self, query: Work<'_>) -> Result<(), Error> {
         self.with(|connection| {
-            let transaction = connection.unchecked_transaction()?;
-            query(&transaction)?;
-            transaction.finish()?;
-            Ok(())
+            // By statements that are kept: rusqlite's own transactions are parsed anew each time.
+            connection.prepare_cached("BEGIN")?.execute([])?;
+            let found = query(connection);
+            let end = if found.is_ok() { "COMMIT" } else { "ROLLBACK" };
+            connection.prepare_cached(end)?.execute([])?;
+            Ok(found?)
         })
     }
 
@@ -429,6 +444,8 @@ impl FileReader {
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.pragma_update(None, "query_only", true)?;
+        steady(&connection)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         Ok(connection)
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use vivarium_types::source::Hash;
 
-use super::sqlite::truncate_wal;
+use super::sqlite::{steady, truncate_wal};
 use super::{Error, Head, Reader};
 
 /// Pages of 4 KiB after which the write-ahead log is folded into the file. Models change in many places at
@@ -65,6 +65,7 @@ impl ViewFile {
 
     fn on(connection: Connection) -> Result<Self, Error> {
         connection.set_prepared_statement_cache_capacity(64);
+        steady(&connection)?;
         connection.execute_batch(PLACE)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)) })
     }

@@ -45,6 +45,23 @@ fn unpacked(snapshot: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
+async fn a_text_that_was_just_committed_and_erased_is_read_by_nobody() {
+    let mut world = World::at(Place::Sqlite(tempfile::tempdir().expect("a folder can be made")));
+    let (ledger, running) = world.open();
+    let mut texts = ledger.texts();
+    let [one, other] = ["one", "other"].map(|text| texts.plain(text));
+    let note = Submission::new(operator(), Command::Note { text: one.clone() });
+    ledger.submit(note.texts(texts.into_rows())).await.expect("it is accepted");
+    assert_eq!(ledger.text(&one.id).await.expect("readable").as_deref(), Some("one"));
+    ledger.submit(add(0).erasing(vec![one.id.clone()])).await.expect("it is accepted");
+    assert_eq!(ledger.text(&one.id).await.expect("readable"), None);
+    assert_eq!(ledger.text(&other.id).await.expect("readable").as_deref(), Some("other"));
+    let both = ledger.read_texts(vec![one.id, other.id.clone()]).await.expect("readable");
+    assert_eq!(both.into_keys().collect::<Vec<_>>(), [other.id]);
+    close(ledger, running);
+}
+
+#[tokio::test]
 async fn an_erased_text_is_in_no_file_and_the_chain_still_verifies() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = folder.path().to_owned();

@@ -53,6 +53,10 @@ struct Mirror {
 
 #[async_trait]
 impl Handler<Counters> for Mirror {
+    fn concerns(&self, _kind: &str) -> bool {
+        true
+    }
+
     async fn react(&self, row: &Row) -> Result<Reaction<Counters>, Trouble> {
         let wire: counter::Wire = serde_json::from_slice(&row.payload).expect("it reads");
         let by = match wire.name.as_str() {
@@ -152,6 +156,45 @@ async fn what_does_not_fit_is_ignored_or_parked_and_the_cursor_moves_on() {
     ledger.close();
     running.join().expect("the writer ends well");
     assert!(!task.is_finished() || task.await.expect("no panic") == Ended::Closed);
+}
+
+/// Is the quicker about a row the later it comes.
+struct Uneven;
+
+#[async_trait]
+impl Handler<Counters> for Uneven {
+    fn concerns(&self, kind: &str) -> bool {
+        kind == "added"
+    }
+
+    async fn react(&self, row: &Row) -> Result<Reaction<Counters>, Trouble> {
+        let wire: counter::Wire = serde_json::from_slice(&row.payload).expect("it reads");
+        let wait = 40_u64.saturating_sub(row.sequence) / 2;
+        tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
+        let command = Command::Add { name: wire.name, by: wire.by };
+        Ok(Reaction::command(Actor::service("peer"), command))
+    }
+}
+
+#[tokio::test]
+async fn effects_keep_the_order_of_their_rows_however_long_each_is_looked_at() {
+    let (peer, _peer_running) = open(&Memory::default(), 1);
+    let (ledger, _running) = open(&Memory::default(), 2);
+    let names: Vec<String> = (0..40).map(|number| format!("n{number}")).collect();
+    for name in &names {
+        add(&peer, name, 1).await;
+    }
+    let task = tokio::spawn(follow(ledger.clone(), Arc::new(peer.clone()), Uneven));
+    while ledger.committed() < 40 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    let rows = ledger.reader().rows(0, 100).expect("they can be read");
+    let name = |row: &Row| {
+        let wire: counter::Wire = serde_json::from_slice(&row.payload).expect("it reads");
+        wire.name
+    };
+    assert_eq!(rows.iter().map(name).collect::<Vec<_>>(), names);
+    task.abort();
 }
 
 #[tokio::test]

@@ -11,9 +11,14 @@ static NAMED: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is well formed")
 });
 
+/// The library paths that a text names.
+pub(super) fn named(text: &str) -> impl Iterator<Item = &str> {
+    NAMED.find_iter(text).map(|found| found.as_str())
+}
+
 pub(super) fn check(material: &Material) -> Found {
     for (place, text) in material.texts() {
-        let missing = NAMED.find_iter(text).map(|found| found.as_str()).find(|path| {
+        let missing = named(text).find(|path| {
             !material.library.contains(*path) && material.documents.iter().all(|p| p.path != *path)
         });
         if let Some(path) = missing {

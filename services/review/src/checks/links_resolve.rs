@@ -2,13 +2,13 @@
 
 use pulldown_cmark::{Event, Parser, Tag};
 
-use super::{Found, Material};
+use super::{Found, Material, Page};
 
 pub(super) fn check(material: &Material) -> Found {
     let mut dead = Vec::new();
     for page in &material.documents {
-        for target in relative_targets(&page.body) {
-            let known = resolve(&page.path, &target).is_some_and(|path| {
+        for (target, path) in linked(page) {
+            let known = path.is_some_and(|path| {
                 material.library.contains(&path)
                     || material.documents.iter().any(|p| p.path == path)
             });
@@ -22,6 +22,14 @@ pub(super) fn check(material: &Material) -> Found {
     }
     let dead = dead.join(", ");
     Found::blocking(format!("these links lead nowhere: {dead}; remove them or link what exists"))
+}
+
+/// The relative links of a page, each with the library path that it means.
+pub(super) fn linked(page: &Page) -> impl Iterator<Item = (String, Option<String>)> {
+    relative_targets(&page.body).into_iter().map(|target| {
+        let path = resolve(&page.path, &target);
+        (target, path)
+    })
 }
 
 /// Destinations without a scheme, without their fragment.

@@ -13,7 +13,7 @@ use super::bounty::Terms;
 use super::history::{self, Past};
 use super::mail::{self, Mail, Sent, Side, Waits};
 use super::memory::{self, Kept};
-use super::resident::{Joined, RESIDENTS_MAX, Status};
+use super::resident::{Joined, Status};
 use super::room::{self, Author, Posted, Sender};
 use super::seed::Newcomer;
 use super::wallet::{Account, Cause, Entry, Transfer};
@@ -179,7 +179,7 @@ impl Society {
         let nobody = |who: ResidentId| self.residents.get(who).is_none();
         match what {
             What::Resident { newcomer, .. } => {
-                let full = self.residents.all().count() >= RESIDENTS_MAX;
+                let full = self.residents.all().count() >= self.rules.residents;
                 let taken = self.residents.find(&newcomer.handle).is_some();
                 full.then_some("the world has as many residents as it may have")
                     .or_else(|| taken.then_some("its handle is taken"))

@@ -10,8 +10,6 @@ use vivarium_types::{Permille, Timestamp, Tokens};
 
 /// What one resident may be good at, at the most.
 pub const SPECIALIZATIONS_MAX: usize = 16;
-/// Most residents of a world.
-pub const RESIDENTS_MAX: usize = 128;
 
 /// Whether a resident takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

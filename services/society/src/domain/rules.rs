@@ -35,6 +35,8 @@ pub struct Rules {
     pub concerns_more: u32,
     /// Journal entries of a resident a day; notes included.
     pub journals_a_day: u32,
+    /// Residents of a world.
+    pub residents: usize,
     /// Memories of a resident that can be recalled.
     pub live_memories: usize,
     /// Likeness from which on a memory is a twin of another.
@@ -61,6 +63,7 @@ impl Default for Rules {
             letters_a_day: 5,
             concerns_more: 3,
             journals_a_day: 6,
+            residents: 128,
             live_memories: 2_000,
             twin: Permille(920),
             echo: Permille(900),

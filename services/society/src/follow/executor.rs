@@ -29,6 +29,10 @@ impl OfExecutor {
 
 #[async_trait]
 impl Handler<Society> for OfExecutor {
+    fn concerns(&self, kind: &str) -> bool {
+        matches!(kind, "cycle_started" | "cycle_ended")
+    }
+
     async fn react(&self, row: &Row) -> Result<Reaction<Society>, Trouble> {
         let event: pb::ExecutorEvent = decode(row)?;
         match event.event {

@@ -26,6 +26,11 @@ impl OfQueue {
 
 #[async_trait]
 impl Handler<Society> for OfQueue {
+    fn concerns(&self, kind: &str) -> bool {
+        kind.starts_with("attempt_")
+            || matches!(kind, "day_started" | "task_approved" | "lease_granted")
+    }
+
     async fn react(&self, row: &Row) -> Result<Reaction<Society>, Trouble> {
         let event: pb::QueueEvent = decode(row)?;
         match event.event {
@@ -82,14 +87,23 @@ impl OfQueue {
     /// The wage depends on the rubric, which stands in review's log. The verdict was there before the
     /// task was approved; it only has to be followed first. One that was parked never comes.
     async fn wait_for_verdict(&self, submission: SubmissionId) -> Result<(), Trouble> {
-        let known = self.ledger.ask(move |society| {
-            let parked = society.parked.iter().any(|fact| fact.starts_with("review#"));
-            society.unpaid.knows(submission) || parked
-        });
-        match known.await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Trouble::Unavailable("the verdict is not followed yet".into())),
-            Err(_) => Err(Trouble::Unavailable("the ledger is closing".into())),
+        loop {
+            // From before the question, so that no commit behind the answer is missed.
+            let mut commits = self.ledger.watch(self.ledger.committed());
+            let known = self.ledger.ask(move |society| {
+                let parked = society.parked.iter().any(|fact| fact.starts_with("review#"));
+                society.unpaid.knows(submission) || parked
+            });
+            match known.await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(_) => return Err(Trouble::Unavailable("the ledger is closing".into())),
+            }
+            match commits.next().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(Trouble::Unavailable(Box::new(error))),
+                None => return Err(Trouble::Unavailable("the ledger is closing".into())),
+            }
         }
     }
 

@@ -1,19 +1,20 @@
 //! What society does about review's events: everything that follows from a verdict, in one commit.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use vivarium_chassis::Service;
 use vivarium_chassis::client::Peer;
 use vivarium_ledger::{Handler, Ledger, Reaction, Row, Texts, Trouble, chain};
+use vivarium_proto::ledger::v1 as ledger_pb;
 use vivarium_proto::review::v1 as pb;
 use vivarium_proto::review::v1::review_event::Event;
-use vivarium_proto::review::v1::review_service_client::ReviewServiceClient;
 use vivarium_types::ids::ResidentId;
 use vivarium_types::library::LibraryPath;
-use vivarium_types::{MicroUsd, Permille, Reason};
+use vivarium_types::{MicroUsd, Permille};
 
-use super::{cause, decode, fetch, malformed, parse, trouble};
+use super::{cause, decode, fetch, malformed, parse};
 use crate::domain::event::{identity, read};
 use crate::domain::library::{self, Accepted, Decider, Note, Origin, Value};
 use crate::domain::memory::{Kind, Lesson};
@@ -59,6 +60,10 @@ impl OfReview {
 
 #[async_trait]
 impl Handler<Society> for OfReview {
+    fn concerns(&self, kind: &str) -> bool {
+        kind == "verdict_reached"
+    }
+
     async fn react(&self, row: &Row) -> Result<Reaction<Society>, Trouble> {
         let event: pb::ReviewEvent = decode(row)?;
         match event.event {
@@ -78,12 +83,14 @@ impl OfReview {
             id => Some(parse(id, "resident_id")?),
         };
         let mut texts = self.ledger.texts();
-        let (documents, titles) = self.documents(&wire, review.value, &mut texts).await?;
+        let read = self.read(&wire, review.value).await?;
+        let (documents, titles) = documents(&wire, review.value, &read, &mut texts)?;
         let said = Said {
-            task: self.task(&wire).await?,
+            task: task(&wire, &read)?,
             titles,
             name: self.name(resident).await?,
-            reasons: self.reasons(&wire).await?,
+            // A comment that was erased teaches nothing; the verdict stands.
+            reasons: wire.reasons.iter().filter_map(|it| read.get(&it.id).cloned()).collect(),
             value: review.value,
         };
         let lesson = match resident {
@@ -118,58 +125,16 @@ impl OfReview {
         })
     }
 
-    /// The accepted documents with our own copy of their texts, and their titles. Nothing of work that
-    /// was rejected is fetched.
-    async fn documents(
+    /// The words of a verdict, by id. Nothing of work that was rejected is fetched.
+    async fn read(
         &self,
         wire: &pb::VerdictReached,
         value: Value,
-        texts: &mut Texts<'_, Society>,
-    ) -> Result<(Vec<Accepted>, Vec<String>), Trouble> {
-        let (mut documents, mut titles) = (Vec::new(), Vec::new());
-        if value == Value::Reject {
-            return Ok((documents, titles));
-        }
-        for submitted in &wire.documents {
-            let fetched = self.document(submitted).await?;
-            let path: LibraryPath = parse(&submitted.path, "path")?;
-            let body = library::without_front_matter(&fetched.body);
-            documents.push(Accepted {
-                document: parse(&submitted.document_id, "document_id")?,
-                path: path.to_string(),
-                title: texts.plain(&fetched.title),
-                body: texts.plain(body),
-                tags: submitted.tags.clone(),
-            });
-            titles.push(fetched.title);
-        }
-        Ok((documents, titles))
-    }
-
-    /// A document as review approved it, by its hash.
-    async fn document(&self, submitted: &pb::SubmittedDocument) -> Result<pb::Document, Trouble> {
-        let body = submitted.body.as_ref().ok_or_else(|| malformed("body"))?;
-        let request = pb::FetchDocumentRequest {
-            document_id: submitted.document_id.clone(),
-            hash: body.hash.clone(),
-        };
-        let fetched = ReviewServiceClient::new(self.review.calls()).fetch_document(request).await;
-        let gone = "a document that review does not have";
-        let fetched = fetched
-            .map_err(|status| trouble(&status, Reason::ReviewDraftNotFound, gone))?
-            .into_inner();
-        let document = fetched.document.ok_or_else(|| malformed("document"))?;
-        // What was approved is exactly this text, whoever answers.
-        if chain::digest(document.body.as_bytes()).0.as_slice() != body.hash.as_slice() {
-            return Err(malformed("document.hash"));
-        }
-        Ok(document)
-    }
-
-    async fn task(&self, wire: &pb::VerdictReached) -> Result<String, Trouble> {
-        let title = fetch(&self.review, wire.task_title.as_ref()).await?;
-        let named = || if wire.task_key.is_empty() { &wire.task_id } else { &wire.task_key };
-        Ok(title.unwrap_or_else(|| named().clone()))
+    ) -> Result<HashMap<String, String>, Trouble> {
+        let documents = wire.documents.iter().filter(|_| value != Value::Reject);
+        let documents = documents.flat_map(|document| [&document.title, &document.body]);
+        let named = documents.flatten().chain(&wire.task_title).chain(&wire.reasons);
+        fetch(&self.review, &named.collect::<Vec<_>>()).await
     }
 
     /// What a resident is called now.
@@ -184,19 +149,6 @@ impl OfReview {
         let words = words.map_err(|error| Trouble::Unavailable(Box::new(error)))?;
         let words = words.and_then(|words| identity::of_json(&words).ok());
         Ok(words.map_or_else(|| who.to_string(), |words| words.name))
-    }
-
-    async fn reasons(&self, wire: &pb::VerdictReached) -> Result<Vec<String>, Trouble> {
-        let mut reasons = Vec::new();
-        for reason in &wire.reasons {
-            match fetch(&self.review, Some(reason)).await {
-                Ok(text) => reasons.extend(text),
-                // A comment that was erased teaches nothing; the verdict stands.
-                Err(Trouble::Permanent(_)) => {}
-                Err(unavailable @ Trouble::Unavailable(_)) => return Err(unavailable),
-            }
-        }
-        Ok(reasons)
     }
 
     /// The lesson of a verdict, unless its very words are kept already.
@@ -222,6 +174,49 @@ impl OfReview {
         let label = if said.titles.is_empty() { label } else { label.max(Label::Own) };
         Ok(Lesson::New { text: texts.plain(&words), label, signs: self.signs.in_text(&words) })
     }
+}
+
+/// The accepted documents with our own copy of their texts, and their titles.
+fn documents(
+    wire: &pb::VerdictReached,
+    value: Value,
+    read: &HashMap<String, String>,
+    texts: &mut Texts<'_, Society>,
+) -> Result<(Vec<Accepted>, Vec<String>), Trouble> {
+    let (mut documents, mut titles) = (Vec::new(), Vec::new());
+    for submitted in wire.documents.iter().filter(|_| value != Value::Reject) {
+        let text = |named: &ledger_pb::TextRef| {
+            let gone = || Trouble::Permanent("a document that review does not have".to_owned());
+            read.get(&named.id).cloned().ok_or_else(gone)
+        };
+        let named = submitted.body.as_ref().ok_or_else(|| malformed("body"))?;
+        let body = text(named)?;
+        // What was approved is exactly this text, whoever answers.
+        if chain::digest(body.as_bytes()).0.as_slice() != named.hash.as_slice() {
+            return Err(malformed("document.hash"));
+        }
+        let title = text(submitted.title.as_ref().ok_or_else(|| malformed("title"))?)?;
+        let path: LibraryPath = parse(&submitted.path, "path")?;
+        documents.push(Accepted {
+            document: parse(&submitted.document_id, "document_id")?,
+            path: path.to_string(),
+            title: texts.plain(&title),
+            body: texts.plain(library::without_front_matter(&body)),
+            tags: submitted.tags.clone(),
+        });
+        titles.push(title);
+    }
+    Ok((documents, titles))
+}
+
+/// What the task is called.
+fn task(wire: &pb::VerdictReached, read: &HashMap<String, String>) -> Result<String, Trouble> {
+    let Some(title) = &wire.task_title else {
+        let named = if wire.task_key.is_empty() { &wire.task_id } else { &wire.task_key };
+        return Ok(named.clone());
+    };
+    let gone = || Trouble::Permanent("a text that was erased".to_owned());
+    read.get(&title.id).cloned().ok_or_else(gone)
 }
 
 fn note(wire: &pb::VerdictReached) -> Result<Note, Trouble> {

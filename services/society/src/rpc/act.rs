@@ -1,6 +1,8 @@
 //! The actions of residents, each under a lease. The actor is the lease's resident, whatever a text or
 //! a field claims.
 
+use std::collections::BTreeMap;
+
 use tonic::{Request, Response, Status};
 use vivarium_chassis::{Caller, Lease, Refusal, Violations};
 use vivarium_ledger::{Request as RequestKey, Submission, TextRow, chain};
@@ -22,7 +24,7 @@ use crate::domain::room::{Author, Post};
 use crate::domain::talk::Spent;
 use crate::domain::wallet::{Account, Cause};
 use crate::domain::{Command, Event, Society, mail, memory};
-use crate::views::memories;
+use crate::views::memories::{self, Memory};
 use crate::views::messages::{self, Message};
 
 /// Own messages that a new one is compared with.
@@ -287,6 +289,7 @@ impl Door {
         });
         wrong.finish()?;
         let found = self.recalled(who, Some(words), count).await?;
+        let found: Vec<MemoryId> = found.iter().map(|found| found.memory).collect();
         let ids: Vec<String> = found.iter().map(ToString::to_string).collect();
         Ok(Ready::done(Act::Recall(found), Vec::new(), ids.join("\n")))
     }
@@ -297,16 +300,21 @@ impl Door {
         who: ResidentId,
         words: Option<Vec<String>>,
         count: u32,
-    ) -> Result<Vec<MemoryId>, Refusal> {
+    ) -> Result<Vec<Memory>, Refusal> {
         let found = match words {
             Some(words) => Some(self.view(move |db| memories::matching(db, who, &words)).await?),
             None => None,
         };
-        self.ask(move |society| {
-            let sessions = society.sessions(who);
-            society.memories.recall(who, found.as_deref(), count as usize, sessions)
-        })
-        .await
+        let ids = found.as_ref().map(|found| found.iter().map(|found| found.memory).collect());
+        let best = self.ask(move |society| {
+            let (ids, sessions): (Option<Vec<MemoryId>>, _) = (ids, society.sessions(who));
+            society.memories.recall(who, ids.as_deref(), count as usize, sessions)
+        });
+        let best = best.await?;
+        match found {
+            Some(found) => Ok(in_order(found, &best)),
+            None => self.view(move |db| memories::these(db, &best)).await,
+        }
     }
 
     /// Memories by their ids, a line each, as they are now.
@@ -416,4 +424,11 @@ fn price_of(event: &Event, who: ResidentId) -> i64 {
     }
     let paid = entry.transfers.iter().filter(|transfer| transfer.from.resident() == Some(who));
     paid.map(|transfer| transfer.amount).sum()
+}
+
+/// These memories, best first.
+fn in_order(found: Vec<Memory>, best: &[MemoryId]) -> Vec<Memory> {
+    let mut by_id: BTreeMap<MemoryId, Memory> =
+        found.into_iter().map(|found| (found.memory, found)).collect();
+    best.iter().filter_map(|id| by_id.remove(id)).collect()
 }

@@ -1,7 +1,7 @@
 //! Society's part of a briefing: who the resident is, its letters, memories, rooms and wallet, each
 //! with its source and its label.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use tonic::{Request, Response, Status};
@@ -20,8 +20,8 @@ use crate::domain::resident::Resident;
 use crate::domain::room::{self, Author, Sender};
 use crate::domain::wallet::Account;
 use crate::domain::{Label, Society, memory};
+use crate::views::letters;
 use crate::views::messages::{self, Message};
-use crate::views::{letters, memories};
 
 /// Most characters of one part.
 const PART_LENGTH_MAX: usize = 4_000;
@@ -60,7 +60,6 @@ struct Known {
     collaboration: Option<String>,
     rooms: Vec<String>,
     read_through: u64,
-    handles: BTreeMap<ResidentId, String>,
     words: bool,
 }
 
@@ -69,7 +68,6 @@ impl Known {
         let resident = society.residents.get(who)?.clone();
         let uses = [Use::Post, Use::Remember, Use::Recall, Use::Letter, Use::Journal];
         let left = uses.map(|what| (what.action(), society.quotas.left(who, what, &society.rules)));
-        let handles = society.residents.all().map(|one| (one.resident, one.handle.clone()));
         Some(Self {
             free: society.wallets.balance(Account::Free(who)),
             journal: society.wallets.balance(Account::Journal(who)),
@@ -78,7 +76,6 @@ impl Known {
             collaboration: society.collaboration.as_ref().map(|text| text.id.clone()),
             rooms: rooms_of(society, who),
             read_through: society.mail.read_through(who),
-            handles: handles.collect(),
             words: society.memories.count(who) > 0,
             resident,
         })
@@ -132,16 +129,18 @@ impl BriefingService for Door {
         if wants.collaboration {
             answer.fragments.extend(self.collaboration(&known, at).await?);
         }
+        let task = task.map(|task| task.to_string()).unwrap_or_default();
+        let shows_rooms = wants.rooms && !wire.terse;
+        let unread = self.unread(&known, &task, (wants.mail, shows_rooms)).await?;
         if wants.mail {
-            let task = task.map(|task| task.to_string()).unwrap_or_default();
-            self.mail_parts(&known, task, &mut answer).await?;
-            self.talk_parts(&known, Talk::Direct, &mut answer).await?;
+            self.mail_parts(&unread, &task, &mut answer).await?;
+            answer.fragments.extend(unread.talks(Talk::Direct));
         }
         if wants.memories && known.words {
             self.memory_parts(who, query, count, &mut answer).await?;
         }
-        if wants.rooms && !wire.terse {
-            self.talk_parts(&known, Talk::Room, &mut answer).await?;
+        if shows_rooms {
+            answer.fragments.extend(unread.talks(Talk::Room));
         }
         Ok(Response::new(answer))
     }
@@ -154,21 +153,56 @@ impl Door {
         Ok(Some(part("collaboration", at, TrustLabel::Operator, FragmentSlot::Data, &text)))
     }
 
+    /// Everything that the resident has not read yet, in one look.
+    async fn unread(
+        &self,
+        known: &Known,
+        task: &str,
+        (mail, rooms): (bool, bool),
+    ) -> Result<Unread, Refusal> {
+        if !mail && !rooms {
+            return Ok(Unread::default());
+        }
+        let (who, behind, about) = (known.resident.resident, known.read_through, task.to_owned());
+        let open = known.rooms.clone();
+        let mut unread = self
+            .view(move |db| {
+                let mut unread = Unread::default();
+                if mail {
+                    unread.letters = letters::to_resident(db, who, &about, LETTERS_MAX)?;
+                    unread.naming = messages::naming(db, who, behind, MENTIONS_MAX)?;
+                }
+                for (talk, wanted) in [(Talk::Direct, mail), (Talk::Room, rooms)] {
+                    let mut told = 0;
+                    for room in open.iter().filter(|room| wanted && Talk::of(room) == talk) {
+                        let news = messages::unread(db, room, who, behind, MESSAGES_MAX)?;
+                        if !news.is_empty() {
+                            unread.rooms.push((room.clone(), news));
+                            told += 1;
+                        }
+                        if told == ROOMS_MAX {
+                            break;
+                        }
+                    }
+                }
+                Ok(unread)
+            })
+            .await?;
+        let authors = unread.authors();
+        if !authors.is_empty() {
+            unread.handles = self.ask(move |society| handles(society, authors)).await?;
+        }
+        Ok(unread)
+    }
+
     /// Unread letters of the human, answers about the task, and messages that name the resident.
     async fn mail_parts(
         &self,
-        known: &Known,
-        task: String,
+        unread: &Unread,
+        task: &str,
         answer: &mut pb::GetBriefingResponse,
     ) -> Result<(), Refusal> {
-        let (who, behind, about) = (known.resident.resident, known.read_through, task.clone());
-        let (found, naming) = self
-            .view(move |db| {
-                let letters = letters::to_resident(db, who, &about, LETTERS_MAX)?;
-                Ok((letters, messages::naming(db, who, behind, MENTIONS_MAX)?))
-            })
-            .await?;
-        for letter in found {
+        for letter in &unread.letters {
             let text = self.text(&letter.text_id).await?;
             let answers = !task.is_empty() && letter.task == task;
             let slot = if answers { FragmentSlot::Instruction } else { FragmentSlot::Data };
@@ -180,8 +214,8 @@ impl Door {
                 answer.letter_ids.push(letter.letter.to_string());
             }
         }
-        for message in naming {
-            let by = called(&known.handles, &message);
+        for message in &unread.naming {
+            let by = called(&unread.handles, message);
             let text = format!("{by} named you in {}: {}", message.room, message.text);
             let label = match message.author {
                 Author::Human => TrustLabel::Operator,
@@ -201,8 +235,7 @@ impl Door {
         count: u32,
         answer: &mut pb::GetBriefingResponse,
     ) -> Result<(), Refusal> {
-        let ids = self.recalled(who, query.filter(|words| !words.is_empty()), count).await?;
-        let found = self.view(move |db| memories::these(db, &ids)).await?;
+        let found = self.recalled(who, query.filter(|words| !words.is_empty()), count).await?;
         for found in found.into_iter().filter(|found| found.state == memory::State::Live) {
             let (kind, day) = (found.kind.word(), found.day);
             let text = format!("You remember ({kind}, day {day}): {}", found.text);
@@ -213,30 +246,42 @@ impl Door {
         }
         Ok(())
     }
+}
 
-    /// The newest unread messages of rooms, or of others to this one alone; the oldest of each first.
-    async fn talk_parts(
-        &self,
-        known: &Known,
-        talk: Talk,
-        answer: &mut pb::GetBriefingResponse,
-    ) -> Result<(), Refusal> {
-        let mut told = 0;
-        for room in known.rooms.iter().filter(|room| Talk::of(room) == talk) {
-            let (named, who) = (room.clone(), known.resident.resident);
-            let behind = known.read_through;
-            let unread = self
-                .view(move |db| messages::unread(db, &named, who, behind, MESSAGES_MAX))
-                .await?;
-            let Some(news) = news(&known.handles, talk, room, &unread) else { continue };
-            answer.fragments.push(news);
-            told += 1;
-            if told == ROOMS_MAX {
-                break;
-            }
-        }
-        Ok(())
+/// What a resident has not read yet.
+#[derive(Debug, Default)]
+struct Unread {
+    letters: Vec<letters::Letter>,
+    /// Messages that name the resident.
+    naming: Vec<Message>,
+    /// The newest messages of each room with any, newest first.
+    rooms: Vec<(String, Vec<Message>)>,
+    /// What the residents who wrote them are called.
+    handles: BTreeMap<ResidentId, String>,
+}
+
+impl Unread {
+    /// The residents who wrote any of it.
+    fn authors(&self) -> BTreeSet<ResidentId> {
+        let messages = self.rooms.iter().flat_map(|(_, messages)| messages).chain(&self.naming);
+        let authors = messages.filter_map(|message| match message.author {
+            Author::Resident(who) => Some(who),
+            Author::Human | Author::Society => None,
+        });
+        authors.collect()
     }
+
+    /// What is new in rooms, or from others to this one alone.
+    fn talks(&self, talk: Talk) -> impl Iterator<Item = pb::Fragment> {
+        let rooms = self.rooms.iter().filter(move |(room, _)| Talk::of(room) == talk);
+        rooms.filter_map(move |(room, unread)| news(&self.handles, talk, room, unread))
+    }
+}
+
+/// What these residents are called.
+fn handles(society: &Society, who: BTreeSet<ResidentId>) -> BTreeMap<ResidentId, String> {
+    let known = who.into_iter().filter_map(|who| society.residents.get(who));
+    known.map(|one| (one.resident, one.handle.clone())).collect()
 }
 
 /// Where messages are exchanged.

@@ -69,7 +69,7 @@ impl View<Society> for Memories {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn create(&self, db: &Connection) -> rusqlite::Result<()> {
@@ -85,7 +85,9 @@ impl View<Society> for Memories {
                state TEXT NOT NULL);
              CREATE INDEX memories_by_resident ON memories (resident, first);
              CREATE VIRTUAL TABLE memory_words USING fts5(
-               text, tokenize = \"unicode61 remove_diacritics 2\");
+               text, owner, tokenize = \"unicode61 remove_diacritics 2\");
+             -- Whose it is finds a memory and says nothing about how well it fits.
+             INSERT INTO memory_words (memory_words, rank) VALUES ('rank', 'bm25(1.0, 0.0)');
              -- What is forgotten leaves the index at once, not at some later merge.
              INSERT INTO memory_words (memory_words, rank) VALUES ('secure-delete', 1);",
         )
@@ -154,8 +156,8 @@ fn keep(
         ":state": word(kept.state),
     })?;
     if !text.is_empty() {
-        db.prepare_cached("INSERT INTO memory_words (rowid, text) VALUES (?1, ?2)")?
-            .execute((meta.sequence, text))?;
+        db.prepare_cached("INSERT INTO memory_words (rowid, text, owner) VALUES (?1, ?2, ?3)")?
+            .execute((meta.sequence, text, kept.resident.to_string()))?;
     }
     Ok(())
 }
@@ -169,7 +171,10 @@ fn set_state(db: &Connection, memory: MemoryId, state: State) -> rusqlite::Resul
 /// A page, newest first.
 pub fn page(db: &Connection, wanted: &Wanted, slice: Slice) -> rusqlite::Result<Vec<Memory>> {
     let states: Vec<&str> = wanted.states.iter().map(|state| word(*state)).collect();
-    let words = super::all_of(&wanted.words);
+    let words = match wanted.words.as_slice() {
+        [] => String::new(),
+        words => owned(wanted.resident, &super::all_of(words)),
+    };
     let mut query = db.prepare_cached(
         "SELECT * FROM memories
          WHERE resident = ?1 AND first < ?2 AND instr(?3, ' ' || state || ' ') > 0
@@ -197,19 +202,23 @@ pub fn matching(
     db: &Connection,
     resident: ResidentId,
     words: &[String],
-) -> rusqlite::Result<Vec<MemoryId>> {
+) -> rusqlite::Result<Vec<Memory>> {
     if words.is_empty() {
         return Ok(Vec::new());
     }
     let mut query = db.prepare_cached(
-        "SELECT m.id FROM memory_words w JOIN memories m ON m.first = w.rowid
+        "SELECT m.* FROM memory_words w JOIN memories m ON m.first = w.rowid
          WHERE memory_words MATCH ?1 AND m.resident = ?2 AND m.state = 'live'
          ORDER BY w.rank, m.first DESC LIMIT ?3",
     )?;
     let limit = u32::try_from(CANDIDATES_MAX).unwrap_or(u32::MAX);
-    let rows =
-        query.query_map((any_of(words), resident.to_string(), limit), |row| parsed(row, "id"))?;
-    rows.collect()
+    let (words, resident) = (owned(resident, &any_of(words)), resident.to_string());
+    query.query_map((words, resident, limit), read)?.collect()
+}
+
+/// A query for full-text search among a resident's own memories: those of others are not even looked at.
+fn owned(resident: ResidentId, words: &str) -> String {
+    format!("owner : \"{resident}\" AND text : ({words})")
 }
 
 /// Live memories of one kind whose length allows them to be twins of a text of `length` characters.

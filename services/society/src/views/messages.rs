@@ -60,7 +60,7 @@ impl View<Society> for Messages {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn create(&self, db: &Connection) -> rusqlite::Result<()> {
@@ -73,7 +73,8 @@ impl View<Society> for Messages {
                mentions TEXT NOT NULL, hop INTEGER NOT NULL, day INTEGER NOT NULL,
                time INTEGER NOT NULL, hidden TEXT, task TEXT NOT NULL, cycle TEXT NOT NULL,
                unproven INTEGER NOT NULL);
-             CREATE INDEX messages_by_room ON messages (room, sequence);",
+             CREATE INDEX messages_by_room ON messages (room, sequence);
+             CREATE INDEX messages_naming ON messages (sequence) WHERE mentions <> ' ';",
         )
     }
 
@@ -169,7 +170,7 @@ pub fn naming(
     count: u32,
 ) -> rusqlite::Result<Vec<Message>> {
     let mut query = db.prepare_cached(
-        "SELECT * FROM messages WHERE sequence > ?1 AND instr(mentions, ?2) > 0
+        "SELECT * FROM messages WHERE sequence > ?1 AND mentions <> ' ' AND instr(mentions, ?2) > 0
            AND hidden IS NULL ORDER BY sequence LIMIT ?3",
     )?;
     query.query_map((behind, format!(" {resident} "), count), read)?.collect()

@@ -1,9 +1,9 @@
 //! What an idle world costs: CPU, memory and bytes written by each process while nothing is to do.
 
-use std::fs;
 use std::time::Duration;
 
 use clap::Parser;
+use vivarium_bench::usage::Usage;
 use vivarium_harness::model_server::{Reply, Script};
 use vivarium_harness::process::{Model, World};
 
@@ -17,38 +17,6 @@ struct Args {
     /// How long to watch.
     #[arg(long, default_value_t = 10)]
     minutes: u64,
-}
-
-/// What the kernel says of a process.
-#[derive(Debug, Clone, Copy)]
-struct Usage {
-    /// Hundredths of a second of CPU.
-    ticks: u64,
-    /// Bytes that were handed to the disk.
-    written: u64,
-    /// Resident KiB.
-    resident: u64,
-}
-
-impl Usage {
-    fn of(pid: u32) -> Self {
-        let read =
-            |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-        let stat = read("stat");
-        let fields: Vec<&str> =
-            stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let number =
-            |index: usize| fields.get(index).and_then(|text| text.parse().ok()).unwrap_or(0);
-        let line = |text: &str, name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
-            let digits = line.unwrap_or_default();
-            digits.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0)
-        };
-        // Behind the name: utime is field 14 of proc(5), stime 15; the state is the first of `fields`.
-        let ticks = number(11) + number(12);
-        let (io, status) = (read("io"), read("status"));
-        Self { ticks, written: line(&io, "write_bytes:"), resident: line(&status, "VmRSS:") }
-    }
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
