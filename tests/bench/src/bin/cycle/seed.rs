@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// Sounds that names are made of.
 const SOUNDS: [&str; 16] = [
-    "ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "ri", "so", "tu", "wy",
+    "bo", "ce", "di", "fi", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "ri", "so", "tu", "wy",
 ];
 /// What they like to do.
 const WORK: [&str; 8] =
