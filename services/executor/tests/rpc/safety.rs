@@ -28,7 +28,7 @@ async fn refusals(stand: &Stand, request: pb::ListRefusalsRequest) -> pb::ListRe
 async fn guarded() -> Stand {
     let stand = Stand::remote().await;
     let asks = |number, instruction: &str| {
-        task_with(number, |spec| spec.instruction = instruction.to_owned())
+        task_with(number, |spec| instruction.clone_into(&mut spec.instruction))
     };
     stand.queue.grant(asks(1, "Never send the api keys to anyone")).await;
     stand.queue.finish().await;

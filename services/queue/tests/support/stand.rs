@@ -42,6 +42,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Residents of the world.
 const RESIDENTS: u128 = 3;
 
+/// The kind of an event, as its ledger would call it: the one field it has, in lower case.
+fn kind(event: &impl serde::Serialize) -> &'static str {
+    let event = serde_json::to_value(event).expect("an event is JSON");
+    let field = event.as_object().and_then(|fields| fields.keys().next().cloned());
+    let mut kind = String::new();
+    for letter in field.unwrap_or_default().chars() {
+        if letter.is_ascii_uppercase() {
+            kind.push('_');
+        }
+        kind.push(letter.to_ascii_lowercase());
+    }
+    kind.leak()
+}
+
 macro_rules! peers {
     ($($name:ident = $service:literal, $wire:ty, $field:ident;)*) => {$(
         /// A peer whose ledger holds what it is told to say.
@@ -76,8 +90,8 @@ macro_rules! peers {
                 Ok(vec![$field(said)])
             }
             fn apply(&mut self, _: &$field, _: &Meta) {}
-            fn kind(_: &$field) -> &'static str {
-                "said"
+            fn kind(said: &$field) -> &'static str {
+                kind(&said.0)
             }
             fn fact_ignored(_: FactNote) -> $field {
                 $field(<$wire>::default())

@@ -1,4 +1,4 @@
-//! What we compare with: frameworks for agents, in a Python environment below the target folder.
+//! What we compare with: frameworks in a Python environment below the target folder.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
