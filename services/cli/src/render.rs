@@ -3,6 +3,8 @@
 use std::io::Write as _;
 
 use serde::Serialize;
+use vivarium_proto::wkt;
+use vivarium_types::Timestamp;
 
 use crate::failure::Failure;
 
@@ -45,6 +47,11 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> 
         line(&aligned(row))?;
     }
     Ok(())
+}
+
+/// A moment of the contract.
+pub(crate) fn moment(time: &wkt::Timestamp) -> String {
+    Timestamp::from_seconds_and_nanos(time.seconds, time.nanos).to_string()
 }
 
 /// At most `max` characters of a text, in one line.

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vivarium_ledger::{Error, Ledger, Submission, TextRef, TextRow, Texts};
-use vivarium_types::ids::{Id, InstanceId};
+use vivarium_types::ids::{Id, InstanceId, SubmissionId};
 use vivarium_types::{Actor, Clock, IdSource, MicroUsd};
 
 use crate::config::Config;
@@ -21,8 +21,9 @@ use crate::output::Hub;
 use crate::policy::Policy;
 use crate::providers::{Chosen, Providers};
 use crate::replay::{Given, Replay};
+use crate::rpc::peers::Refused;
 use crate::rpc::peers::queue::Queue;
-use crate::rpc::peers::review::Review;
+use crate::rpc::peers::review::{self, Review};
 use crate::rpc::peers::society::Society;
 
 pub mod limits;
@@ -152,6 +153,24 @@ impl Engine {
             Some(replay) => Ok(Chosen::recorded(replay.terms())),
             None => self.providers.choose(wanted, tier),
         }
+    }
+
+    /// A submission as review has it; `what` names it where it is not to be had.
+    pub(crate) async fn submitted(
+        &self,
+        held: &Held,
+        id: SubmissionId,
+        what: &str,
+    ) -> Result<review::Submission, Exit> {
+        let work = tokio::select! {
+            biased;
+            () = held.stopped() => return Err(Exit::Stopped),
+            work = self.review.submission(id) => work,
+        };
+        work.map_err(|refused| {
+            let (Refused::Rule { reason, .. } | Refused::Failed { reason, .. }) = refused;
+            Exit::failed(FailureClass::Transient, format!("no {what}: {reason}"))
+        })
     }
 
     /// What a cycle is given, for the record.

@@ -17,7 +17,7 @@ use vivarium_types::ids::DocumentId;
 use vivarium_types::{Clock, Timestamp, Tokens};
 
 use crate::domain::Command;
-use crate::domain::cycle::{Label, Place, ReceiptStatus, Slot};
+use crate::domain::cycle::{Place, ReceiptStatus};
 use crate::domain::event::Event;
 use crate::lease::Grant;
 use crate::model::chat::Usage;
@@ -38,17 +38,6 @@ pub(crate) struct Given {
     pub(crate) grant: Grant,
     /// The model and its terms.
     pub(crate) terms: Terms,
-}
-
-/// A fragment of a briefing with its text.
-#[derive(Debug, Clone)]
-struct Told {
-    section: String,
-    source: String,
-    label: Label,
-    slot: Slot,
-    text: String,
-    private: bool,
 }
 
 /// What a model said, as recorded.
@@ -82,7 +71,8 @@ pub(crate) struct Answered {
 #[derive(Debug)]
 pub struct Replay {
     given: Given,
-    told: Vec<Told>,
+    /// The fragments of its briefing.
+    told: Vec<Part>,
     /// By the hash of the request.
     said: BTreeMap<String, Said>,
     /// Steps for which money was set aside.
@@ -134,17 +124,8 @@ impl Replay {
     /// What the other services brought to the briefing.
     pub(crate) fn parts(&self) -> Vec<Part> {
         let own = ["executor:", "queue:", "file:"];
-        let others =
-            self.told.iter().filter(|told| !own.iter().any(|at| told.source.starts_with(at)));
-        let part = |told: &Told| Part {
-            section: told.section.clone(),
-            source: told.source.clone(),
-            label: told.label,
-            slot: told.slot,
-            text: told.text.clone(),
-            private: told.private,
-        };
-        others.map(part).collect()
+        let is_own = |part: &&Part| own.iter().any(|at| part.source.starts_with(at));
+        self.told.iter().filter(|part| !is_own(part)).cloned().collect()
     }
 
     /// The messages of a critique, the work that it may quote, and the hash of that.

@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::answers;
 use crate::history::History;
 use crate::model_server::{Asked, Reply, Script};
-use crate::process::{Model, World, program, signal, wait_until};
+use crate::people;
+use crate::process::{AT_WORK, Model, World, program, signal, wait_until};
 
 /// Nothing may start later than this after a halt (domain.md, section 2).
 pub const STARTS_MAX: Duration = Duration::from_millis(500);
@@ -102,7 +103,7 @@ impl Stand {
             fs::create_dir_all(file.parent().expect("it has one")).expect("a folder is made");
             fs::write(file, text).expect("it is written");
         };
-        write("seed/residents.toml", residents(calls));
+        write("seed/residents.toml", people::residents(calls));
         write(&format!("rules/commands/{}.toml", stubborn()), rule());
         world.up();
         world.ask(&["pace", "0"]);
@@ -254,13 +255,8 @@ impl Stand {
         for number in 0..self.programs {
             self.world.ask(&["cancel", &format!("stubborn-{number}")]);
         }
-        let open = ["ready", "queued", "leased", "in_review", "requeued", "awaiting_human"];
-        let states = open.iter().flat_map(|state| ["--state", state]);
-        let asked: Vec<&str> = std::iter::once("tasks").chain(states).collect();
-        wait_until("every task has ended", || {
-            let listed = self.world.ask(&asked);
-            listed["tasks"].as_array().is_none_or(Vec::is_empty)
-        });
+        let open = [&AT_WORK[..], &["awaiting_human"]].concat();
+        wait_until("every task has ended", || self.world.has_none_in(&open));
         let history = History::read(self.world.root());
         let mut breaches = history.breaches();
         breaches.extend(starts_in_halts(&history));
@@ -294,29 +290,6 @@ fn starts_in_halts(history: &History) -> Vec<String> {
 /// A reply that takes minutes.
 fn never(asked: &Asked) -> Reply {
     answers::slow(asked, Duration::from_mins(1))
-}
-
-/// So many residents who do not resemble each other.
-fn residents(count: usize) -> String {
-    let mut text = String::new();
-    for number in 0..count {
-        // Letters that differ everywhere: names that resemble each other are refused. The constants
-        // are those of Knuth's linear generator MMIX.
-        let mut state = number as u64 + 1;
-        let mut letter = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005);
-            state = state.wrapping_add(1_442_695_040_888_963_407);
-            char::from(b'a' + u8::try_from((state >> 33) % 26).unwrap_or(0))
-        };
-        let word: String = std::iter::repeat_with(&mut letter).take(12).collect();
-        writeln!(
-            text,
-            "[[resident]]\nhandle = \"r{number}{word}\"\nname = \"{word} {number}\"\n\
-             summary = \"{number} {word} writes.\"\nidentity_statement = \"{word} {number}: I write.\"\n"
-        )
-        .expect("text takes every line");
-    }
-    text
 }
 
 /// The rule of a program that starts children which no request ends.

@@ -10,5 +10,6 @@ pub mod disk;
 pub mod halting;
 pub mod history;
 pub mod model_server;
+pub mod people;
 pub mod postgres;
 pub mod process;

@@ -25,6 +25,9 @@ const CRASH_AT: &str = "crash-at";
 /// The services, as `vivarium status` names them.
 pub const SERVICES: [&str; 5] = ["queue", "executor", "society", "review", "gateway"];
 
+/// States in which the world still works on a task, as `vivarium tasks` names them.
+pub const AT_WORK: [&str; 5] = ["ready", "queued", "leased", "in_review", "requeued"];
+
 /// A scripted model server that runs beside the test.
 #[derive(Debug)]
 pub struct Model {
@@ -233,6 +236,18 @@ impl World {
             String::from_utf8_lossy(&output.stderr)
         );
         serde_json::from_str(&told).expect("--json prints JSON")
+    }
+
+    /// Whether no task is in one of these states.
+    pub fn has_none_in(&self, states: &[&str]) -> bool {
+        let states = states.iter().flat_map(|state| ["--state", state]);
+        let asked: Vec<&str> = std::iter::once("tasks").chain(states).collect();
+        self.ask(&asked)["tasks"].as_array().is_none_or(Vec::is_empty)
+    }
+
+    /// Waits until the world has nothing more to do on any task.
+    pub fn wait_until_at_rest(&self) {
+        wait_until("every task has come to rest", || self.has_none_in(&AT_WORK));
     }
 
     /// Calls services as an operator's program does.

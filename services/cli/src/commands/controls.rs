@@ -49,7 +49,7 @@ async fn stopped(console: &Console, answer: &pb::SetHaltResponse) -> Result<(), 
     }
     render::line(&format!("halted (control epoch {})", answer.control_epoch))?;
     match receipt::settled(console).await {
-        Ok(receipt) => receipt.lines().iter().skip(2).try_for_each(|line| render::line(line)),
+        Ok(receipt) => receipt.stopped().iter().try_for_each(|line| render::line(line)),
         Err(failure) => {
             render::notice(&format!("the receipt is not to be had: {}", failure.sentence()))
         }

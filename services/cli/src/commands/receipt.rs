@@ -10,7 +10,6 @@ use vivarium_chassis::{Service, world};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
 use vivarium_proto::wkt;
-use vivarium_types::Timestamp;
 
 use crate::console::Console;
 use crate::failure::Failure;
@@ -91,7 +90,8 @@ fn print(console: &Console, receipt: &Receipt) -> Result<(), Failure> {
     if console.json {
         return render::json(&receipt.json()?);
     }
-    receipt.lines().iter().try_for_each(|line| render::line(line))
+    let lines = receipt.head().into_iter().chain(receipt.stopped());
+    lines.into_iter().try_for_each(|line| render::line(&line))
 }
 
 impl Receipt {
@@ -107,21 +107,24 @@ impl Receipt {
         }))
     }
 
-    /// For people.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let Self { signed, answer } = self;
+    /// Whose halt it was, and when.
+    fn head(&self) -> Vec<String> {
+        let signed = &self.signed;
         let halt = signed.halt.clone().unwrap_or_default();
-        let began = moment(halt.halt_time);
-        let mut lines = vec![format!(
-            "halt under control epoch {}, by {}: {}",
-            signed.control_epoch, halt.actor, halt.reason
-        )];
-        lines.push(match signed.resume_time {
-            Some(_) => format!("from {began} to {}", moment(signed.resume_time)),
+        let began = moment(halt.halt_time.as_ref());
+        let span = match signed.resume_time {
+            Some(_) => format!("from {began} to {}", moment(signed.resume_time.as_ref())),
             None => format!("since {began}"),
-        });
+        };
+        let (control_epoch, actor, reason) = (signed.control_epoch, halt.actor, halt.reason);
+        vec![format!("halt under control epoch {control_epoch}, by {actor}: {reason}"), span]
+    }
+
+    /// What it stopped, and that the signature holds.
+    pub(super) fn stopped(&self) -> Vec<String> {
+        let Self { signed, answer } = self;
         let leases = signed.revoked_lease_ids.len();
-        lines.push(format!("{} revoked", counted(leases, "lease", "leases")));
+        let mut lines = vec![format!("{} revoked", counted(leases, "lease", "leases"))];
         for runner in &signed.runners {
             lines.push(if runner.confirmed {
                 format!(
@@ -129,7 +132,7 @@ impl Receipt {
                     runner.name,
                     counted(runner.calls_cancelled as usize, "model call", "model calls"),
                     counted(runner.processes_ended as usize, "program", "programs"),
-                    moment(runner.stopped_time)
+                    moment(runner.stopped_time.as_ref())
                 )
             } else {
                 format!("{} has NOT CONFIRMED that it stopped", runner.name)
@@ -140,9 +143,8 @@ impl Receipt {
     }
 }
 
-fn moment(time: Option<wkt::Timestamp>) -> String {
-    let moment = |time: wkt::Timestamp| Timestamp::from_seconds_and_nanos(time.seconds, time.nanos);
-    time.map_or_else(String::new, |time| moment(time).to_string())
+fn moment(time: Option<&wkt::Timestamp>) -> String {
+    time.map(render::moment).unwrap_or_default()
 }
 
 fn counted(count: usize, one: &str, many: &str) -> String {

@@ -1,7 +1,6 @@
 //! `vivarium why`: why tasks wait.
 
 use vivarium_proto::queue::v1 as pb;
-use vivarium_types::Timestamp;
 
 use super::tasks::{reason, word};
 use crate::console::Console;
@@ -34,9 +33,7 @@ fn row(explanation: &pb::Explanation) -> Vec<String> {
     let named = blocking.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(" ");
     let more = blocking.len().saturating_sub(NAMED_MAX);
     let because = if more > 0 { format!("{named} and {more} more") } else { named };
-    let until = explanation.until_time.as_ref().map(|time| {
-        Timestamp::from_micros(time.seconds * 1_000_000 + i64::from(time.nanos) / 1_000).to_string()
-    });
+    let until = explanation.until_time.as_ref().map(render::moment);
     vec![
         name.clone(),
         word(explanation.state()),

@@ -169,7 +169,7 @@ impl Engine {
                 Some(refused) => refused,
                 None => self.perform_one(stage, tally, deeds, &asked, index).await?,
             };
-            if done.status == ReceiptStatus::Done || done.status == ReceiptStatus::Pending {
+            if done.status.is_accepted() {
                 deeds.done.insert(asked.id.clone());
             }
             let ending = done.ending.clone();
@@ -411,7 +411,7 @@ impl Engine {
         let waits = matches!(action, Action::Letter { waits: true, .. });
         if let Some(replay) = &self.replay {
             let done = Done::from(replay.answer(key).ok_or(Exit::Stopped)?);
-            let sent = waits && done.status != ReceiptStatus::Refused;
+            let sent = waits && done.status.is_accepted();
             let ending = sent.then(|| Ending::Waits { letter: self.mint() });
             return Ok(Done { ending, ..done });
         }

@@ -15,7 +15,6 @@ use crate::lease::{Evidence, FailureClass, Finish, Grant, Held, How, Outcome};
 use crate::model::price::Tier;
 use crate::model::{Message, Role};
 use crate::providers::Chosen;
-use crate::rpc::peers::Refused;
 use crate::rpc::peers::review::Submission;
 
 /// The reason of a critique that cannot be read.
@@ -132,15 +131,7 @@ impl Engine {
         if let Some(replay) = &self.replay {
             return Ok(replay.critique());
         }
-        let work = tokio::select! {
-            biased;
-            () = held.stopped() => return Err(Exit::Stopped),
-            work = self.review.submission(submission) => work,
-        };
-        let work = work.map_err(|refused| {
-            let (Refused::Rule { reason, .. } | Refused::Failed { reason, .. }) = refused;
-            Exit::failed(FailureClass::Transient, format!("no submission: {reason}"))
-        })?;
+        let work = self.submitted(held, submission, "submission").await?;
         let (messages, whole) = messages(grant, &work, class);
         Ok((messages, whole, work.payload_hash))
     }

@@ -206,15 +206,7 @@ impl Engine {
         let shown_max = PARTS_LENGTH_MAX / done.len().max(1);
         let mut parts = Vec::new();
         for done in done {
-            let work = tokio::select! {
-                biased;
-                () = held.stopped() => return Err(Exit::Stopped),
-                work = self.review.submission(done.submission) => work,
-            };
-            let work = work.map_err(|refused| {
-                let (Refused::Rule { reason, .. } | Refused::Failed { reason, .. }) = refused;
-                Exit::failed(FailureClass::Transient, format!("no document of a part: {reason}"))
-            })?;
+            let work = self.submitted(held, done.submission, "document of a part").await?;
             let paths: Vec<&str> = work.pages.iter().map(|page| page.path.as_str()).collect();
             let pages = work.pages.iter().map(|page| page.body.as_str());
             let body = pages.chain([work.answer.as_str()]).collect::<Vec<_>>().join("\n");
@@ -318,9 +310,7 @@ impl Engine {
         let done = reply.done;
         let performing = self.perform(stage, &mut cycle.tally, &mut cycle.deeds, reply.actions);
         let (receipts, ending) = performing.await?;
-        let accepted = |receipt: &Receipt| {
-            matches!(receipt.status, ReceiptStatus::Done | ReceiptStatus::Pending)
-        };
+        let accepted = |receipt: &Receipt| receipt.status.is_accepted();
         let effect = receipts.iter().any(accepted);
         cycle.idle_steps = if effect { 0 } else { cycle.idle_steps + 1 };
         match ending {

@@ -166,6 +166,11 @@ pub enum ReceiptStatus {
 }
 
 impl ReceiptStatus {
+    /// Whether it took effect, or will when somebody has decided.
+    pub const fn is_accepted(self) -> bool {
+        matches!(self, Self::Done | Self::Pending)
+    }
+
     /// The word in a receipt.
     pub const fn word(self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use vivarium_types::Timestamp;
 use vivarium_types::ids::CycleId;
 
 use super::compare::{self, Verdict};
-use super::{Answered, Course, Given, Moment, Replay, Said, Told};
+use super::{Answered, Course, Given, Moment, Replay, Said};
 use crate::cycle::Engine;
 use crate::domain::call::{Called, Outcome};
 use crate::domain::cycle::{Ended, Kind, Performed, Started};
@@ -20,6 +20,7 @@ use crate::lease::Held;
 use crate::metrics::Counters;
 use crate::model::chat::Usage;
 use crate::output::Hub;
+use crate::rpc::peers::society::Part;
 
 /// One cycle as the record has it.
 #[derive(Debug, Default)]
@@ -144,7 +145,7 @@ impl Past {
             |of: Option<&TextRef>| of.and_then(|of| texts.get(&of.id)).cloned().unwrap_or_default();
         let began = self.events.first().map_or(Timestamp::EPOCH, |(time, _)| *time);
         let fragments = self.started().into_iter().flat_map(|(_, started)| &started.fragments);
-        let told = fragments.map(|fragment| Told {
+        let told = fragments.map(|fragment| Part {
             section: fragment.section.clone(),
             source: fragment.source.clone(),
             label: fragment.label,

@@ -72,15 +72,6 @@ fn varied(asked: &Asked) -> Reply {
     }
 }
 
-fn settled(world: &World) {
-    let open = ["ready", "queued", "leased", "in_review", "requeued"];
-    let states = open.iter().flat_map(|state| ["--state", state]);
-    let asked: Vec<&str> = std::iter::once("tasks").chain(states).collect();
-    wait_until("every task has come to rest", || {
-        world.ask(&asked)["tasks"].as_array().is_none_or(Vec::is_empty)
-    });
-}
-
 fn replayed(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().next().unwrap_or_default();
@@ -96,7 +87,7 @@ fn line_37_a_recorded_run_of_a_hundred_tasks_is_decided_as_before_with_the_model
         (0..TASKS).map(|number| format!("Describe lake number {number} in spring")).collect();
     for (number, some) in tasks.chunks(AT_ONCE).enumerate() {
         add_many(&world, &format!("lakes-{number}"), some);
-        settled(&world);
+        world.wait_until_at_rest();
     }
     drop(model);
     let before = History::read(world.root());
@@ -135,7 +126,7 @@ fn a_replay_shows_what_other_rules_would_decide() {
     let tasks: Vec<String> =
         (3..5).map(|number| format!("Describe lake number {number} in spring")).collect();
     add_many(&world, "lakes", &tasks);
-    settled(&world);
+    world.wait_until_at_rest();
     drop(model);
     let rules = world.root().join("rules/actions.toml");
     let text = std::fs::read_to_string(&rules).expect("the rules are there");

@@ -2,7 +2,7 @@
 
 use vivarium_harness::answers;
 use vivarium_harness::model_server::Script;
-use vivarium_harness::process::{Model, World, wait_until};
+use vivarium_harness::process::{Model, World};
 
 use crate::way::{add_many, state};
 
@@ -25,13 +25,6 @@ fn tasks() -> Vec<String> {
     (0..TASKS).map(|number| format!("Describe river number {number}. {}", cut(number))).collect()
 }
 
-fn rested(world: &World, tasks: &[String]) {
-    let busy = ["ready", "queued", "leased", "in_review", "requeued"];
-    wait_until("every task has come to rest", || {
-        tasks.iter().all(|task| !busy.contains(&state(world, task).as_str()))
-    });
-}
-
 fn cut(model: &Model) -> usize {
     model.asked().iter().filter(|asked| asked.cut).count()
 }
@@ -45,7 +38,7 @@ fn nothing_is_lost_in_a_window_that_a_server_is_silent_about() {
     let world = World::start_with(&[("executor", &settings)]);
     world.ask(&["pace", "0"]);
     let tasks = add_many(&world, "rivers", &tasks());
-    rested(&world, &tasks);
+    world.wait_until_at_rest();
     let shown: Vec<String> =
         tasks.iter().map(|task| world.ask(&["show", task]).to_string()).collect();
     let told =
@@ -66,7 +59,7 @@ fn without_the_look_at_its_window_the_same_server_loses_prompts() {
     let model = model();
     let world = World::start_on(&model);
     world.ask(&["pace", "0"]);
-    let tasks = add_many(&world, "rivers", &tasks());
-    rested(&world, &tasks);
+    add_many(&world, "rivers", &tasks());
+    world.wait_until_at_rest();
     assert!(cut(&model) > 0, "a window that a person sets too large is not noticed by anybody");
 }

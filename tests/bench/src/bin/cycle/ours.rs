@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rusqlite::{Connection, OpenFlags};
 use vivarium_bench::usage::Usage;
 use vivarium_chassis::{Service, clock};
+use vivarium_harness::people;
 use vivarium_harness::process::World;
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::task_service_client::TaskServiceClient;
@@ -103,7 +104,7 @@ fn prepared(cell: Cell, root: std::path::PathBuf, model: &Model) -> Result<World
     let world = World::prepared_at(root, &settings);
     let seeds = world.root().join("seed");
     std::fs::create_dir(&seeds)?;
-    std::fs::write(seeds.join("residents.toml"), seed::residents(cell.residents))?;
+    std::fs::write(seeds.join("residents.toml"), people::residents(cell.residents))?;
     Ok(world)
 }
 
