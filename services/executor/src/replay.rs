@@ -77,8 +77,9 @@ pub struct Replay {
     said: BTreeMap<String, Said>,
     /// Steps for which money was set aside.
     reserved: BTreeSet<u32>,
-    /// Steps whose call came to nothing.
-    unanswered: BTreeSet<u32>,
+    /// Steps that cannot be made again: the call came to nothing, or a private text was left out of the
+    /// reply or of what it was told.
+    blind: BTreeSet<u32>,
     /// By the action's key.
     answered: BTreeMap<String, Answered>,
     documents: BTreeMap<String, (DocumentId, [u8; 32])>,
@@ -93,7 +94,7 @@ pub struct Replay {
 #[derive(Debug, Default)]
 struct Course {
     decided: Vec<Event>,
-    /// Where the record ends: by a halt, a budget, a time limit or a provider.
+    /// Where the record ends: by a halt, a budget, a time limit, a provider or a private text.
     cut: bool,
     /// What was asked for and is not recorded.
     missed: Option<String>,
@@ -159,7 +160,7 @@ impl Replay {
             });
         }
         let mut course = self.course();
-        if self.unanswered.contains(&step) || !self.reserved.contains(&step) {
+        if self.blind.contains(&step) || !self.reserved.contains(&step) {
             course.cut = true;
         } else {
             course.missed = Some(format!("step {step} asks the model something else"));

@@ -536,20 +536,28 @@ impl<A: Aggregate> Ledger<A> {
         self.shared.hub.texts.get(id).map(|text| text.as_ref().to_owned())
     }
 
-    /// Texts by id, opened when they are sealed; those that there are not, or that were erased, are
-    /// absent.
-    pub async fn read_texts(
+    /// Of these texts those that are still in memory, and the ids of the others.
+    pub(crate) fn recent_texts(
         &self,
-        ids: Vec<String>,
-    ) -> Result<BTreeMap<String, String>, store::Error> {
-        let mut found = BTreeMap::new();
-        let mut older = Vec::new();
+        ids: impl IntoIterator<Item = String>,
+    ) -> (BTreeMap<String, String>, Vec<String>) {
+        let (mut found, mut older) = (BTreeMap::new(), Vec::new());
         for id in ids {
             match self.recent_text(&id) {
                 Some(text) => drop(found.insert(id, text)),
                 None => older.push(id),
             }
         }
+        (found, older)
+    }
+
+    /// Texts by id, opened when they are sealed; those that there are not, or that were erased, are
+    /// absent.
+    pub async fn read_texts(
+        &self,
+        ids: Vec<String>,
+    ) -> Result<BTreeMap<String, String>, store::Error> {
+        let (mut found, older) = self.recent_texts(ids);
         if older.is_empty() {
             return Ok(found);
         }

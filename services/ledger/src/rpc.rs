@@ -209,13 +209,9 @@ impl<A: Aggregate> LedgerService for Service<A> {
         &self,
         request: Request<pb::ReadTextsRequest>,
     ) -> Result<Response<pb::ReadTextsResponse>, Status> {
-        let (mut texts, mut older) = (HashMap::new(), Vec::new());
-        for id in request.into_inner().ids.into_iter().take(TEXTS_MAX) {
-            match self.ledger.recent_text(&id) {
-                Some(text) => drop(texts.insert(id, text)),
-                None => older.push(id),
-            }
-        }
+        let asked = request.into_inner().ids.into_iter().take(TEXTS_MAX);
+        let (recent, older) = self.ledger.recent_texts(asked);
+        let mut texts: HashMap<String, String> = recent.into_iter().collect();
         if !older.is_empty() {
             let reader = self.ledger.reader();
             let found = tokio::task::spawn_blocking(move || {

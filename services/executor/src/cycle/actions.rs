@@ -456,11 +456,7 @@ impl Engine {
         let action = asked.what.as_ref().ok();
         let private = action.is_some_and(Action::is_private);
         let mut texts = self.ledger.texts();
-        let result = match (done.result.as_str(), private) {
-            ("", _) => None,
-            (result, false) => Some(texts.plain(result)),
-            (result, true) => Some(self.sealed(&mut texts, result)?),
-        };
+        let result = (!private && !done.result.is_empty()).then(|| texts.plain(&done.result));
         let performed = Performed {
             cycle: stage.grant.cycle,
             step: stage.step,

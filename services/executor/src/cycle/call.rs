@@ -161,20 +161,15 @@ impl Engine {
         let mut texts = self.ledger.texts();
         let called = called(speaker, wish, &spoken, total);
         let called = Called { redactions, ..called };
-        let (mut response, mut whole) = (None, None);
-        if let Ok(spoken) = &spoken {
-            let shown = recorded(&spoken.text);
-            if shown != spoken.text {
-                whole = Some(self.sealed(&mut texts, &spoken.text)?);
-            }
-            response = Some(texts.plain(&shown));
-        }
+        let shown = spoken.as_ref().ok().map(|spoken| recorded(&spoken.text));
+        let left_out = shown.as_ref().is_some_and(|(_, left_out)| *left_out);
+        let response = shown.map(|(shown, _)| texts.plain(&shown));
         tally.usage = tally.usage.plus(called.usage);
         tally.cost = tally.cost.plus(called.cost).unwrap_or(tally.cost);
         tally.model.clone_from(&called.model);
         self.counters.calls.inc();
         self.counters.cost_micro_usd.inc_by(u64::try_from(called.cost.get()).unwrap_or(0));
-        let called = Called { response, whole, ..called };
+        let called = Called { response, left_out, ..called };
         self.settled(Command::Settle(Box::new(called)), texts.into_rows()).await?;
         spoken.map(|spoken| spoken.text).map_err(exit)
     }
@@ -242,7 +237,7 @@ fn called(
         cost,
         request_hash: said.map(|said| said.request_hash.clone()).unwrap_or_default(),
         response: None,
-        whole: None,
+        left_out: false,
         finish_reason: said.map(|said| said.finish_reason.clone()).unwrap_or_default(),
         first_token: said.and_then(|said| said.first_token),
         total,
@@ -261,12 +256,17 @@ fn exit(trouble: Trouble) -> Exit {
     }
 }
 
-/// What may be recorded of a reply: everything but private texts.
-fn recorded(text: &str) -> String {
-    match super::reply::read(text) {
+/// What may be recorded of a reply, everything but private texts; and whether that is other than the reply.
+fn recorded(text: &str) -> (String, bool) {
+    if !action::may_be_private(text) {
+        return (text.to_owned(), false);
+    }
+    let shown = match super::reply::read(text) {
         super::reply::Read::Object(reply) => reply.recorded,
         super::reply::Read::Prose(_) | super::reply::Read::Broken(_) => action::record_unread(text),
-    }
+    };
+    let left_out = shown != text;
+    (shown, left_out)
 }
 
 /// SHA-256 of messages as they are sent, in hexadecimal.

@@ -258,7 +258,7 @@ impl Action {
             Self::Append(_) => "append_document",
             Self::Post { .. } => "post_message",
             Self::Remember { .. } => "remember",
-            Self::Recall { .. } => "recall",
+            Self::Recall { .. } => RECALL,
             Self::Letter { .. } => "message_human",
             Self::Journal { .. } => "write_journal",
             Self::Tool(tool) => tool.name(),
@@ -370,21 +370,8 @@ impl Action {
     }
 
     /// Whether its result is the resident's own business and stays out of the record.
-    pub const fn is_private(&self) -> bool {
-        match self {
-            Self::Remember { .. }
-            | Self::Recall { .. }
-            | Self::Letter { .. }
-            | Self::Journal { .. } => true,
-            Self::Finish { .. }
-            | Self::Decline { .. }
-            | Self::Split(_)
-            | Self::Propose { .. }
-            | Self::Write(_)
-            | Self::Append(_)
-            | Self::Post { .. }
-            | Self::Tool(_) => false,
-        }
+    pub fn is_private(&self) -> bool {
+        has_private_result(self.name())
     }
 }
 
@@ -504,7 +491,7 @@ fn read(name: &str, fields: &mut Fields) -> Option<Action> {
             about: fields.list("about", 3, 1, 80),
             supersedes: fields.text("supersedes", 0, 64),
         },
-        "recall" => Action::Recall {
+        RECALL => Action::Recall {
             query: fields.text("query", 2, 200),
             count: fields.number("k", 1, 12, 5),
         },
@@ -590,6 +577,19 @@ fn tool(name: &str, fields: &mut Fields) -> Option<Tool> {
 
 /// Actions whose `text` stays out of the record: their owner keeps it, sealed or erasable.
 const PRIVATE: [&str; 3] = ["write_journal", "message_human", "remember"];
+
+/// An action that writes nothing private, and whose result is what was written so before.
+const RECALL: &str = "recall";
+
+/// Whether the result of an action of this name is the resident's own business.
+pub fn has_private_result(name: &str) -> bool {
+    name == RECALL || PRIVATE.contains(&name)
+}
+
+/// Whether a reply may hold a private text: it names such an action, or hides letters behind escapes.
+pub fn may_be_private(text: &str) -> bool {
+    text.contains("\\u") || PRIVATE.iter().any(|name| text.contains(name))
+}
 
 /// The reply as it may be recorded.
 fn record(object: &Map<String, Value>) -> String {

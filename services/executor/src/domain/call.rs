@@ -96,8 +96,8 @@ pub struct Called {
     pub request_hash: String,
     /// What came back, private texts left out.
     pub response: Option<TextRef>,
-    /// What came back, whole and sealed, where something was left out.
-    pub whole: Option<TextRef>,
+    /// Whether that is less than what came back, or its words written otherwise.
+    pub left_out: bool,
     /// The provider's word why it ended.
     pub finish_reason: String,
     /// From sending to the first piece of text.
@@ -133,7 +133,7 @@ impl Called {
             cost: reserved.worst_case,
             request_hash: String::new(),
             response: None,
-            whole: None,
+            left_out: false,
             finish_reason: String::new(),
             first_token: None,
             total: Duration::ZERO,

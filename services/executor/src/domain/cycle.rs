@@ -212,7 +212,7 @@ pub struct Performed {
     pub status: ReceiptStatus,
     /// Why it was refused or failed.
     pub reason: String,
-    /// What came of it, sealed where it is private; unset when nothing.
+    /// What came of it; unset when nothing or private.
     pub result: Option<TextRef>,
     /// What it cost.
     pub price: Tokens,

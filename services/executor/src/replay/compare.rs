@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::domain::event::{Event, Wire};
 
 /// Fields that name a run and not what was decided: ids, times, and whether a fragment was cut before.
-const NAMES: [&str; 8] =
-    ["callId", "reservationId", "instanceId", "timing", "redactions", "tries", "cut", "messageId"];
+const NAMES: [&str; 7] =
+    ["callId", "reservationId", "instanceId", "timing", "redactions", "tries", "cut"];
 /// Characters shown of a value that differs.
 const SHOWN_CHARS: usize = 200;
 

@@ -12,6 +12,7 @@ use vivarium_types::ids::CycleId;
 use super::compare::{self, Verdict};
 use super::{Answered, Course, Given, Moment, Replay, Said};
 use crate::cycle::Engine;
+use crate::domain::action::has_private_result;
 use crate::domain::call::{Called, Outcome};
 use crate::domain::cycle::{Ended, Kind, Performed, Started};
 use crate::domain::event::{self, Event};
@@ -134,10 +135,21 @@ impl Past {
     /// Every text that a second run needs.
     fn texts(&self) -> impl Iterator<Item = &TextRef> {
         let fragments = self.started().into_iter().flat_map(|(_, started)| &started.fragments);
-        let said = self.calls().filter_map(|(_, called)| said(called));
+        let said = self.calls().filter_map(|(_, called)| called.response.as_ref());
         let results = self.actions().filter_map(|(_, performed)| performed.result.as_ref());
         let given = self.given().into_iter();
         given.chain(fragments.map(|fragment| &fragment.text)).chain(said).chain(results)
+    }
+
+    /// Steps that cannot be made again.
+    fn blind(&self) -> BTreeSet<u32> {
+        let calls = self.calls().filter(|(_, called)| !is_whole(called));
+        let steps = calls.map(|(_, called)| called.owner.step);
+        let private = self.actions().filter(|(_, performed)| {
+            performed.status.is_accepted() && has_private_result(&performed.action)
+        });
+        // Its receipt stood in the request of the step behind it.
+        steps.chain(private.map(|(_, performed)| performed.step + 1)).collect()
     }
 
     fn replay(&self, given: Given, texts: &BTreeMap<String, String>) -> Replay {
@@ -153,8 +165,8 @@ impl Past {
             text: text(Some(&fragment.text)),
             private: fragment.text.sealed,
         });
-        let answered = self.calls().filter(|(_, called)| called.outcome == Outcome::Answered);
-        let said = answered.map(|(time, called)| {
+        let told_whole = self.calls().filter(|(_, called)| is_whole(called));
+        let said = told_whole.map(|(time, called)| {
             let usage = Usage {
                 input_tokens: called.usage.input_tokens,
                 output_tokens: called.usage.output_tokens,
@@ -162,10 +174,9 @@ impl Past {
                 estimated: called.usage.estimated,
             };
             let finish_reason = called.finish_reason.clone();
-            let text = text(said(called));
+            let text = text(called.response.as_ref());
             (called.request_hash.clone(), Said { time, text, usage, finish_reason })
         });
-        let unanswered = self.calls().filter(|(_, called)| called.outcome != Outcome::Answered);
         let actions = self.actions().map(|(time, performed)| {
             let Performed { cycle, step, index, .. } = performed;
             let answered = Answered {
@@ -192,7 +203,7 @@ impl Past {
             told: told.collect(),
             said: said.collect(),
             reserved: self.reserved.clone(),
-            unanswered: unanswered.map(|(_, called)| called.owner.step).collect(),
+            blind: self.blind(),
             answered: actions.collect(),
             documents: documents.collect(),
             payload_hash: payload_hash.unwrap_or_default(),
@@ -203,9 +214,9 @@ impl Past {
     }
 }
 
-/// What a model said, whole.
-fn said(called: &Called) -> Option<&TextRef> {
-    called.whole.as_ref().or(called.response.as_ref())
+/// Whether the record holds what came back word for word.
+fn is_whole(called: &Called) -> bool {
+    called.outcome == Outcome::Answered && !called.left_out
 }
 
 /// Runs a recorded cycle again and compares what was decided.

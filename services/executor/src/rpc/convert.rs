@@ -61,6 +61,22 @@ fn page_size(wrong: &mut Violations, asked: u32) -> u32 {
     limit
 }
 
+/// Where a page ended, from its token; `None` for the first page.
+fn behind<T>(
+    wrong: &mut Violations,
+    token: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Option<T> {
+    if token.is_empty() {
+        return None;
+    }
+    let place = read(token);
+    if place.is_none() {
+        wrong.add("page_token", "is none that was given out");
+    }
+    place
+}
+
 /// The row that a page ended at, from its token. The tables know no larger numbers than `i64` has.
 fn row_before(wrong: &mut Violations, token: &str) -> Option<u64> {
     let row: Option<u64> = wrong.parse_optional("page_token", token);

@@ -175,7 +175,7 @@ fn called(e: pb::ModelCalled) -> Result<Called, NotAnEvent> {
         cost: MicroUsd::new(e.cost_micro_usd),
         request_hash: e.request_hash,
         response: some_text(e.response)?,
-        whole: some_text(e.whole)?,
+        left_out: e.left_out,
         finish_reason: e.finish_reason,
         first_token: timing.first_token.as_ref().map(span_in),
         total: timing.total.as_ref().map(span_in).unwrap_or_default(),

@@ -54,7 +54,7 @@ fn called() -> Called {
         outcome: call::Outcome::Answered,
         class: Some(Class::Remote),
         response: Some(text()),
-        whole: Some(text()),
+        left_out: true,
         first_token: Some(Duration::from_millis(1_250)),
         total: Duration::from_micros(3_000_001),
         ..Called::lost(&reserved())

@@ -183,7 +183,7 @@ fn called(called: Called) -> pb::ModelCalled {
         cost_micro_usd: called.cost.get(),
         request_hash: called.request_hash,
         response: called.response.as_ref().map(text_out),
-        whole: called.whole.as_ref().map(text_out),
+        left_out: called.left_out,
         finish_reason: called.finish_reason,
         timing: Some(pb::CallTiming {
             first_token: called.first_token.map(span_out),

@@ -4,7 +4,7 @@ use vivarium_chassis::{Refusal, Violations};
 use vivarium_proto::executor::v1 as pb;
 use vivarium_types::Timestamp;
 
-use super::{moment, page_size};
+use super::{behind, moment, page_size};
 use crate::domain::event;
 use crate::domain::preflight::Finding;
 use crate::policy::{INJECTION, RELAY, Told};
@@ -24,16 +24,7 @@ pub(in crate::rpc) fn wanted(wire: &pb::ListRefusalsRequest) -> Result<Wanted, R
         }
     }
     let limit = page_size(&mut wrong, wire.page_size);
-    let before = match wire.page_token.as_str() {
-        "" => None,
-        token => {
-            let place = place(token);
-            if place.is_none() {
-                wrong.add("page_token", "is none that was given out");
-            }
-            place
-        }
-    };
+    let before = behind(&mut wrong, &wire.page_token, place);
     wrong.finish()?;
     Ok(Wanted { kinds, before, limit })
 }

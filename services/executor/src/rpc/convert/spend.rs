@@ -5,7 +5,7 @@ use vivarium_proto::executor::v1 as pb;
 use vivarium_proto::executor::v1::executor_event::Event as Body;
 use vivarium_types::Timestamp;
 
-use super::{moment, page_size, row_before};
+use super::{behind, moment, page_size, row_before};
 use crate::domain::event;
 use crate::views::Dated;
 use crate::views::spend::{Group, Mark, Sum, Summed, Wanted};
@@ -29,16 +29,7 @@ pub(in crate::rpc) fn wanted(wire: &pb::ListSpendRequest) -> Result<Wanted, Refu
         wrong.add("to_day", "must not be before from_day");
     }
     let limit = page_size(&mut wrong, wire.page_size);
-    let behind = match wire.page_token.as_str() {
-        "" => None,
-        token => {
-            let mark = mark(token);
-            if mark.is_none() {
-                wrong.add("page_token", "is none that was given out");
-            }
-            mark
-        }
-    };
+    let behind = behind(&mut wrong, &wire.page_token, mark);
     wrong.done(group.map(|group| Wanted { group, from, to, behind, limit }))
 }
 
