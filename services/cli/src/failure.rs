@@ -69,9 +69,9 @@ impl Failure {
         &self.0.sentence
     }
 
-    /// Whether nobody answered.
-    pub(crate) fn is_unreachable(&self) -> bool {
-        self.0.code == 69
+    /// Whether what was asked for is wrong, and not the state of whoever was asked.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.0.code, 1 | 2)
     }
 
     /// Prints it, and gives its exit code.

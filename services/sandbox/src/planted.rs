@@ -95,6 +95,7 @@ pub const fn holds(_control: Control) -> bool {
 /// Whether a control is in force: `VIVARIUM_WITHOUT` names those that are not.
 #[cfg(feature = "planted")]
 pub fn holds(control: Control) -> bool {
-    let away = std::env::var("VIVARIUM_WITHOUT").unwrap_or_default();
+    static AWAY: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    let away = AWAY.get_or_init(|| std::env::var("VIVARIUM_WITHOUT").unwrap_or_default());
     !away.split(',').any(|name| name == control.name())
 }

@@ -2,8 +2,15 @@
 //!
 //! They need the right to mount. Where a machine does not give it, there is no disk.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// The file that fills a disk.
+const FILLER: &str = "filler";
+/// Bytes that are written at once to fill it.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// A file system over a folder; it goes with the value.
 #[derive(Debug)]
@@ -24,6 +31,24 @@ impl Disk {
     pub fn grow(&self, mib: u32) {
         let options = format!("remount,size={mib}m");
         assert!(run("mount", &["-o", &options], &self.place), "a mounted disk can grow");
+    }
+
+    /// Fills it to its last byte.
+    pub fn fill(&self) {
+        let file = File::create(self.place.join(FILLER));
+        let mut file = file.expect("a name fits onto every disk");
+        let mut piece = vec![0_u8; PIECE_BYTES];
+        while !piece.is_empty() {
+            // What does not fit whole may fit in half.
+            if file.write_all(&piece).is_err() {
+                piece.truncate(piece.len() / 2);
+            }
+        }
+    }
+
+    /// Takes away what filled it.
+    pub fn clear(&self) {
+        std::fs::remove_file(self.place.join(FILLER)).expect("it was filled");
     }
 
     /// The same folder once more, not to be written by whoever opens a file from now on.

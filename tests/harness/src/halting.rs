@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::answers;
+use crate::disk::Disk;
 use crate::history::History;
 use crate::model_server::{Asked, Reply, Script};
 use crate::people;
@@ -25,6 +26,8 @@ pub const ALIVE_MAX: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(4);
 /// How long a halt is watched at least, so that a late start is seen.
 const WATCHED: Duration = Duration::from_millis(800);
+/// The small disk's size.
+const DISK_MIB: u32 = 256;
 /// The program whose children do not end at a request, for this process alone: another suite on this
 /// machine has its own.
 fn stubborn() -> String {
@@ -47,10 +50,12 @@ pub enum Way {
     QueueKilled,
     /// The executor is stopped when the halt comes, and goes on a moment later.
     ExecutorLate,
+    /// The disk is full: nobody can write anything down.
+    DiskFull,
 }
 
 impl Way {
-    /// All of them.
+    /// All that need nothing but processes; [`Self::DiskFull`] needs [`Stand::on_small_disk`].
     pub const ALL: [Self; 5] =
         [Self::Whole, Self::NoGateway, Self::NoQueue, Self::QueueKilled, Self::ExecutorLate];
 
@@ -62,6 +67,7 @@ impl Way {
             Self::NoQueue => "the queue hangs",
             Self::QueueKilled => "the queue is killed behind it",
             Self::ExecutorLate => "the executor sleeps through it",
+            Self::DiskFull => "the disk is full",
         }
     }
 }
@@ -90,14 +96,29 @@ pub struct Stand {
     world: World,
     calls: usize,
     programs: usize,
+    /// What all that the world writes lies on, where it can be filled.
+    disk: Option<Disk>,
 }
 
 impl Stand {
     /// Starts it. Needs the programs `vivarium…` and `attacker` beside the caller.
     pub fn start(calls: usize, programs: usize) -> Self {
+        Self::start_over(calls, programs, |_| None)
+    }
+
+    /// Starts it with all that the world writes on a small disk of its own. `None` where nobody may
+    /// mount one.
+    pub fn on_small_disk(calls: usize, programs: usize) -> Option<Self> {
+        let mount = |root: &Path| Disk::in_memory(&root.join("mutable"), DISK_MIB);
+        let stand = Self::start_over(calls, programs, mount);
+        stand.disk.is_some().then_some(stand)
+    }
+
+    fn start_over(calls: usize, programs: usize, mount: impl Fn(&Path) -> Option<Disk>) -> Self {
         let model = Model::start(Script::answering(never));
         let settings = format!("slots = {}\n{}", calls + programs, model.settings("remote"));
         let mut world = World::prepared_with(&[("executor", &settings)]);
+        let disk = mount(world.root());
         let write = |name: &str, text: String| {
             let file = world.root().join(name);
             fs::create_dir_all(file.parent().expect("it has one")).expect("a folder is made");
@@ -108,7 +129,7 @@ impl Stand {
         world.up();
         world.ask(&["pace", "0"]);
         world.ask(&["mode", "run_sandboxed", "--confirm", "run_sandboxed"]);
-        let stand = Self { model, world, calls, programs };
+        let stand = Self { model, world, calls, programs, disk };
         stand.give_work();
         stand
     }
@@ -155,8 +176,11 @@ impl Stand {
             Way::NoGateway => self.world.pid("gateway"),
             Way::NoQueue | Way::QueueKilled => self.world.pid("queue"),
             Way::ExecutorLate => Some(executor),
-            Way::Whole => None,
+            Way::Whole | Way::DiskFull => None,
         };
+        if way == Way::DiskFull {
+            self.disk.as_ref().expect("it stands on a disk of its own").fill();
+        }
         if let (Way::NoGateway | Way::NoQueue | Way::ExecutorLate, Some(pid)) = (way, deaf) {
             signal(pid, "STOP");
         }
@@ -197,6 +221,9 @@ impl Stand {
         if let (Way::NoGateway | Way::NoQueue | Way::QueueKilled, Some(pid)) = (way, deaf) {
             signal(pid, "KILL");
         }
+        if let (Way::DiskFull, Some(disk)) = (way, &self.disk) {
+            disk.clear();
+        }
         let receipt = self.receipt(way, running, &told);
         let since = began + STARTS_MAX;
         let until = self.model.elapsed();
@@ -234,7 +261,8 @@ impl Stand {
             usize::try_from(counts.sum::<u64>()).unwrap_or(usize::MAX)
         };
         let stopped = (number("callsCancelled"), number("processesEnded"));
-        if stopped != running {
+        // Who cannot write is gone before it could tell what went with it.
+        if stopped != running && way != Way::DiskFull {
             write!(wrong, "it says {stopped:?} and there were {running:?}; ")
                 .expect("it takes all");
         }
@@ -243,7 +271,7 @@ impl Stand {
             write!(wrong, "it names {leases} leases; ").expect("it takes all");
         }
         let by_file = told["haltFile"] == true;
-        if by_file != (way == Way::NoQueue) && way != Way::QueueKilled {
+        if by_file != matches!(way, Way::NoQueue | Way::DiskFull) && way != Way::QueueKilled {
             write!(wrong, "the command said {told}; ").expect("it takes all");
         }
         wrong

@@ -8,9 +8,12 @@
 //!
 //! Reading order: [`run`] → [`world`] (the agenda) → [`disk`] → [`server`], [`sessions`] → [`people`],
 //! [`runners`], [`peers`], [`watchers`] (who acts) → [`check`], [`rules`] (what must hold).
+//!
+//! [`money`] is another one: the executor's budget under every order of events.
 
 mod check;
 pub mod disk;
+pub mod money;
 mod network;
 mod peers;
 mod people;

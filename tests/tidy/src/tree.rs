@@ -85,10 +85,16 @@ impl Tree {
 
     /// The folders of the workspace's crates, in order.
     pub fn crates(&self) -> Vec<&str> {
+        let top: toml::Table =
+            self.text("Cargo.toml").unwrap_or_default().parse().unwrap_or_default();
+        let excluded =
+            top.get("workspace").and_then(|workspace| workspace.get("exclude")?.as_array());
+        let excluded: Vec<&str> =
+            excluded.into_iter().flatten().filter_map(toml::Value::as_str).collect();
         let manifest = |file: &&File| {
             file.name() == "Cargo.toml"
                 && file.path != "Cargo.toml"
-                && !file.path.contains("/peers/")
+                && !excluded.iter().any(|folder| file.path.starts_with(folder))
         };
         self.files
             .iter()

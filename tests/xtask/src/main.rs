@@ -1,4 +1,4 @@
-//! The project's errands: `cargo xtask up | panel | test | bypass | bench | long`.
+//! The project's errands: `cargo xtask up | panel | test | bypass | fuzz | bench | long`.
 //!
 //! One errand a file. An errand shows each thing it installs, builds or fetches, with the time it
 //! took, and stops at the first that fails. It decides nothing about the product: what a world is
@@ -6,6 +6,7 @@
 
 mod bench;
 mod bypass;
+mod fuzz;
 mod house;
 mod long;
 mod panel;
@@ -38,6 +39,7 @@ enum Errand {
     Panel(panel::Args),
     Test(test::Args),
     Bypass(bypass::Args),
+    Fuzz(fuzz::Args),
     Bench(bench::Args),
     Long(long::Args),
 }
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Errand::Panel(args) => panel::run(&house, &args),
         Errand::Test(args) => test::run(&house, &args),
         Errand::Bypass(args) => bypass::run(&house, &args),
+        Errand::Fuzz(args) => fuzz::run(&house, &args),
         Errand::Bench(args) => bench::run(&house, &args),
         Errand::Long(args) => long::run(&house, &args),
     });

@@ -7,20 +7,21 @@ use anyhow::{Context, Result};
 
 use crate::house::House;
 use crate::tools::{self, Installing};
-use crate::{panel, say, step};
+use crate::{fuzz, panel, say, step};
 
 /// Sets up and runs every test.
 ///
 /// On a machine that has only Rust, Node, Python and a C compiler this is the one command. In
 /// order: the workspace under cargo-nextest (unit, property, conversion, RPC, store, simulation,
-/// end to end with real processes), the examples in the documentation, the panel compiled to WASM
-/// within its size budget, and the journeys of tests/panel in Chromium.
+/// end to end with real processes), the examples in the documentation, a fuzzer for 20 seconds a
+/// target, the panel compiled to WASM within its size budget, and the journeys of tests/panel in
+/// Chromium.
 ///
-/// What is missing is installed first and named: cargo-nextest and grpcurl into the target folder,
+/// What is missing is installed and named: cargo-nextest, grpcurl and cargo-fuzz into the target folder,
 /// Chromium, PostgreSQL and bubblewrap from Debian's packages, playwright-core into tests/panel.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
-    /// Only the workspace's tests: no examples, no WASM, no browser.
+    /// Only the workspace's tests: no examples, no fuzzer, no WASM, no browser.
     #[arg(long)]
     quick: bool,
     /// Only tests whose name contains this text; implies --quick.
@@ -68,6 +69,7 @@ pub(crate) fn run(house: &House, args: &Args) -> Result<()> {
     with_tools(&mut examples);
     examples.args(["test", "--quiet", "--workspace", "--doc"]).args(locked(house));
     step::command("run the documentation's examples", &mut examples)?;
+    fuzz::run(house, &fuzz::Args::all(args.no_install))?;
     panel::run(house, &panel::Args { dev: false, no_install: args.no_install, top: None })?;
     browser(house, installing, grpcurl.as_deref())
 }

@@ -56,6 +56,25 @@ pub(crate) fn nextest(house: &House, installing: Installing) -> Result<PathBuf> 
     Ok(compiled)
 }
 
+/// The command that builds and drives fuzz targets: the one on the PATH, else built by cargo.
+pub(crate) fn cargo_fuzz(house: &House, installing: Installing) -> Result<PathBuf> {
+    if let Some(found) = on_path("cargo-fuzz") {
+        return Ok(found);
+    }
+    let compiled = house.tools().join("cargo/bin/cargo-fuzz");
+    if compiled.is_file() {
+        return Ok(compiled);
+    }
+    if installing == Installing::Forbidden {
+        bail!("cargo-fuzz is missing; install it with `cargo install --locked cargo-fuzz`");
+    }
+    let mut build = step::cargo();
+    build.args(["install", "--locked", "--quiet", "cargo-fuzz", "--version", "0.13.2", "--root"]);
+    build.arg(house.tools().join("cargo"));
+    step::command("install cargo-fuzz (built from source: about a minute)", &mut build)?;
+    Ok(compiled)
+}
+
 /// The gRPC command line that tests drive the services with, of a pinned version.
 pub(crate) fn grpcurl(house: &House, installing: Installing) -> Result<Option<PathBuf>> {
     let program = house.tools().join("grpcurl/grpcurl");

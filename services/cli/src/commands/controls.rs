@@ -1,5 +1,6 @@
 //! `vivarium halt`, `resume`, `pace`: the world's controls.
 
+use std::fs::File;
 use std::time::Duration;
 
 use serde_json::json;
@@ -33,8 +34,9 @@ pub(super) async fn halt(console: &Console, reason: String) -> Result<(), Failur
             let answer = answer.into_inner();
             stopped(console, &answer).await
         }
-        Err(failure) if failure.is_unreachable() => by_file(console, &reason),
-        Err(failure) => Err(failure),
+        Err(failure) if failure.is_refusal() => Err(failure),
+        // Whatever is the matter with the queue: what it cannot write down stops all the same.
+        Err(_) => by_file(console, &reason),
     }
 }
 
@@ -58,11 +60,15 @@ async fn stopped(console: &Console, answer: &pb::SetHaltResponse) -> Result<(), 
 
 fn by_file(console: &Console, reason: &str) -> Result<(), Failure> {
     let note = json!({"actor": format!("operator:{OPERATOR}"), "reason": reason});
-    world::replace(&console.world.halt_file(), note.to_string().as_bytes())?;
+    let file = console.world.halt_file();
+    if let Err(error) = world::replace(&file, note.to_string().as_bytes()) {
+        // A full disk takes no text but still a name, and an empty file halts as well.
+        File::create(&file).map_err(|_| error)?;
+    }
     if console.json {
         return render::json(&json!({"haltFile": true}));
     }
-    render::line("halted by file: the queue does not answer and will record it when it starts")
+    render::line("halted by file: the queue cannot record it now and will when it can")
 }
 
 pub(super) async fn resume(console: &Console, reason: String) -> Result<(), Failure> {

@@ -13,6 +13,10 @@ use tokio::time::Instant;
 /// How long an empty bucket takes to be full, where the provider has not said so.
 const REFILL: Duration = Duration::from_mins(1);
 
+/// Less than this part of a model token is no lack but an error of rounding: to wait for it would be to
+/// wait for no time at all, again and again.
+const ROUNDING: f64 = 1e-3;
+
 /// What an answer says about the bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Told {
@@ -81,11 +85,11 @@ impl Allowance {
         let wanted = tokens.min(self.limit);
         let grown = self.per_second * now.saturating_duration_since(self.at).as_secs_f64();
         (self.left, self.at) = ((self.left + grown).min(self.limit), now);
-        if self.left < wanted {
+        if self.left + ROUNDING < wanted {
             let short = (wanted - self.left) / self.per_second;
             return Err(Duration::try_from_secs_f64(short).unwrap_or(REFILL));
         }
-        self.left -= wanted;
+        self.left = (self.left - wanted).max(0.0);
         self.open += wanted;
         Ok(())
     }

@@ -150,6 +150,8 @@ impl ModelError {
             | Self::BadRequest(_)
             | Self::Connect(_)
             | Self::Unusable { .. }
+            // The server did not take the request (RFC 9110, section 15.6.4).
+            | Self::Upstream { status: Some(503), .. }
             | Self::Timeout(Phase::Queue | Phase::Start | Phase::Connect) => false,
             Self::Cancelled { sent } => *sent,
             Self::Timeout(Phase::FirstEvent | Phase::BetweenEvents | Phase::Total)

@@ -140,7 +140,7 @@ impl Gate {
         context: &CallContext,
         tokens: u64,
     ) -> Result<Place, ModelError> {
-        self.check(false)?;
+        self.state().check(clock::instant(), self.calls_per_minute)?;
         let permit = tokio::select! {
             biased;
             () = context.cancel.cancelled() => return Err(ModelError::Cancelled { sent: false }),
@@ -150,15 +150,14 @@ impl Gate {
             }
         };
         let permit = permit.expect("the semaphore is never closed");
-        // It may have been shut by the call that held the place before.
-        self.check(true)?;
         let (state, news) = (Arc::clone(&self.state), Arc::clone(&self.news));
         let mut place = Place { _permit: permit, open: None, state, news };
         self.ask(&mut place, context, tokens).await?;
         Ok(place)
     }
 
-    /// Waits for so many model tokens, for one try.
+    /// Waits for so many model tokens, for one try, and counts it as begun. Looks again at everything
+    /// whenever it has waited: others may have used the minute up or shut the gate meanwhile.
     pub(super) async fn ask(
         &self,
         place: &mut Place,
@@ -177,13 +176,14 @@ impl Gate {
             news.as_mut().enable();
             let wait = {
                 let (mut state, now) = (self.state(), clock::instant());
-                match state.allowance.as_mut().map(|allowance| allowance.take(tokens, now)) {
-                    None => return Ok(()),
-                    Some(Ok(())) => {
-                        place.open = Some(tokens);
-                        return Ok(());
-                    }
-                    Some(Err(wait)) => wait,
+                state.check(now, self.calls_per_minute)?;
+                let taken = state.allowance.as_mut().map(|allowance| allowance.take(tokens, now));
+                if let Some(Err(wait)) = taken {
+                    wait
+                } else {
+                    place.open = taken.map(|_| tokens);
+                    state.begun.push_back(now);
+                    return Ok(());
                 }
             };
             if wait > TOKENS_WAIT_MAX || clock::instant() + wait >= context.deadline {
@@ -223,10 +223,15 @@ impl Gate {
         }
     }
 
-    fn check(&self, begins: bool) -> Result<(), ModelError> {
-        let mut state = self.state();
-        let now = clock::instant();
-        if let Some(shut) = state.shut.filter(|shut| shut.until > now) {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    /// Whether a call may begin now.
+    fn check(&mut self, now: Instant, calls_per_minute: usize) -> Result<(), ModelError> {
+        if let Some(shut) = self.shut.filter(|shut| shut.until > now) {
             let left = shut.until - now;
             if shut.by_provider {
                 return Err(ModelError::RateLimited { retry_after: Some(left) });
@@ -234,22 +239,15 @@ impl Gate {
             let left = left.as_secs() + 1;
             return Err(ModelError::Connect(format!("it failed often; next try in {left} s")));
         }
-        state.shut = None;
-        while state.begun.front().is_some_and(|begun| *begun + MINUTE <= now) {
-            state.begun.pop_front();
+        self.shut = None;
+        while self.begun.front().is_some_and(|begun| *begun + MINUTE <= now) {
+            self.begun.pop_front();
         }
-        if state.begun.len() >= self.calls_per_minute {
-            let first = state.begun.front().copied().unwrap_or(now);
+        if self.begun.len() >= calls_per_minute {
+            let first = self.begun.front().copied().unwrap_or(now);
             return Err(ModelError::RateLimited { retry_after: Some(first + MINUTE - now) });
         }
-        if begins {
-            state.begun.push_back(now);
-        }
         Ok(())
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
     }
 }
 
@@ -259,6 +257,8 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
     use tokio::time::advance;
     use tokio_util::sync::CancellationToken;
 
@@ -346,5 +346,63 @@ mod tests {
         cancelled.cancel.cancel();
         let refused = gate.enter(&cancelled, 5_000).await.expect_err("nobody wants it any more");
         assert!(!refused.may_have_cost());
+    }
+
+    /// What one caller does again and again: waits, asks for so many model tokens, holds its place.
+    type Course = Vec<(u64, u64, u64)>;
+
+    /// Lets callers go their courses at once; when each call was let through, and for how many tokens.
+    async fn passes(calls: u32, tokens: u32, courses: Vec<Course>) -> Vec<(Instant, u64)> {
+        let gate = Gate::new(3, calls, tokens);
+        let passed = Mutex::new(Vec::new());
+        let go = |course: Course| {
+            let (gate, passed) = (&gate, &passed);
+            async move {
+                for (wait, tokens, hold) in course {
+                    tokio::time::sleep(Duration::from_secs(wait)).await;
+                    let within = Duration::from_secs(90);
+                    let context = CallContext::within(within, CancellationToken::new());
+                    let Ok(mut place) = gate.enter(&context, tokens).await else { continue };
+                    passed.lock().expect("nobody panics").push((clock::instant(), tokens));
+                    tokio::time::sleep(Duration::from_secs(hold)).await;
+                    if hold % 3 > 0 {
+                        place.heard(None);
+                    } else if gate.ask(&mut place, &context, tokens).await.is_ok() {
+                        // The first try failed and it is sent once more.
+                        passed.lock().expect("nobody panics").push((clock::instant(), tokens));
+                    }
+                }
+            }
+        };
+        futures::future::join_all(courses.into_iter().map(go)).await;
+        let mut passed = passed.into_inner().expect("nobody panics");
+        passed.sort_unstable();
+        passed
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_minute_has_more_calls_or_model_tokens_than_there_may_be(
+            calls in 1..8_u32,
+            tokens in 600..6_000_u32,
+            courses in vec(vec((0..40_u64, 1..900_u64, 0..20_u64), 1..12), 1..9),
+        ) {
+            let mut paused = tokio::runtime::Builder::new_current_thread();
+            let paused = paused.enable_time().start_paused(true).build().expect("it runs");
+            let passed = paused.block_on(passes(calls, tokens, courses));
+            for (first, (from, _)) in passed.iter().enumerate() {
+                let minute = passed[first..].iter().filter(|(at, _)| *at < *from + MINUTE);
+                prop_assert!(minute.count() <= calls as usize, "calls of a minute: {passed:?}");
+                let mut taken = 0.0;
+                for (at, asked) in &passed[first..] {
+                    // A full bucket, and what has run in since.
+                    taken += f64::from(u32::try_from(*asked).unwrap_or(tokens).min(tokens));
+                    let most = f64::from(tokens) * (1.0 + (*at - *from).as_secs_f64() / 60.0);
+                    prop_assert!(taken <= most + 1.0, "{taken} tokens of {most}: {passed:?}");
+                }
+            }
+        }
     }
 }

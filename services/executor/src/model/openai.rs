@@ -205,7 +205,7 @@ impl Inner {
             tokio::select! {
                 biased;
                 () = context.cancel.cancelled() => {
-                    return Err(ModelError::Cancelled { sent: failed.error.may_have_cost() });
+                    return Err(ModelError::Cancelled { sent: false });
                 }
                 () = tokio::time::sleep(pause) => {}
             }
@@ -283,7 +283,8 @@ async fn refused(response: Response, key: Option<&Secret<String>>) -> Failed {
     }
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
     let error = wire::refusal(Some(status), &body, retry_after);
-    Failed { error, repeatable: matches!(status, 429 | 502 | 503 | 504), retry_after }
+    let repeatable = matches!(status, 429 | 503) && !error.may_have_cost();
+    Failed { error, repeatable, retry_after }
 }
 
 /// `Retry-After` in seconds, or in milliseconds as some providers send it. A date is passed over.

@@ -111,6 +111,19 @@ async fn a_busy_provider_is_asked_again_after_the_time_it_names() {
     assert_eq!((heard.text.as_str(), heard.tries), ("Now.", 3));
 }
 
+#[tokio::test]
+async fn what_may_have_been_billed_is_not_sent_again_for_the_same_money() {
+    for (status, times, may_have_cost) in
+        [(500, 1, true), (502, 1, true), (504, 1, true), (503, 3, false)]
+    {
+        let reply = Reply { retry_after: "0".to_owned(), ..Reply::status(status, "no") };
+        let server = ModelServer::start(Script::always(reply)).await;
+        let error = call(&server).await.error.expect("it fails");
+        assert_eq!(server.asked().len(), times, "{status}");
+        assert_eq!(error.may_have_cost(), may_have_cost, "{status}: {error}");
+    }
+}
+
 /// Eight callers who want twelve times what the bucket holds; how many refusals that took.
 async fn crowd(kind: Kind, told: bool) -> usize {
     let allowance = Allowance { tokens: 6_000, refill_ms: 300, told };

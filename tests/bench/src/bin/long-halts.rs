@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser;
 use vivarium_bench::dice::Dice;
 use vivarium_bench::place;
@@ -14,6 +14,8 @@ use vivarium_harness::halting::{ALIVE_MAX, Stand, Trial, Way};
 
 /// The goal for the last process and the last call, while everything runs.
 const GOAL_MS: u64 = 250;
+/// Halts between two lines that tell how far it is.
+const TOLD_EVERY: usize = 50;
 /// A halt comes up to this long after everybody is at work.
 const PAUSE_MAX_MS: u64 = 400;
 
@@ -21,8 +23,8 @@ const PAUSE_MAX_MS: u64 = 400;
 ///
 /// Residents wait for a language model and programs run in the sandbox, each with a child that no
 /// request ends; the halt comes at a random moment, in turns with everything well, with the gateway
-/// hanging, with the queue hanging, with the queue killed behind it and with the executor asleep. The
-/// model server tells which calls are left and the kernel which processes. Times are since `vivarium
+/// hanging, with the queue hanging, with the queue killed behind it and with the executor asleep, and
+/// at last in a world of its own whose disk is full. The model server tells which calls are left and the kernel which processes. Times are since `vivarium
 /// halt` was typed. Ends with 1 when something starts more than 500 ms behind a halt, lives 2 s behind
 /// it, or is told otherwise by the signed receipt. Needs `cargo build --release --workspace --bins`.
 #[derive(Debug, Parser)]
@@ -30,6 +32,12 @@ struct Args {
     /// How many halts.
     #[arg(long, default_value_t = 200)]
     trials: usize,
+    /// How many more with a full disk; needs the right to mount.
+    #[arg(long, default_value_t = 20)]
+    full: usize,
+    /// The name of the file that keeps the figures.
+    #[arg(long, default_value = "halts.txt")]
+    keep: String,
     /// Residents in model calls.
     #[arg(long, default_value_t = 35)]
     calls: usize,
@@ -45,30 +53,42 @@ fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let seed = args.seed.unwrap_or_else(|| u64::from_le_bytes(vivarium_chassis::clock::random()));
     let mut dice = Dice::seeded(seed);
-    let stand = Stand::start(args.calls, args.programs);
-    let mut head = place::versions(stand.world().root());
-    let (trials, calls, programs) = (args.trials, args.calls, args.programs);
+    let mut head = place::versions(&std::env::temp_dir());
+    let Args { trials, full, calls, programs, .. } = args;
     writeln!(
         head,
-        "\nseed {seed}, {trials} halts, {calls} model calls, {programs} programs with a child each"
+        "\nseed {seed}, {trials} halts and {full} with a full disk, {calls} model calls, {programs} \
+         programs with a child each"
     )?;
     print(&head);
-    let mut all = Vec::new();
-    for number in 0..trials {
-        let way = Way::ALL[number % Way::ALL.len()];
-        let trial = stand.halt(way, Duration::from_millis(dice.below(PAUSE_MAX_MS)));
-        if is_wrong(&trial) {
-            print(&format!("trial {number}: {trial:?}\n"));
+    let (mut all, mut breaches) = (Vec::new(), Vec::new());
+    let mut halt = |stand: Stand, trials: usize, ways: &[Way]| {
+        for way in ways.iter().cycle().take(trials) {
+            let trial = stand.halt(*way, Duration::from_millis(dice.below(PAUSE_MAX_MS)));
+            all.push(trial);
+            let number = all.len();
+            match all.last() {
+                Some(trial) if is_wrong(trial) => print(&format!("halt {number}: {trial:?}\n")),
+                Some(_) if number.is_multiple_of(TOLD_EVERY) => print(&format!("{number} halts\n")),
+                Some(_) | None => {}
+            }
         }
-        all.push(trial);
+        breaches.extend(stand.end());
+    };
+    if trials > 0 {
+        halt(Stand::start(calls, programs), trials, &Way::ALL);
     }
-    let breaches = stand.end();
+    if full > 0 {
+        let stand = Stand::on_small_disk(calls, programs);
+        let stand = stand.context("nobody may mount a disk here; leave it out with --full 0")?;
+        halt(stand, full, &[Way::DiskFull]);
+    }
     let told = table(&all, &breaches)?;
     print(&told);
     if all.iter().any(is_wrong) || !breaches.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
-    place::keep("halts.txt", &(head + &told))?;
+    place::keep(&args.keep, &(head + &told))?;
     Ok(ExitCode::SUCCESS)
 }
 

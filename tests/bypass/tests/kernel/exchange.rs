@@ -13,6 +13,7 @@ use vivarium_sandbox::request::End;
 use vivarium_sandbox::roots::{Kind, Paths as _, Root, Roots};
 
 use crate::ground::{Ground, is_root, left_out, library, open_to_all};
+use crate::wait::times;
 
 /// Judgements, and readings within the sandbox, of each way to exchange.
 const JUDGED: usize = 2_000;
@@ -79,10 +80,16 @@ impl Swap {
                 self.judge(&mut told);
                 self.read_within()
             };
-            let within: Vec<_> = (0..RUNS).map(turn).collect();
+            let within: Vec<_> = (0..RUNS * times()).map(turn).collect();
             within
         });
-        println!("{told:?} within: {within:?}");
+        let read = within.iter().filter(|text| text.contains(SECRET)).count();
+        println!(
+            "{} judgements and {} openings within, the canary read in {read} runs of {}; {told:?}",
+            JUDGED * times(),
+            READINGS * within.len(),
+            within.len()
+        );
         assert!(within.iter().all(|text| !text.contains(SECRET)), "{within:?}");
         assert!(within.iter().any(|text| text.contains("a note")), "the note is read: {within:?}");
         for word in ["judged good", "judged bad", &format!("read without: {SECRET}")] {
@@ -151,7 +158,7 @@ fn a_program_that_is_exchanged_is_not_run() {
             }
         });
         let _ending = Ending(&over);
-        for _ in 0..STARTS {
+        for _ in 0..STARTS * times() {
             let outcome = ground.ask(&request);
             if matches!(outcome.end, End::Refused(_)) {
                 refused += 1;

@@ -13,13 +13,10 @@ use vivarium_sandbox::run::Running;
 
 use crate::ground::{Ground, answer, begin};
 use crate::scene::{GONE, marked, token};
-use crate::wait::{step, until};
+use crate::wait::{step, times, until};
 
-/// Trials of each shape of tree and each way to end it; `TRIALS` in the environment asks for more.
-fn trials_of_each() -> usize {
-    std::env::var("TRIALS").ok().and_then(|many| many.parse().ok()).unwrap_or(20)
-}
-
+/// Trials of each shape of tree and each way to end it.
+const TRIALS: usize = 20;
 const LANES: usize = 4;
 const SHAPES: [&str; 4] = ["bomb", "double", "daemon", "stubborn"];
 /// How long a tree may take to grow.
@@ -96,7 +93,7 @@ fn kill_child(child: &Child) {
 
 /// All trials of a way to end trees; what each left.
 fn trials(way: fn(&Tree<'_>)) -> Vec<String> {
-    let each = trials_of_each();
+    let each = TRIALS * times();
     let (ground, next, left) = (Ground::make(), AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..LANES {
@@ -111,7 +108,9 @@ fn trials(way: fn(&Tree<'_>)) -> Vec<String> {
             });
         }
     });
-    left.into_inner().unwrap()
+    let left = left.into_inner().unwrap();
+    println!("{} trees, {} of them left something", SHAPES.len() * each, left.len());
+    left
 }
 
 #[test]

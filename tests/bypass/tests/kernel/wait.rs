@@ -27,3 +27,8 @@ pub(crate) fn step(length: Duration) {
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
+
+/// How many times the gate's size is run; `TIMES` in the environment says so.
+pub(crate) fn times() -> usize {
+    std::env::var("TIMES").ok().and_then(|many| many.parse().ok()).unwrap_or(1)
+}

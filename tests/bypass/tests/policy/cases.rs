@@ -4,9 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use vivarium_bypass::tree::Tree;
 use vivarium_sandbox::rules::Call;
-
-use super::tree::Tree;
 
 /// Files in `cases/` that hold no attacks.
 const OTHERS: [&str; 3] = ["benign", "explained", "gtfobins"];

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use vivarium_bypass::tree::Tree;
 use vivarium_sandbox::rules::{Call, Rules};
 
 use super::exec::Launch;
 use super::oracle::Oracle;
 use super::suite::carry_out;
-use super::tree::Tree;
 
 /// Ids and files that name one of them.
 pub(crate) const FORBIDDEN: &str = include_str!("forbidden.txt");
@@ -40,7 +40,7 @@ pub(crate) fn is_forbidden(id: &str) -> bool {
 
 /// What a table that lists an interpreter would come to.
 pub(crate) fn breaches() -> Vec<String> {
-    let tree = Tree::new();
+    let tree = Tree::make();
     let links = TempDir::new().expect("there is room for links");
     let disguised = links.path().join("shown");
     symlink("/bin/bash", &disguised).expect("a link can be made");

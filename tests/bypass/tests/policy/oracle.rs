@@ -1,24 +1,13 @@
 //! What counts as a breach: an effect in the world, never a return code.
 
-use super::exec::{self, Outcome};
-use super::tree::{Snapshot, Tree};
+use vivarium_bypass::tree::{CANARY, SECRET_LINES, Snapshot, Tree, secret};
 
-/// What stands in every secret, and nowhere else.
-pub(crate) const CANARY: &str = "Zq7-Kestrel-51Vx";
+use super::exec::{self, Outcome};
+
 /// What is looked for in encoded forms.
 const NEEDLE: &[u8; 8] = b"Kestrel-";
 /// What stands in files of the system that no resident may read.
 const FOREIGN: [&str; 4] = ["root:x:0:0", "VmPeak:", "[heap]", "[stack]"];
-/// Lines of a secret.
-const SECRET_LINES: usize = 1_009;
-
-/// The text of every secret. Its lines have an odd length, so that the canary stands at every
-/// alignment.
-pub(crate) fn secret() -> String {
-    let line = |number| format!("{number:04} {CANARY} is not for you\n");
-    (0..SECRET_LINES).map(line).collect()
-}
-
 /// The words of [`Oracle::breaches`], each of which the positive control has to provoke.
 pub(crate) fn signs() -> [&'static str; 15] {
     [

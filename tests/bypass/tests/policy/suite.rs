@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use vivarium_bypass::tree::Tree;
 use vivarium_sandbox::rules::Rules;
 
 use super::cases::{Case, Class, classes};
 use super::exec::{self, Launch};
 use super::naive;
 use super::oracle::Oracle;
-use super::tree::Tree;
 
 /// What runs at the same time.
 const THREADS: usize = 6;
@@ -41,26 +39,6 @@ pub(crate) struct Row {
 enum Verdict {
     Refused(&'static str),
     Accepted(Launch),
-}
-
-/// Where the table of programs of this checkout lies.
-fn commands() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../world/rules/commands")
-}
-
-/// The table of programs of this checkout.
-pub(crate) fn rules() -> Result<Rules, String> {
-    Rules::load(&commands()).map_err(|error| error.to_string())
-}
-
-/// The rules as they are written, by file name.
-pub(crate) fn rule_files() -> Vec<(String, String)> {
-    let entries = fs::read_dir(commands()).expect("the table of programs is there");
-    let read = |path: PathBuf| {
-        let name = path.file_name()?.to_str()?.to_owned();
-        Some((name, fs::read_to_string(&path).ok()?))
-    };
-    entries.flatten().filter_map(|entry| read(entry.path())).collect()
 }
 
 /// Our policy. A class ends after `most` breaches.
@@ -116,7 +94,7 @@ fn attack(most: usize, judge: &(impl Fn(&Case, &Tree) -> Verdict + Sync)) -> Vec
 }
 
 fn attack_with(class: &Class, most: usize, judge: &impl Fn(&Case, &Tree) -> Verdict) -> Row {
-    let mut tree = Tree::new();
+    let mut tree = Tree::make();
     let oracle = Oracle::new(&tree);
     let mut row = Row { class: class.name.clone(), cases: class.cases.len(), ..Row::default() };
     for case in &class.cases {
@@ -133,7 +111,7 @@ fn attack_with(class: &Class, most: usize, judge: &impl Fn(&Case, &Tree) -> Verd
                 let found = carry_out(&launch, &oracle, &tree);
                 if !found.is_empty() {
                     row.breaches.push(format!("{}: {}", case.id, found.join(", ")));
-                    tree = Tree::new();
+                    tree = Tree::make();
                 }
             }
         }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use toml::{Table, Value};
+use vivarium_bypass::calls::{Chance, Judge, Judged};
+use vivarium_bypass::table;
 use vivarium_sandbox::rules::Rules;
 
 use super::{listing, suite};
@@ -18,6 +20,11 @@ use super::{listing, suite};
 const INNER: &str = "the_suite_as_it_is_asked_for";
 /// Breaches of a class after which it is enough.
 const BREACHES_ENOUGH: usize = 4;
+/// Random calls; a fuzzer makes more of them (`cargo xtask fuzz`), and `cargo xtask long arguments` a
+/// thousand million.
+pub(crate) const RANDOM_CALLS: usize = 20_000;
+/// What they are chosen by.
+const SEED: u64 = 20_260_807;
 /// What a run may take before it counts as endless.
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -28,6 +35,8 @@ pub(crate) struct Noticed {
     pub(crate) examples_hold: bool,
     /// The cases that had an effect.
     pub(crate) breaches: BTreeSet<String>,
+    /// How many random calls were accepted that must not be.
+    pub(crate) violations: usize,
 }
 
 /// Starts the suite without a control.
@@ -38,28 +47,46 @@ pub(crate) fn run(control: &str) -> Noticed {
     let output = command.env("VIVARIUM_WITHOUT", control).output().expect("it can be started");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "without {control}: {said}");
+    let violations = said.lines().find_map(|line| line.strip_prefix("violations: ")?.parse().ok());
     let told = |line: &str| Some(line.split_once("breach: ")?.1.split(':').next()?.to_owned());
     Noticed {
         examples_hold: said.contains("examples: hold"),
         breaches: said.lines().filter_map(told).collect(),
+        violations: violations.expect("it tells them"),
     }
 }
 
 /// What the other process does; its lines are what [`run`] reads.
 pub(crate) fn told() -> Vec<String> {
-    let hold = if suite::rules().is_ok() { "hold" } else { "do not come out as told" };
+    let hold = if table::rules().is_ok() { "hold" } else { "do not come out as told" };
     let rows = suite::policy(&without_examples(), BREACHES_ENOUGH, LIMIT);
     let listed = listing::breaches();
     let breaches = suite::told(&rows).into_iter().chain(&listed);
     let breaches = breaches.map(|breach| format!("breach: {breach}"));
-    std::iter::once(format!("examples: {hold}")).chain(breaches).collect()
+    let violations = format!("violations: {}", random(&Judge::over(without_examples())).1.len());
+    [format!("examples: {hold}"), violations].into_iter().chain(breaches).collect()
+}
+
+/// How many random calls are accepted, and what is wrong with them.
+pub(crate) fn random(judge: &Judge) -> (usize, Vec<String>) {
+    let mut chance = Chance::seeded(SEED);
+    let (mut accepted, mut wrong) = (0, Vec::new());
+    for _ in 0..RANDOM_CALLS {
+        match judge.judge(&mut chance) {
+            Judged::Refused => continue,
+            Judged::Accepted => {}
+            Judged::Wrong(fault) => wrong.push(fault),
+        }
+        accepted += 1;
+    }
+    (accepted, wrong)
 }
 
 /// The table of programs with examples that come out whatever is taken away.
 fn without_examples() -> Rules {
     let tables = [true, false].map(|is_separated| {
         let folder = TempDir::new().expect("there is room for a table");
-        for (name, text) in suite::rule_files() {
+        for (name, text) in table::files() {
             let rule = with_plain_examples(&text, is_separated);
             fs::write(folder.path().join(name), rule).expect("a rule can be written");
         }

@@ -121,17 +121,27 @@ fn a_receipt_that_was_changed_and_one_of_another_world_are_refused() {
     assert!(!refused.status.success() && said.contains("signed"), "{said}");
 }
 
-/// Trials of each way; `TRIALS` in the environment asks for more.
-fn trials_of_each() -> usize {
-    std::env::var("TRIALS").ok().and_then(|many| many.parse().ok()).unwrap_or(2)
-}
+/// Trials of each way; `cargo xtask long halts` makes many more.
+const TRIALS: u64 = 2;
 
 #[test]
 fn line_36_nothing_of_calls_and_stubborn_children_outlives_a_halt_and_its_receipt_tells_it() {
-    let stand = Stand::start(8, 4);
-    for number in 0..trials_of_each() {
-        for way in Way::ALL {
-            let pause = Duration::from_millis(37 * u64::try_from(number).unwrap_or(0) % 400);
+    halt_again_and_again(Stand::start(8, 4), &Way::ALL);
+}
+
+#[test]
+fn line_36_nothing_outlives_a_halt_on_a_full_disk_and_it_stays_in_force() {
+    match Stand::on_small_disk(4, 2) {
+        Some(stand) => halt_again_and_again(stand, &[Way::DiskFull, Way::Whole]),
+        None => println!("nobody may mount a disk here"),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the figures of a halt are part of its promise")]
+fn halt_again_and_again(stand: Stand, ways: &[Way]) {
+    for number in 0..TRIALS {
+        for way in ways.iter().copied() {
+            let pause = Duration::from_millis(37 * number);
             let trial = stand.halt(way, pause);
             println!(
                 "{}: {} calls gone after {} ms, {} programs after {} ms",

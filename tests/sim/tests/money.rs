@@ -1,22 +1,23 @@
-//! One cap, sixty-four callers, crashes: nobody spends more than there is, what is spent stays spent,
-//! and nothing stays set aside.
+//! Money under every order of events, and one cap, sixty-four callers, crashes on a real disk: nobody
+//! spends more than there is, what is spent stays spent, and nothing stays set aside.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::task::JoinSet;
-use vivarium_executor::domain::budget::{Limits, Reserved, Scope, Standing, Wish};
-use vivarium_executor::domain::call::{Called, Outcome, Owner};
-use vivarium_executor::domain::cycle::{Kind, Started};
+use vivarium_executor::domain::budget::{Limits, Scope, Standing};
 use vivarium_executor::domain::{Command, State};
 use vivarium_ledger::ledger::Running;
 use vivarium_ledger::store::sqlite::Sqlite;
 use vivarium_ledger::writer::Parts;
-use vivarium_ledger::{Error, Ledger, Options, Submission};
-use vivarium_types::ids::{CallId, CycleId, Id as _, InstanceId, LeaseId, ReservationId};
-use vivarium_types::{Actor, IdSource, ManualClock, MicroUsd, Timestamp};
+use vivarium_ledger::{Error, Ledger, Options};
+use vivarium_sim::money::{NOON, PLENTY, Wrong, ask, owner, play, settled, started, wish};
+use vivarium_types::ids::{Id as _, InstanceId};
+use vivarium_types::{IdSource, ManualClock, MicroUsd};
 
+/// Schedules of the gate; `cargo xtask long budgets` plays millions.
+const SCHEDULES: u64 = 300;
 /// All that may ever be spent.
 const CAP: i64 = 1_000_000;
 /// The most that one call may cost.
@@ -26,8 +27,6 @@ const CALLERS: u64 = 64;
 const CALLS: u64 = 40;
 /// All but the last of them end in the middle of their calls.
 const LIVES: u64 = 5;
-const NOON: Timestamp = Timestamp::from_millis(1_795_406_400_000);
-const PLENTY: MicroUsd = MicroUsd::new(i64::MAX / 4);
 const LIMITS: Limits = Limits {
     call: PLENTY,
     resident_day: PLENTY,
@@ -62,76 +61,6 @@ fn prices(number: u64) -> (i64, i64) {
     (worst, 1 + part(24) % worst)
 }
 
-fn owner(life: u64, caller: u64) -> Owner {
-    let number = u128::from(life * CALLERS + caller);
-    Owner {
-        cycle: CycleId::from_number(number),
-        lease: LeaseId::from_number(number),
-        task: None,
-        resident: None,
-        purpose: Kind::FreeTime,
-        step: 1,
-        instance: InstanceId::from_number(u128::from(life)),
-    }
-}
-
-fn started(owner: &Owner) -> Started {
-    Started {
-        cycle: owner.cycle,
-        lease: owner.lease,
-        fencing_token: 1,
-        control_epoch: 1,
-        instance: owner.instance,
-        kind: owner.purpose,
-        task: None,
-        attempt: None,
-        attempt_number: 0,
-        resident: None,
-        submission: None,
-        provider: "groq".to_owned(),
-        class: None,
-        model: "m".to_owned(),
-        fragments: Vec::new(),
-        briefing_hash: String::new(),
-        mode: "docs_only".to_owned(),
-        given: None,
-    }
-}
-
-fn wish(owner: &Owner, number: u64, worst: i64) -> Wish {
-    let id = u128::from(number);
-    Wish {
-        reservation: ReservationId::from_number(id),
-        call: CallId::from_number(id),
-        owner: owner.clone(),
-        provider: "groq".to_owned(),
-        model: "m".to_owned(),
-        worst_case: MicroUsd::new(worst),
-        input_tokens_max: 1,
-        output_tokens_max: 1,
-        task_limit: PLENTY,
-        defaults: LIMITS,
-    }
-}
-
-fn settled(wish: &Wish, cost: i64) -> Called {
-    let reserved = Reserved {
-        reservation: wish.reservation,
-        call: wish.call,
-        owner: wish.owner.clone(),
-        worst_case: wish.worst_case,
-        scopes: Vec::new(),
-        spend_day: 0,
-        provider: wish.provider.clone(),
-        model: wish.model.clone(),
-        input_tokens_max: 1,
-        output_tokens_max: 1,
-        task_limit: wish.task_limit,
-    };
-    let (cost, outcome) = (MicroUsd::new(cost), Outcome::Answered);
-    Called { cost, outcome, ..Called::lost(&reserved) }
-}
-
 fn open(file: &Path, life: u64) -> (Ledger<State>, Running) {
     let parts = Parts {
         clock: Arc::new(ManualClock::at(NOON)),
@@ -143,10 +72,6 @@ fn open(file: &Path, life: u64) -> (Ledger<State>, Running) {
     Ledger::open(store, parts, None, Options::default(), Arc::new(|_| {})).expect("it opens")
 }
 
-fn ask(command: Command) -> Submission<State> {
-    Submission::new(Actor::service("executor"), command)
-}
-
 async fn standing(ledger: &Ledger<State>) -> Standing {
     let asked =
         ledger.ask(|state| state.budget().standing(Scope::WorldTotal, NOON.utc_day(), &LIMITS));
@@ -156,14 +81,14 @@ async fn standing(ledger: &Ledger<State>) -> Standing {
 /// One caller's calls in one life. Its last reservation it leaves behind, as one that hangs does.
 async fn call(ledger: Ledger<State>, provider: Arc<Provider>, life: u64, caller: u64, end_at: i64) {
     let owner = owner(life, caller);
-    let begun = ledger.submit(ask(Command::StartCycle(Box::new(started(&owner)))));
+    let begun = ledger.submit(ask(started(&owner)));
     if begun.await.is_err() {
         return;
     }
     for number in 0..CALLS {
         let number = (life << 32) | (caller << 16) | number;
         let (worst, cost) = prices(number);
-        let wish = wish(&owner, number, worst);
+        let wish = wish(&owner, number, worst, (PLENTY, LIMITS));
         match ledger.submit(ask(Command::Reserve(Box::new(wish.clone())))).await {
             Ok(_) => {}
             Err(Error::Refused(_)) => continue,
@@ -172,12 +97,16 @@ async fn call(ledger: Ledger<State>, provider: Arc<Provider>, life: u64, caller:
         if provider.call(cost).await >= end_at {
             ledger.close();
         }
-        let settle = Command::Settle(Box::new(settled(&wish, cost)));
-        if ledger.submit(ask(settle)).await.is_err() {
+        if ledger.submit(ask(settled(&wish, cost))).await.is_err() {
             return;
         }
     }
-    let hangs = Command::Reserve(Box::new(wish(&owner, (life << 32) | (caller << 16) | CALLS, 1)));
+    let hangs = Command::Reserve(Box::new(wish(
+        &owner,
+        (life << 32) | (caller << 16) | CALLS,
+        1,
+        (PLENTY, LIMITS),
+    )));
     drop(ledger.submit(ask(hangs)).await);
 }
 
@@ -244,4 +173,34 @@ async fn looking_first_and_charging_afterwards_overspends() {
     }
     callers.join_all().await;
     assert!(provider.overspent() > 0, "sixty-four looked before one wrote");
+}
+
+#[test]
+fn no_order_of_events_overspends_forgets_or_leaves_anything_set_aside() {
+    let seed = u64::from(std::process::id());
+    let played = play(seed, SCHEDULES, None);
+    println!("seed {seed}: {played:#?}");
+    assert_eq!(played.schedules, SCHEDULES);
+    assert_eq!(played.breaches, [""; 0], "seed {seed}");
+    let seldom = [played.refused, played.settled, played.unsent, played.lapsed, played.deaths];
+    assert!(seldom.iter().all(|count| *count > SCHEDULES / 10), "little happens: {played:?}");
+    assert!(played.late_bills > 0, "bills come behind a death: {played:?}");
+}
+
+#[test]
+fn the_same_seed_plays_the_same_schedules() {
+    assert_eq!(play(7, 20, None), play(7, 20, None));
+}
+
+#[test]
+fn every_wrong_way_to_keep_money_is_found() {
+    for wrong in Wrong::ALL {
+        let played = play(11, SCHEDULES, Some(wrong));
+        println!(
+            "{wrong:?}: {} of {SCHEDULES}, {:?}",
+            played.breaches.len(),
+            played.breaches.first()
+        );
+        assert!(!played.breaches.is_empty(), "{wrong:?} is not found");
+    }
 }

@@ -13,7 +13,10 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 use vivarium_sandbox::roots::{Root, Roots};
 
-use super::oracle;
+/// What stands in every secret, and nowhere else.
+pub const CANARY: &str = "Zq7-Kestrel-51Vx";
+/// Lines of a secret.
+pub const SECRET_LINES: usize = 1_009;
 
 /// What residents read and compare.
 const NOTES: [(&str, &str); 17] = [
@@ -36,18 +39,25 @@ const NOTES: [(&str, &str); 17] = [
     ("it's.md", "a name with a quotation mark\n"),
 ];
 
-/// The tree.
+/// The text of every secret. Its lines have an odd length, so that the canary stands at every
+/// alignment.
+pub fn secret() -> String {
+    let line = |number| format!("{number:04} {CANARY} is not for you\n");
+    (0..SECRET_LINES).map(line).collect()
+}
+
+/// The tree. It goes when the value is dropped.
 #[derive(Debug)]
-pub(crate) struct Tree {
+pub struct Tree {
     base: TempDir,
 }
 
 /// What each file of the tree was like.
-pub(crate) type Snapshot = BTreeMap<PathBuf, (u32, u64, i64, i64)>;
+pub type Snapshot = BTreeMap<PathBuf, (u32, u64, i64, i64)>;
 
 impl Tree {
-    /// A new one.
-    pub(crate) fn new() -> Self {
+    /// A new one, for this process alone.
+    pub fn make() -> Self {
         let base = tempfile::Builder::new().prefix("vivarium-policy-").tempdir();
         let tree = Self { base: base.expect("there is room for a tree") };
         for folder in ["library", "outside", "marker", "cwd"] {
@@ -63,32 +73,32 @@ impl Tree {
     }
 
     /// The library.
-    pub(crate) fn root(&self) -> PathBuf {
+    pub fn root(&self) -> PathBuf {
         self.base.path().join("library")
     }
 
     /// What lies beside it.
-    pub(crate) fn outside(&self) -> PathBuf {
+    pub fn outside(&self) -> PathBuf {
         self.base.path().join("outside")
     }
 
     /// Where nothing may appear.
-    pub(crate) fn marker(&self) -> PathBuf {
+    pub fn marker(&self) -> PathBuf {
         self.base.path().join("marker")
     }
 
     /// An empty folder, where attacks start.
-    pub(crate) fn cwd(&self) -> PathBuf {
+    pub fn cwd(&self) -> PathBuf {
         self.base.path().join("cwd")
     }
 
     /// What the rules are told of it.
-    pub(crate) fn roots(&self) -> Roots {
+    pub fn roots(&self) -> Roots {
         Roots::new(vec![Root { name: "library".to_owned(), host: self.root() }])
     }
 
     /// A path of the sandbox as it is on this machine.
-    pub(crate) fn on_host(&self, arg: &str) -> String {
+    pub fn on_host(&self, arg: &str) -> String {
         let root = self.root();
         let root = root.to_str().expect("the tree has a plain path");
         match arg.strip_prefix("/library") {
@@ -98,7 +108,7 @@ impl Tree {
     }
 
     fn secrets(&self) {
-        let text = oracle::secret();
+        let text = secret();
         write(&self.outside().join("secret.txt"), &text);
         write(&self.outside().join("secret"), &text);
         let root = self.root();
@@ -107,7 +117,7 @@ impl Tree {
         {
             write(&root.join(hidden), &text);
         }
-        write(&root.join(".journal").join(format!("{}.md", oracle::CANARY)), "a name alone\n");
+        write(&root.join(".journal").join(format!("{CANARY}.md")), "a name alone\n");
     }
 
     fn notes(&self) {
@@ -174,7 +184,7 @@ impl Tree {
     }
 
     /// Makes `swap/now` what a case wants.
-    pub(crate) fn set_up(&self, what: &str) {
+    pub fn set_up(&self, what: &str) {
         let now = self.root().join("swap/now");
         let outside = self.outside();
         let linked = |target: &Path| symlink(target, &now).expect("a link can be made");
@@ -195,17 +205,17 @@ impl Tree {
             "pipe" => pipe(&now),
             "socket" => drop(UnixListener::bind(&now).expect("a socket can be made")),
             "moved-in" => {
-                write(&outside.join("moved.txt"), &oracle::secret());
+                write(&outside.join("moved.txt"), &secret());
                 make_folder(&now);
                 symlink(outside.join("moved.txt"), now.join("note.md"))
                     .expect("a link can be made");
             }
-            other => panic!("there is no trap {other}"),
+            other => unreachable!("there is no trap {other}"),
         }
     }
 
     /// Takes `swap` back to nothing, and all else that a run left behind.
-    pub(crate) fn tidy(&self) {
+    pub fn tidy(&self) {
         for folder in [self.root().join("swap"), self.root().join("out"), self.marker(), self.cwd()]
         {
             drop(fs::remove_dir_all(&folder));
@@ -217,7 +227,7 @@ impl Tree {
     }
 
     /// What is there: mode, length, and the times of the last changes of each file.
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> Snapshot {
         let mut found = Snapshot::new();
         note(self.base.path(), &mut found);
         found
