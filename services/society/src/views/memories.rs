@@ -69,7 +69,7 @@ impl View<Society> for Memories {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn create(&self, db: &Connection) -> rusqlite::Result<()> {
@@ -84,10 +84,12 @@ impl View<Society> for Memories {
                day INTEGER NOT NULL, time INTEGER NOT NULL, supersedes TEXT NOT NULL,
                state TEXT NOT NULL);
              CREATE INDEX memories_by_resident ON memories (resident, first);
+             DROP TABLE IF EXISTS memory_owners;
+             CREATE TABLE memory_owners (number INTEGER PRIMARY KEY, resident TEXT NOT NULL UNIQUE);
+             -- Each word carries its owner's number. How rare a word is, which the rank needs, is then
+             -- counted among their own memories: a search costs what they have, not what all have.
              CREATE VIRTUAL TABLE memory_words USING fts5(
-               text, owner, tokenize = \"unicode61 remove_diacritics 2\");
-             -- Whose it is finds a memory and says nothing about how well it fits.
-             INSERT INTO memory_words (memory_words, rank) VALUES ('rank', 'bm25(1.0, 0.0)');
+               text, tokenize = \"unicode61 remove_diacritics 2\");
              -- What is forgotten leaves the index at once, not at some later merge.
              INSERT INTO memory_words (memory_words, rank) VALUES ('secure-delete', 1);",
         )
@@ -156,10 +158,28 @@ fn keep(
         ":state": word(kept.state),
     })?;
     if !text.is_empty() {
-        db.prepare_cached("INSERT INTO memory_words (rowid, text, owner) VALUES (?1, ?2, ?3)")?
-            .execute((meta.sequence, text, kept.resident.to_string()))?;
+        db.prepare_cached("INSERT OR IGNORE INTO memory_owners (resident) VALUES (?1)")?
+            .execute([kept.resident.to_string()])?;
+        let owner = owner(db, kept.resident)?.unwrap_or_default();
+        db.prepare_cached("INSERT INTO memory_words (rowid, text) VALUES (?1, ?2)")?
+            .execute((meta.sequence, owned(owner, &text).join(" ")))?;
     }
     Ok(())
+}
+
+/// The number that a resident's words carry; none while they have remembered nothing.
+fn owner(db: &Connection, resident: ResidentId) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached("SELECT number FROM memory_owners WHERE resident = ?1")?
+        .query_row([resident.to_string()], |row| row.get(0))
+        .optional()
+}
+
+/// The words of a text as they stand in the index: those of owner 17 begin with `17x`, which no word of
+/// another owner does.
+fn owned(owner: i64, text: &str) -> Vec<String> {
+    let is_mark = |c: char| ('\u{300}'..='\u{36f}').contains(&c);
+    let words = text.split(|c: char| !c.is_alphanumeric() && !is_mark(c));
+    words.filter(|word| !word.is_empty()).map(|word| format!("{owner}x{word}")).collect()
 }
 
 fn set_state(db: &Connection, memory: MemoryId, state: State) -> rusqlite::Result<()> {
@@ -173,7 +193,10 @@ pub fn page(db: &Connection, wanted: &Wanted, slice: Slice) -> rusqlite::Result<
     let states: Vec<&str> = wanted.states.iter().map(|state| word(*state)).collect();
     let words = match wanted.words.as_slice() {
         [] => String::new(),
-        words => owned(wanted.resident, &super::all_of(words)),
+        words => match owner(db, wanted.resident)? {
+            Some(owner) => super::all_of(&owned(owner, &words.join(" "))),
+            None => return Ok(Vec::new()),
+        },
     };
     let mut query = db.prepare_cached(
         "SELECT * FROM memories
@@ -203,22 +226,17 @@ pub fn matching(
     resident: ResidentId,
     words: &[String],
 ) -> rusqlite::Result<Vec<Memory>> {
-    if words.is_empty() {
+    let Some(owner) = owner(db, resident)?.filter(|_| !words.is_empty()) else {
         return Ok(Vec::new());
-    }
+    };
     let mut query = db.prepare_cached(
         "SELECT m.* FROM memory_words w JOIN memories m ON m.first = w.rowid
          WHERE memory_words MATCH ?1 AND m.resident = ?2 AND m.state = 'live'
          ORDER BY w.rank, m.first DESC LIMIT ?3",
     )?;
     let limit = u32::try_from(CANDIDATES_MAX).unwrap_or(u32::MAX);
-    let (words, resident) = (owned(resident, &any_of(words)), resident.to_string());
-    query.query_map((words, resident, limit), read)?.collect()
-}
-
-/// A query for full-text search among a resident's own memories: those of others are not even looked at.
-fn owned(resident: ResidentId, words: &str) -> String {
-    format!("owner : \"{resident}\" AND text : ({words})")
+    let words = any_of(&owned(owner, &words.join(" ")));
+    query.query_map((words, resident.to_string(), limit), read)?.collect()
 }
 
 /// Live memories of one kind whose length allows them to be twins of a text of `length` characters.
