@@ -14,6 +14,7 @@ use tonic::Status;
 use vivarium_chassis::client::Peer;
 use vivarium_chassis::clock::jittered;
 use vivarium_chassis::task::Tasks;
+use vivarium_ledger::planted::{self, Guard};
 use vivarium_types::ids::{CycleId, LeaseId};
 use vivarium_types::{MicroUsd, Timestamp};
 
@@ -403,7 +404,7 @@ impl Runner {
 
     fn file_changed(&mut self) {
         let there = *self.file_halt.borrow_and_update();
-        if there {
+        if there && planted::stands(Guard::HaltFile) {
             self.halt(self.control_epoch, HaltSource::File);
         }
     }
@@ -416,7 +417,9 @@ impl Runner {
         tracing::warn!(control_epoch, ?source, cycles = stopped.len(), "halting");
         let (mut calls, mut programs) = (0, 0);
         for slot in self.running.values() {
-            slot.held.stop(Stop::Halted(control_epoch));
+            if planted::stands(Guard::HaltEnds) {
+                slot.held.stop(Stop::Halted(control_epoch));
+            }
             // Read behind the stop: from then on nothing begins.
             let live = slot.held.live();
             calls += live.0;

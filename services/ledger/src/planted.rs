@@ -151,8 +151,8 @@ pub const fn has(_bug: Bug) -> bool {
     false
 }
 
-/// What cuts a loop, and can be taken away: the loop zoo must then run on, or it proves nothing where a
-/// loop is cut.
+/// What holds and can be taken away, so that the suite about it shows that it looks: a loop of the zoo
+/// must then run on, a halt must leave something alive, a key must be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
     /// The same action again in a cycle with nothing changed.
@@ -173,6 +173,27 @@ pub enum Guard {
     Declined,
     /// What is left of a day.
     Quota,
+    /// What runs is ended by a halt.
+    HaltEnds,
+    /// The file `HALT` is obeyed.
+    HaltFile,
+    /// Keys are taken out of what leaves or is kept.
+    Redactor,
+}
+
+/// Those that a process is started without, by the names in `VIVARIUM_GUARDS_AWAY`, divided by commas.
+#[cfg(feature = "planted")]
+const OF_PROCESSES: [Guard; 3] = [Guard::HaltEnds, Guard::HaltFile, Guard::Redactor];
+
+#[cfg(feature = "planted")]
+fn away_from_the_start() -> u16 {
+    static AWAY: std::sync::OnceLock<u16> = std::sync::OnceLock::new();
+    *AWAY.get_or_init(|| {
+        let names = std::env::var("VIVARIUM_GUARDS_AWAY").unwrap_or_default();
+        let is_away = |guard: &Guard| names.split(',').any(|name| name == format!("{guard:?}"));
+        let away = OF_PROCESSES.into_iter().filter(is_away);
+        away.fold(0, |bits, guard| bits | 1 << guard as u16)
+    })
 }
 
 /// Which are away, as bits.
@@ -189,7 +210,8 @@ pub fn without(guards: &[Guard]) {
 /// Whether this guard is in its place.
 #[cfg(feature = "planted")]
 pub fn stands(guard: Guard) -> bool {
-    AWAY.load(std::sync::atomic::Ordering::Relaxed) & 1 << guard as u16 == 0
+    let away = AWAY.load(std::sync::atomic::Ordering::Relaxed) | away_from_the_start();
+    away & 1 << guard as u16 == 0
 }
 
 /// Always: the feature `planted` is off.

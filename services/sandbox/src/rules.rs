@@ -182,9 +182,10 @@ impl Rules {
             }))
         })?;
         let rule = &program.file;
+        // The arguments first: most of what is refused is refused without a look at the disk.
+        let argv = argv::construct(rule, call, roots)?;
         let folder = roots.resolve(&call.folder, "", Kind::Folder);
         let folder = folder.map_err(|why| Refused::call("folder", why))?;
-        let argv = argv::construct(rule, call, roots)?;
         let seconds = match call.seconds {
             0 => rule.seconds,
             wanted if wanted <= rule.seconds => wanted,

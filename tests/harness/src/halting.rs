@@ -103,21 +103,30 @@ pub struct Stand {
 impl Stand {
     /// Starts it. Needs the programs `vivarium…` and `attacker` beside the caller.
     pub fn start(calls: usize, programs: usize) -> Self {
-        Self::start_over(calls, programs, |_| None)
+        Self::start_over((calls, programs), "", |_| None)
+    }
+
+    /// Starts it without what obeys a halt, by the guard's name: then [`Self::watch`] must see it.
+    pub fn without(guard: &'static str, calls: usize, programs: usize) -> Self {
+        Self::start_over((calls, programs), guard, |_| None)
     }
 
     /// Starts it with all that the world writes on a small disk of its own. `None` where nobody may
     /// mount one.
     pub fn on_small_disk(calls: usize, programs: usize) -> Option<Self> {
         let mount = |root: &Path| Disk::in_memory(&root.join("mutable"), DISK_MIB);
-        let stand = Self::start_over(calls, programs, mount);
+        let stand = Self::start_over((calls, programs), "", mount);
         stand.disk.is_some().then_some(stand)
     }
 
-    fn start_over(calls: usize, programs: usize, mount: impl Fn(&Path) -> Option<Disk>) -> Self {
+    fn start_over(
+        (calls, programs): (usize, usize),
+        away: &'static str,
+        mount: impl Fn(&Path) -> Option<Disk>,
+    ) -> Self {
         let model = Model::start(Script::answering(never));
         let settings = format!("slots = {}\n{}", calls + programs, model.settings("remote"));
-        let mut world = World::prepared_with(&[("executor", &settings)]);
+        let mut world = World::prepared_with(&[("executor", &settings)]).without(away);
         let disk = mount(world.root());
         let write = |name: &str, text: String| {
             let file = world.root().join(name);
@@ -165,9 +174,17 @@ impl Stand {
         processes().values().filter(|process| process.name == name).count()
     }
 
-    /// Halts, watches until nothing lives, and resumes.
-    #[expect(clippy::disallowed_methods, reason = "a trial of processes goes by the clock")]
+    /// Halts, watches until nothing lives, looks at the receipt, and resumes.
     pub fn halt(&self, way: Way, pause: Duration) -> Trial {
+        let (mut trial, told) = self.watch(way, pause);
+        trial.receipt = self.receipt(way, trial.running, &told);
+        self.world.ask(&["resume", "-m", "the next trial"]);
+        trial
+    }
+
+    /// Halts and watches until nothing lives; with it what the command said.
+    #[expect(clippy::disallowed_methods, reason = "a trial of processes goes by the clock")]
+    pub fn watch(&self, way: Way, pause: Duration) -> (Trial, Value) {
         self.wait_until_busy();
         std::thread::sleep(pause);
         let running = (self.model.live(), self.programs);
@@ -224,21 +241,20 @@ impl Stand {
         if let (Way::DiskFull, Some(disk)) = (way, &self.disk) {
             disk.clear();
         }
-        let receipt = self.receipt(way, running, &told);
         let since = began + STARTS_MAX;
         let until = self.model.elapsed();
         let is_late = |asked: &&Asked| asked.at > since && asked.at < until;
         late += self.model.asked().iter().filter(is_late).count();
-        self.world.ask(&["resume", "-m", "the next trial"]);
         let never_gone = Duration::MAX;
-        Trial {
+        let trial = Trial {
             way,
             running,
             calls_gone: calls_gone.unwrap_or(never_gone),
             processes_gone: processes_gone.unwrap_or(never_gone),
             late,
-            receipt,
-        }
+            receipt: String::new(),
+        };
+        (trial, told)
     }
 
     /// What is wrong with the receipt of the halt in force, once it is confirmed.
@@ -278,7 +294,7 @@ impl Stand {
     }
 
     /// Ends the work: every task ends once. What the record breaks, in words.
-    pub fn end(self) -> Vec<String> {
+    pub fn end(mut self) -> Vec<String> {
         self.model.set_script(Script::answering(answers::diligent));
         for number in 0..self.programs {
             self.world.ask(&["cancel", &format!("stubborn-{number}")]);
@@ -288,6 +304,9 @@ impl Stand {
         let history = History::read(self.world.root());
         let mut breaches = history.breaches();
         breaches.extend(starts_in_halts(&history));
+        // The disk goes behind the last process and before the folder that it lies in.
+        self.world.stop();
+        drop(self.disk.take());
         breaches
     }
 }

@@ -93,6 +93,8 @@ pub struct World {
     pub panel: SocketAddr,
     /// The one-time link that `vivarium up` printed.
     pub link: String,
+    /// The guard that its processes are without.
+    away: &'static str,
 }
 
 impl World {
@@ -170,7 +172,15 @@ impl World {
             let file = config.join(name).with_extension("toml");
             std::fs::write(file, text).expect("settings can be written");
         }
-        Self { root, supervisor: None, panel, link: String::new() }
+        Self { root, supervisor: None, panel, link: String::new(), away: "" }
+    }
+
+    /// Takes this guard away from the processes that are started from now on, by its name in
+    /// `services/ledger/src/planted.rs`.
+    #[must_use]
+    pub const fn without(mut self, guard: &'static str) -> Self {
+        self.away = guard;
+        self
     }
 
     /// Starts the supervisor and waits for nothing: a service may be unable to start.
@@ -305,6 +315,7 @@ impl World {
         let mut command = Command::new(program("vivarium"));
         command.arg("--world").arg(&self.root).args(arguments);
         command.env("VIVARIUM_CRASH_AT", self.root.join(CRASH_AT));
+        command.env("VIVARIUM_GUARDS_AWAY", self.away);
         command.env_remove("VIVARIUM_WORLD");
         command
     }

@@ -157,3 +157,15 @@ fn halt_again_and_again(stand: Stand, ways: &[Way]) {
     }
     assert_eq!(stand.end(), [""; 0]);
 }
+
+#[test]
+fn whatever_obeys_a_halt_is_missed_when_it_is_away() {
+    for guard in ["HaltEnds", "HaltFile"] {
+        let stand = Stand::without(guard, 2, 1);
+        stand.wait_until_busy();
+        // With the queue hanging nothing else ends what runs.
+        let (trial, _) = stand.watch(Way::NoQueue, Duration::ZERO);
+        let gone = trial.calls_gone.max(trial.processes_gone);
+        assert!(gone >= ALIVE_MAX, "without {guard} all is gone after {gone:?}");
+    }
+}

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use vivarium_chassis::Service;
 use vivarium_harness::answers;
 use vivarium_harness::model_server::{Asked, Reply, Script};
-use vivarium_harness::process::{Model, World};
+use vivarium_harness::process::{Model, World, wait_until};
 use vivarium_proto::executor::v1 as pb;
 use vivarium_proto::executor::v1::provider_service_client::ProviderServiceClient;
 
@@ -120,4 +120,18 @@ fn s14_a_key_stands_nowhere_and_a_new_one_is_in_use_without_a_restart() {
     println!("{looked} files, {} with a key", found.len());
     assert!(looked > 50, "the whole world was looked at");
     assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn s14_without_the_redactor_the_same_key_is_found() {
+    let model = Model::start(Script::answering(leaky));
+    let settings = model.settings("remote").replace("key = \"\"", "key = \"scripted\"");
+    let mut world = World::prepared_with(&[("executor", &settings)]).without("Redactor");
+    world.up();
+    world.ask(&["pace", "0"]);
+    set(&world, FIRST);
+    add(&world, "Describe the lake in spring");
+    // Checks and preflights behind it may refuse the work; what the model said is kept all the same.
+    let forms = forms(FIRST);
+    wait_until("the key is found", || !leaks(world.root(), &forms).1.is_empty());
 }
