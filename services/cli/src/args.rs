@@ -54,6 +54,23 @@ pub(crate) enum Command {
     },
     /// Adds a task.
     Add(Box<Add>),
+    /// Adds a task, waits until somebody has done it, and prints what came out.
+    ///
+    /// The task takes the same way as any other: queue, safety, budget, review. Where it stands is told
+    /// beside the answer, on standard error; standard output has the work alone. Ends with 0 when there
+    /// is work, approved or waiting for a person, with 1 when the task failed, and with 75 when the wait
+    /// is over: the task goes on then.
+    #[command(after_help = "Examples:\n  vivarium run \"Explain tides\" > tides.md\n  \
+vivarium run --local ls library\n  vivarium --json run --wait 60 \"Why is the sky blue?\" --kind answer")]
+    Run {
+        /// The task.
+        #[command(flatten)]
+        add: Box<Add>,
+        /// How long to wait, in seconds, 1 to 86,400.
+        #[arg(long, value_name = "SECONDS", default_value_t = 600,
+              value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        wait: u64,
+    },
     /// Changes what a task asks for, before or between attempts.
     Edit(Box<Edit>),
     /// Lists tasks, newest first.

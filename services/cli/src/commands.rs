@@ -18,6 +18,7 @@ mod receipt;
 mod recurrence;
 mod reference;
 mod replay;
+mod run;
 mod sandbox;
 mod show;
 mod specialize;
@@ -29,6 +30,8 @@ mod wanted;
 mod watch;
 mod why;
 mod world;
+
+use std::time::Duration;
 
 use crate::args::{Arguments, Audit, Command, Import, World};
 use crate::console::Console;
@@ -44,6 +47,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Status { link } => lifecycle::status(&console, link).await,
         Command::Restart { service } => lifecycle::restart(&console, &service).await,
         Command::Add(add) => add::run(&console, *add).await,
+        Command::Run { add, wait } => run::run(&console, *add, Duration::from_secs(wait)).await,
         Command::Edit(edit) => edit::run(&console, *edit).await,
         Command::Tasks(wanted) => tasks::run(&console, wanted).await,
         Command::Show { task, as_of } => show::run(&console, &task, &as_of).await,

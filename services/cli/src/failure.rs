@@ -37,6 +37,11 @@ impl Failure {
         Self::new(69, Reason::ServiceUnavailable.name(), sentence, hint)
     }
 
+    /// Something that may be there when one asks again.
+    pub(crate) fn later(sentence: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(75, "NOT_YET", sentence, hint)
+    }
+
     /// A refusal of this program's own.
     pub(crate) fn refused(sentence: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(1, "REFUSED", sentence, hint)

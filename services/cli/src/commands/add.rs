@@ -9,19 +9,7 @@ use crate::failure::Failure;
 use crate::render;
 
 pub(super) async fn run(console: &Console, add: Add) -> Result<(), Failure> {
-    let mut spec = wanted::spec(add.wanted);
-    spec.key = add.key.unwrap_or_default();
-    spec.instruction = add.instruction.map(wanted::text).transpose()?.unwrap_or_default();
-    if !add.local.is_empty() {
-        spec.mode = pb::TaskMode::Local.into();
-        spec.command = add.local;
-        if spec.kind == 0 {
-            spec.kind = pb::TaskKind::Answer.into();
-        }
-    }
-    let request_id = add.request_id.unwrap_or_else(request_id);
-    let request = pb::AddTasksRequest { request_id, tasks: vec![spec] };
-    let answer = console.tasks()?.add_tasks(request).await?.into_inner();
+    let answer = added(console, add).await?;
     if console.json {
         return render::json(&answer);
     }
@@ -35,4 +23,21 @@ pub(super) async fn run(console: &Console, add: Add) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Adds it.
+pub(super) async fn added(console: &Console, add: Add) -> Result<pb::AddTasksResponse, Failure> {
+    let mut spec = wanted::spec(add.wanted);
+    spec.key = add.key.unwrap_or_default();
+    spec.instruction = add.instruction.map(wanted::text).transpose()?.unwrap_or_default();
+    if !add.local.is_empty() {
+        spec.mode = pb::TaskMode::Local.into();
+        spec.command = add.local;
+        if spec.kind == 0 {
+            spec.kind = pb::TaskKind::Answer.into();
+        }
+    }
+    let request_id = add.request_id.unwrap_or_else(request_id);
+    let request = pb::AddTasksRequest { request_id, tasks: vec![spec] };
+    Ok(console.tasks()?.add_tasks(request).await?.into_inner())
 }

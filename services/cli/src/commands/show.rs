@@ -40,7 +40,8 @@ pub(super) async fn run(console: &Console, named: &str, as_of: &AsOf) -> Result<
     }
 }
 
-async fn submission(
+/// What a task has brought so far.
+pub(super) async fn submission(
     console: &Console,
     task: &str,
 ) -> Result<Option<review_pb::Submission>, Failure> {

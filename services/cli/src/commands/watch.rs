@@ -45,6 +45,7 @@ pub(super) async fn run(
     Ok(())
 }
 
-const fn is_final(state: pb::TaskState) -> bool {
+/// Whether a task stays as it is.
+pub(super) const fn is_final(state: pb::TaskState) -> bool {
     matches!(state, pb::TaskState::Approved | pb::TaskState::Failed | pb::TaskState::Cancelled)
 }

@@ -166,3 +166,26 @@ fn without_a_model_a_task_waits_and_says_for_what() {
         world.ask(&["show", &task])["task"]["waitReason"] == "WAIT_REASON_NO_PROVIDER"
     });
 }
+
+#[test]
+fn a_script_runs_a_task_to_its_end_with_one_command() {
+    let model = Model::start(Script::answering(answers::diligent));
+    let world = World::start_on(&model);
+    world.ask(&["pace", "paused"]);
+    let waited = world.run(&["run", "--wait", "1", "--local", "echo", "too early"]);
+    let said = String::from_utf8_lossy(&waited.stderr).into_owned();
+    assert_eq!(waited.status.code(), Some(75), "{said}");
+    assert!(said.contains("not done after 1 s") && said.contains("vivarium why tsk_"), "{said}");
+    world.ask(&["pace", "0"]);
+    let ran = world.run(&["run", "Describe the lake in spring"]);
+    let (work, said) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{said}");
+    assert!(work.starts_with('#') && work.contains("lake"), "the work and nothing else: {work}");
+    assert!(said.contains("added tsk_") && said.contains("leased"), "{said}");
+    let told = world.ask(&["run", "--local", "echo", "the tide is high"]);
+    assert_eq!(told["submission"]["answer"], "the tide is high", "{told}");
+    let failed = world.run(&["run", "--local", "cat", "no/such/file.md"]);
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert_eq!((failed.status.code(), failed.stdout.len()), (Some(1), 0), "{said}");
+    assert!(said.contains("is failed"), "{said}");
+}
