@@ -177,10 +177,13 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Ok(()) | Err(_) => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
     drop(file);
-    fs::rename(&draft, path)?;
+    if let Err(error) = written.and_then(|()| fs::rename(&draft, path)) {
+        // A draft that did not become the file helps nobody.
+        let (Ok(()) | Err(_)) = fs::remove_file(&draft);
+        return Err(error);
+    }
     File::open(folder)?.sync_all()
 }
 

@@ -58,8 +58,9 @@ pub(crate) enum Command {
     ///
     /// The task takes the same way as any other: queue, safety, budget, review. Where it stands is told
     /// beside the answer, on standard error; standard output has the work alone. Ends with 0 when there
-    /// is work, approved or waiting for a person, with 1 when the task failed, and with 75 when the wait
-    /// is over: the task goes on then.
+    /// is work, approved or waiting for your approval, and with 1 when there is none: the task failed, was
+    /// refused, or waits for a person for another reason. Ends with 75 when the wait is over; the task,
+    /// which is then named, goes on. Whenever no task is named, none was added.
     #[command(after_help = "Examples:\n  vivarium run \"Explain tides\" > tides.md\n  \
 vivarium run --local ls library\n  vivarium --json run --wait 60 \"Why is the sky blue?\" --kind answer")]
     Run {

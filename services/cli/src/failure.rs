@@ -74,11 +74,6 @@ impl Failure {
         &self.0.sentence
     }
 
-    /// Whether what was asked for is wrong, and not the state of whoever was asked.
-    pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self.0.code, 1 | 2)
-    }
-
     /// Prints it, and gives its exit code.
     pub(crate) fn tell(&self, json: bool) -> ExitCode {
         let text = if json { self.0.as_json() } else { self.0.as_text() };

@@ -122,6 +122,12 @@ impl Material {
         named.unwrap_or_default()
     }
 
+    /// Whether the work is what a local tool said: its request is a command, whose words say nothing about
+    /// what must come out.
+    fn is_of_a_tool(&self) -> bool {
+        self.kind == Some(Kind::Local)
+    }
+
     /// Every text of the work, with where it stands.
     fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         let answer = (!self.answer.is_empty()).then_some(("the answer", self.answer.as_str()));

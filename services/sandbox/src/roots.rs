@@ -69,6 +69,18 @@ impl Roots {
         self.roots.iter()
     }
 
+    /// Whether a folder has the form of one beneath a root, wherever it lies.
+    pub fn form(&self, folder: &str) -> Result<(), String> {
+        let (name, rest) = split(folder);
+        self.root(name)?;
+        join(rest, "").map(drop)
+    }
+
+    fn root(&self, name: &str) -> Result<&Root, String> {
+        let root = self.roots.iter().find(|root| root.name == name);
+        root.ok_or_else(|| format!("there is no root {name}"))
+    }
+
     /// What the helper is told of them.
     pub fn mounts(&self) -> Vec<Mount> {
         self.roots.iter().map(Root::mount).collect()
@@ -78,8 +90,7 @@ impl Roots {
 impl Paths for Roots {
     fn resolve(&self, folder: &str, path: &str, kind: Kind) -> Result<String, String> {
         let (name, rest) = split(folder);
-        let root = self.roots.iter().find(|root| root.name == name);
-        let root = root.ok_or_else(|| format!("there is no root {name}"))?;
+        let root = self.root(name)?;
         let relative = join(rest, path)?;
         if planted::holds(Control::Beneath) {
             let found = open(&root.host, &relative).map_err(|why| format!("{relative}: {why}"))?;

@@ -182,7 +182,8 @@ impl Rules {
             }))
         })?;
         let rule = &program.file;
-        // The arguments first: most of what is refused is refused without a look at the disk.
+        // What needs no look at the disk comes first: most of what is refused is refused there.
+        roots.form(&call.folder).map_err(|why| Refused::call("folder", why))?;
         let argv = argv::construct(rule, call, roots)?;
         let folder = roots.resolve(&call.folder, "", Kind::Folder);
         let folder = folder.map_err(|why| Refused::call("folder", why))?;

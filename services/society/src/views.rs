@@ -76,16 +76,7 @@ fn moment_if(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<Option<T
     Ok(micros.map(Timestamp::from_micros))
 }
 
-/// A query for full-text search that finds rows with any of these words.
-pub fn any_of(words: &[String]) -> String {
-    quoted(words, " OR ")
-}
-
 /// A query for full-text search that finds rows with all of these words.
 pub fn all_of(words: &[String]) -> String {
-    quoted(words, " ")
-}
-
-fn quoted(words: &[String], between: &str) -> String {
-    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(between)
+    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" ")
 }

@@ -32,6 +32,12 @@ impl Runs {
     /// Keeps them with one more, of which these are the seed and the counts; the text that is kept.
     /// Told again of the same run, it replaces what was told of it before.
     pub fn keep(&self, seed: u64, counts: &[(&str, u64)]) -> io::Result<String> {
+        let text = self.text(seed, counts).map_err(io::Error::other)?;
+        place::keep(&file(self.suite), &text)?;
+        Ok(text)
+    }
+
+    fn text(&self, seed: u64, counts: &[(&str, u64)]) -> Result<String, std::fmt::Error> {
         let mut text = format!("cargo xtask long {}\n", self.suite);
         text.push_str(&place::versions(&env::temp_dir()));
         text.push('\n');
@@ -39,16 +45,14 @@ impl Runs {
             text.push_str(run);
             text.push('\n');
         }
-        write!(text, "{RUN}{SEED} {seed}").map_err(io::Error::other)?;
+        write!(text, "{RUN}{SEED} {seed}")?;
         let mut all = "in all".to_owned();
         for (word, count) in counts {
-            write!(text, " {word} {count}").map_err(io::Error::other)?;
+            write!(text, " {word} {count}")?;
             let sum = count + self.earlier.iter().map(|run| number(run, word)).sum::<u64>();
-            write!(all, " {word} {sum}").map_err(io::Error::other)?;
+            write!(all, " {word} {sum}")?;
         }
-        let text = format!("{text}\n{all}\n");
-        place::keep(&file(self.suite), &text)?;
-        Ok(text)
+        Ok(format!("{text}\n{all}\n"))
     }
 }
 
@@ -72,7 +76,7 @@ mod tests {
             suite: "arguments",
             earlier: vec!["run seed 7 calls 1200 violations 0".to_owned()],
         };
-        let text = runs.keep(8, &[("calls", 34), ("violations", 1)]).expect("nothing is written");
+        let text = runs.text(8, &[("calls", 34), ("violations", 1)]).expect("a text takes all");
         let lines: Vec<&str> = text.lines().skip(2).collect();
         assert_eq!(
             lines,

@@ -199,6 +199,11 @@ impl Judge {
         if request.folder != "/library" && !self.is_beneath(&request.folder, fs::Metadata::is_dir) {
             return Some("a start that is not beneath the root");
         }
+        let most: usize = rule.positional.iter().map(|place| place.max).sum();
+        let least: usize = rule.positional.iter().map(|place| place.min).sum();
+        if !(least..=most).contains(&places.len()) {
+            return Some("other positionals than the rule has");
+        }
         let all = rule.positional.iter().flat_map(|place| std::iter::repeat_n(place, place.max));
         let fits = |(place, arg): (&Positional, &String)| match (place.kind, &place.text) {
             (PositionalKind::File, _) => {

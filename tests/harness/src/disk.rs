@@ -12,7 +12,7 @@ const FILLER: &str = "filler";
 /// Bytes that are written at once to fill it.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A file system over a folder; it goes with the value.
+/// A file system over a folder; it goes with the value, unless a test fails.
 #[derive(Debug)]
 pub struct Disk {
     place: PathBuf,
@@ -62,6 +62,10 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
+        // The world of a failed test is kept, and most of it lies here.
+        if std::thread::panicking() {
+            return;
+        }
         // Processes that still have files open keep them; the place is free at once.
         run("umount", &["-l"], &self.place);
     }

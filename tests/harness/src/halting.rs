@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -103,44 +103,31 @@ pub struct Stand {
 impl Stand {
     /// Starts it. Needs the programs `vivarium…` and `attacker` beside the caller.
     pub fn start(calls: usize, programs: usize) -> Self {
-        Self::start_over((calls, programs), "", |_| None)
+        let (model, world) = prepared(calls, programs);
+        Self { model, world, calls, programs, disk: None }.begun()
     }
 
     /// Starts it without what obeys a halt, by the guard's name: then [`Self::watch`] must see it.
     pub fn without(guard: &'static str, calls: usize, programs: usize) -> Self {
-        Self::start_over((calls, programs), guard, |_| None)
+        let (model, world) = prepared(calls, programs);
+        Self { model, world: world.without(guard), calls, programs, disk: None }.begun()
     }
 
     /// Starts it with all that the world writes on a small disk of its own. `None` where nobody may
     /// mount one.
     pub fn on_small_disk(calls: usize, programs: usize) -> Option<Self> {
-        let mount = |root: &Path| Disk::in_memory(&root.join("mutable"), DISK_MIB);
-        let stand = Self::start_over((calls, programs), "", mount);
-        stand.disk.is_some().then_some(stand)
+        let (model, world) = prepared(calls, programs);
+        let disk = Some(Disk::in_memory(&world.root().join("mutable"), DISK_MIB)?);
+        Some(Self { model, world, calls, programs, disk }.begun())
     }
 
-    fn start_over(
-        (calls, programs): (usize, usize),
-        away: &'static str,
-        mount: impl Fn(&Path) -> Option<Disk>,
-    ) -> Self {
-        let model = Model::start(Script::answering(never));
-        let settings = format!("slots = {}\n{}", calls + programs, model.settings("remote"));
-        let mut world = World::prepared_with(&[("executor", &settings)]).without(away);
-        let disk = mount(world.root());
-        let write = |name: &str, text: String| {
-            let file = world.root().join(name);
-            fs::create_dir_all(file.parent().expect("it has one")).expect("a folder is made");
-            fs::write(file, text).expect("it is written");
-        };
-        write("seed/residents.toml", people::residents(calls));
-        write(&format!("rules/commands/{}.toml", stubborn()), rule());
-        world.up();
-        world.ask(&["pace", "0"]);
-        world.ask(&["mode", "run_sandboxed", "--confirm", "run_sandboxed"]);
-        let stand = Self { model, world, calls, programs, disk };
-        stand.give_work();
-        stand
+    /// Starts the processes and gives everybody work.
+    fn begun(mut self) -> Self {
+        self.world.up();
+        self.world.ask(&["pace", "0"]);
+        self.world.ask(&["mode", "run_sandboxed", "--confirm", "run_sandboxed"]);
+        self.give_work();
+        self
     }
 
     fn give_work(&self) {
@@ -332,6 +319,21 @@ fn starts_in_halts(history: &History) -> Vec<String> {
     rows.filter(|row| held(row.time_us))
         .map(|row| format!("executor {}: {} in a halt", row.sequence, row.kind))
         .collect()
+}
+
+/// A world for so many calls and programs at once, with its model; nothing runs yet.
+fn prepared(calls: usize, programs: usize) -> (Model, World) {
+    let model = Model::start(Script::answering(never));
+    let settings = format!("slots = {}\n{}", calls + programs, model.settings("remote"));
+    let world = World::prepared_with(&[("executor", &settings)]);
+    let write = |name: &str, text: String| {
+        let file = world.root().join(name);
+        fs::create_dir_all(file.parent().expect("it has one")).expect("a folder is made");
+        fs::write(file, text).expect("it is written");
+    };
+    write("seed/residents.toml", people::residents(calls));
+    write(&format!("rules/commands/{}.toml", stubborn()), rule());
+    (model, world)
 }
 
 /// A reply that takes minutes.

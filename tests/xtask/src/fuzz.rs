@@ -50,7 +50,9 @@ impl Args {
 
 /// Does it.
 pub(crate) fn run(house: &House, args: &Args) -> Result<()> {
-    let fuzzer = tools::cargo_fuzz(house, Installing::unless(args.no_install))?;
+    let installing = Installing::unless(args.no_install);
+    tools::cpp_compiler(installing)?;
+    let fuzzer = tools::cargo_fuzz(house, installing)?;
     let all = targets(house)?;
     let chosen: Vec<_> = all
         .iter()
@@ -61,7 +63,9 @@ pub(crate) fn run(house: &House, args: &Args) -> Result<()> {
     }
     for target in chosen {
         let place = house.target.join("fuzz").join(target);
-        let (corpus, scratch) = (place.join("corpus"), place.join("scratch"));
+        // Short, because the path of a socket may have 107 bytes.
+        let scratch = std::env::temp_dir().join(format!("vivarium-fuzz-{}", std::process::id()));
+        let corpus = place.join("corpus");
         for folder in [&corpus, &scratch] {
             fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make {}", folder.display()))?;

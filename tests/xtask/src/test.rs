@@ -18,7 +18,7 @@ use crate::{fuzz, panel, say, step};
 /// Chromium.
 ///
 /// What is missing is installed and named: cargo-nextest, grpcurl and cargo-fuzz into the target folder,
-/// Chromium, PostgreSQL and bubblewrap from Debian's packages, playwright-core into tests/panel.
+/// Chromium, PostgreSQL, bubblewrap and a C++ compiler from Debian's packages, playwright-core into tests/panel.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// Only the workspace's tests: no examples, no fuzzer, no WASM, no browser.

@@ -75,6 +75,14 @@ pub(crate) fn cargo_fuzz(house: &House, installing: Installing) -> Result<PathBu
     Ok(compiled)
 }
 
+/// What compiles the fuzzer itself, which is C++.
+pub(crate) fn cpp_compiler(installing: Installing) -> Result<()> {
+    if ["c++", "g++", "clang++"].iter().any(|name| on_path(name).is_some()) {
+        return Ok(());
+    }
+    apt::install(&["g++"], installing).context("the fuzzer needs a C++ compiler")
+}
+
 /// The gRPC command line that tests drive the services with, of a pinned version.
 pub(crate) fn grpcurl(house: &House, installing: Installing) -> Result<Option<PathBuf>> {
     let program = house.tools().join("grpcurl/grpcurl");

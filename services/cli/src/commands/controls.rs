@@ -1,12 +1,15 @@
 //! `vivarium halt`, `resume`, `pace`: the world's controls.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::time::Duration;
 
 use serde_json::json;
-use vivarium_chassis::{Calls, Service, world};
+use tonic::Status;
+use vivarium_chassis::{Calls, Problem, Service, world};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::world_service_client::WorldServiceClient;
+use vivarium_types::Reason;
+use vivarium_types::reason::Class;
 
 use super::{receipt, wanted};
 use crate::args::Level;
@@ -22,22 +25,21 @@ const HALT_ANSWER_MAX: Duration = Duration::from_millis(250);
 /// executor watches and the queue adopts when it can.
 pub(super) async fn halt(console: &Console, reason: String) -> Result<(), Failure> {
     let request = pb::SetHaltRequest { request_id: request_id(), reason: reason.clone() };
-    let outcome = match console.calls(Service::Queue) {
-        Ok(calls) => {
-            let mut controls = WorldServiceClient::new(calls.within(HALT_ANSWER_MAX));
-            controls.set_halt(request).await.map_err(Failure::from)
-        }
-        Err(failure) => Err(failure),
-    };
-    match outcome {
-        Ok(answer) => {
-            let answer = answer.into_inner();
-            stopped(console, &answer).await
-        }
-        Err(failure) if failure.is_refusal() => Err(failure),
-        // Whatever is the matter with the queue: what it cannot write down stops all the same.
+    let Ok(calls) = console.calls(Service::Queue) else { return by_file(console, &reason) };
+    let mut controls = WorldServiceClient::new(calls.within(HALT_ANSWER_MAX));
+    match controls.set_halt(request).await {
+        Ok(answer) => stopped(console, &answer.into_inner()).await,
+        Err(status) if is_wrong(&status) => Err(status.into()),
+        // Whatever is the matter with the queue, and also when it does not know this caller: whoever may
+        // write the world's folder may stop the world.
         Err(_) => by_file(console, &reason),
     }
+}
+
+/// Whether what was asked for is wrong, and not the state of whoever was asked.
+fn is_wrong(status: &Status) -> bool {
+    let class = Problem::from(status).reason.map(Reason::class);
+    matches!(class, Some(Class::Invalid | Class::Precondition | Class::Exists | Class::NotFound))
 }
 
 /// Says what the halt has stopped. The world is halted, whether or not that can be told.
@@ -62,8 +64,9 @@ fn by_file(console: &Console, reason: &str) -> Result<(), Failure> {
     let note = json!({"actor": format!("operator:{OPERATOR}"), "reason": reason});
     let file = console.world.halt_file();
     if let Err(error) = world::replace(&file, note.to_string().as_bytes()) {
-        // A full disk takes no text but still a name, and an empty file halts as well.
-        File::create(&file).map_err(|_| error)?;
+        // A full disk takes no text but still a name, and an empty file halts as well. One that is there
+        // keeps its words.
+        OpenOptions::new().create(true).append(true).open(&file).map_err(|_| error)?;
     }
     if console.json {
         return render::json(&json!({"haltFile": true}));

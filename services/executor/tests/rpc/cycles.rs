@@ -312,6 +312,29 @@ async fn what_an_earlier_start_left_open_is_settled_at_its_worst() {
     assert_eq!(stand.kinds().await, ends);
 }
 
+/// A grant of a critique.
+fn critique(number: u128) -> queue_pb::Granted {
+    queue_pb::Granted {
+        purpose: queue_pb::LeasePurpose::Critique.into(),
+        submission_id: SubmissionId::from_number(5).to_string(),
+        resident_id: String::new(),
+        attempt_number: 0,
+        ..task(number)
+    }
+}
+
+#[tokio::test]
+async fn a_critique_that_the_review_budget_does_not_pay_is_missing_for_that_reason() {
+    let config = Config { budget_review_day_micro_usd: 10, ..Config::default() };
+    let stand = Stand::with(Class::Remote, config).await;
+    stand.queue.grant(critique(1)).await;
+    finished(stand.queue.finish().await);
+    let rows = stand.rows().await;
+    let failed = rows.iter().find(|(kind, _)| kind == "critique_failed").expect("it is recorded");
+    assert!(failed.1.contains("BUDGET_SPENT"), "{}", failed.1);
+    assert_eq!(stand.script.asked().len(), 0);
+}
+
 #[tokio::test]
 async fn a_critique_is_recorded_with_its_scores_and_says_whether_it_may_judge() {
     let stand = Stand::remote().await;
@@ -321,13 +344,6 @@ async fn a_critique_is_recorded_with_its_scores_and_says_whether_it_may_judge() 
     stand.script.say(format!(
         r#"{{{scores},"issues":[{{"text":"thin","quote":"the sea is wide"}},{{"text":"x","quote":"y"}}]}}"#
     ));
-    let critique = |number| queue_pb::Granted {
-        purpose: queue_pb::LeasePurpose::Critique.into(),
-        submission_id: SubmissionId::from_number(5).to_string(),
-        resident_id: String::new(),
-        attempt_number: 0,
-        ..task(number)
-    };
     stand.queue.grant(critique(1)).await;
     finished(stand.queue.finish().await);
     let rows = stand.rows().await;

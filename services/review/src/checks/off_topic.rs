@@ -70,6 +70,9 @@ const COMMON: [&str; 60] = [
 ];
 
 pub(super) fn check(material: &Material) -> Found {
+    if material.is_of_a_tool() {
+        return Found::CLEAN;
+    }
     let asked = words(&format!("{} {}", material.title, material.instruction));
     let topic: Vec<&String> = asked
         .iter()

@@ -98,6 +98,26 @@ fn a_copy_of_the_instruction_is_caught_by_echo_of_instruction() {
 }
 
 #[test]
+fn what_a_tool_said_is_not_measured_by_the_words_of_its_command() {
+    let said = |kind, instruction: &str, answer: &str| {
+        let (instruction, answer) = (instruction.to_owned(), answer.to_owned());
+        Material {
+            kind: Some(kind),
+            title: instruction.clone(),
+            instruction,
+            answer,
+            ..Default::default()
+        }
+    };
+    for check in ["echo_of_instruction", "off_topic"] {
+        let echo = said(Kind::Local, "echo the tide is high", "the tide is high");
+        assert_eq!(outcome(&echo, check), Outcome::Clean);
+    }
+    let echo = said(Kind::Answer, "Say that the tide is high", "Say that the tide is high");
+    assert_eq!(outcome(&echo, "echo_of_instruction"), Outcome::Blocking);
+}
+
+#[test]
 fn a_text_submitted_before_is_caught_by_duplicate() {
     only("duplicate", &Material { seen_before: vec!["Tides".into()], ..material(GOOD) });
 }

@@ -368,10 +368,16 @@ pub struct Recalled {
     pub token: u64,
 }
 
+/// The words of a text as they stand there. A mark that is written behind its letter belongs to the word.
+pub fn plain_words(text: &str) -> impl Iterator<Item = &str> {
+    let is_mark = |c: char| ('\u{300}'..='\u{36f}').contains(&c);
+    text.split(move |c: char| !c.is_alphanumeric() && !is_mark(c)).filter(|word| !word.is_empty())
+}
+
 /// Words as a search takes them: lower case, each once, at most 32.
 pub fn words(text: &str) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    text.split(|c: char| !c.is_alphanumeric())
+    plain_words(text)
         .map(str::to_lowercase)
         .filter(|word| word.chars().count() > 1 && seen.insert(word.clone()))
         .take(32)

@@ -1,12 +1,14 @@
 //! Memories of every state, with full-text search over those that have words.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use vivarium_ledger::view::TextLookup;
 use vivarium_ledger::{Meta, View};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::{MemoryId, ResidentId};
 
-use super::{Slice, any_of, apart, joined, moment, optional, parsed};
+use super::{Slice, apart, joined, moment, optional, parsed};
 use crate::domain::memory::{self, CANDIDATES_MAX, Kind, State};
 use crate::domain::{Event, Label, Society};
 
@@ -86,8 +88,7 @@ impl View<Society> for Memories {
              CREATE INDEX memories_by_resident ON memories (resident, first);
              DROP TABLE IF EXISTS memory_owners;
              CREATE TABLE memory_owners (number INTEGER PRIMARY KEY, resident TEXT NOT NULL UNIQUE);
-             -- Each word carries its owner's number. How rare a word is, which the rank needs, is then
-             -- counted among their own memories: a search costs what they have, not what all have.
+             -- Each word carries its owner's number: a search costs what they have, not what all have.
              CREATE VIRTUAL TABLE memory_words USING fts5(
                text, tokenize = \"unicode61 remove_diacritics 2\");
              -- What is forgotten leaves the index at once, not at some later merge.
@@ -177,9 +178,7 @@ fn owner(db: &Connection, resident: ResidentId) -> rusqlite::Result<Option<i64>>
 /// The words of a text as they stand in the index: those of owner 17 begin with `17x`, which no word of
 /// another owner does.
 fn owned(owner: i64, text: &str) -> Vec<String> {
-    let is_mark = |c: char| ('\u{300}'..='\u{36f}').contains(&c);
-    let words = text.split(|c: char| !c.is_alphanumeric() && !is_mark(c));
-    words.filter(|word| !word.is_empty()).map(|word| format!("{owner}x{word}")).collect()
+    memory::plain_words(text).map(|word| format!("{owner}x{word}")).collect()
 }
 
 fn set_state(db: &Connection, memory: MemoryId, state: State) -> rusqlite::Result<()> {
@@ -220,23 +219,42 @@ pub fn these(db: &Connection, memories: &[MemoryId]) -> rusqlite::Result<Vec<Mem
     Ok(found.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
-/// Live memories of a resident that hold any of the words, best match first.
+/// Live memories of a resident that hold any of the words, best match first: a word counts the more the
+/// fewer of their own memories hold it; of equal ones the newer is first.
 pub fn matching(
     db: &Connection,
     resident: ResidentId,
     words: &[String],
 ) -> rusqlite::Result<Vec<Memory>> {
-    let Some(owner) = owner(db, resident)?.filter(|_| !words.is_empty()) else {
-        return Ok(Vec::new());
-    };
-    let mut query = db.prepare_cached(
-        "SELECT m.* FROM memory_words w JOIN memories m ON m.first = w.rowid
-         WHERE memory_words MATCH ?1 AND m.resident = ?2 AND m.state = 'live'
-         ORDER BY w.rank, m.first DESC LIMIT ?3",
-    )?;
-    let limit = u32::try_from(CANDIDATES_MAX).unwrap_or(u32::MAX);
-    let words = any_of(&owned(owner, &words.join(" ")));
-    query.query_map((words, resident.to_string(), limit), read)?.collect()
+    let Some(owner) = owner(db, resident)? else { return Ok(Vec::new()) };
+    let all: u32 = db
+        .prepare_cached("SELECT count(*) FROM memories WHERE resident = ?1")?
+        .query_row([resident.to_string()], |row| row.get(0))?;
+    let mut holding =
+        db.prepare_cached("SELECT rowid FROM memory_words WHERE memory_words MATCH ?1")?;
+    let mut fits: BTreeMap<i64, f64> = BTreeMap::new();
+    for word in owned(owner, &words.join(" ")) {
+        let rows = holding.query_map([format!("\"{word}\"")], |row| row.get(0))?;
+        let rows = rows.collect::<rusqlite::Result<Vec<i64>>>()?;
+        let weight = rarity(u32::try_from(rows.len()).unwrap_or(all), all);
+        for row in rows {
+            *fits.entry(row).or_default() += weight;
+        }
+    }
+    let mut fits: Vec<(i64, f64)> = fits.into_iter().collect();
+    fits.sort_by(|(row, fit), (other, next)| next.total_cmp(fit).then(other.cmp(row)));
+    let mut live =
+        db.prepare_cached("SELECT * FROM memories WHERE first = ?1 AND state = 'live'")?;
+    let found = fits.into_iter().map(|(row, _)| live.query_row([row], read).optional());
+    found.filter_map(Result::transpose).take(CANDIDATES_MAX).collect()
+}
+
+/// How much a word tells that `holding` of `all` memories hold: the inverse document frequency of BM25,
+/// as Lucene has it so that it is never negative (Robertson and Zaragoza, The Probabilistic Relevance
+/// Framework: BM25 and Beyond, 2009).
+fn rarity(holding: u32, all: u32) -> f64 {
+    let (holding, all) = (f64::from(holding), f64::from(all.max(holding)));
+    ((all - holding + 0.5) / (holding + 0.5)).ln_1p()
 }
 
 /// Live memories of one kind whose length allows them to be twins of a text of `length` characters.
@@ -306,5 +324,101 @@ const fn label_word(label: Label) -> &'static str {
         Label::Peer => "peer",
         Label::Tool => "tool",
         Label::Web => "web",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vivarium_ledger::TextRef;
+    use vivarium_types::Actor;
+    use vivarium_types::ids::Id as _;
+    use vivarium_types::source::Hash;
+
+    use super::*;
+
+    /// Every text is its own id.
+    struct Own;
+
+    impl TextLookup for Own {
+        fn text(&self, id: &str) -> Option<String> {
+            Some(id.to_owned())
+        }
+    }
+
+    const ANA: u128 = 1;
+    const BEN: u128 = 2;
+
+    /// A read model in which these residents remember these texts.
+    fn remembering(texts: &[(u128, &str)]) -> Connection {
+        let db = Connection::open_in_memory().expect("it opens");
+        Memories.create(&db).expect("it is made");
+        for (sequence, (resident, text)) in (1_u64..).zip(texts) {
+            let kept = memory::Kept {
+                memory: MemoryId::from_number(u128::from(sequence)),
+                resident: ResidentId::from_number(*resident),
+                kind: Kind::Fact,
+                text: TextRef {
+                    id: (*text).to_owned(),
+                    hash: Hash::default(),
+                    length: 1,
+                    sealed: false,
+                },
+                tags: Vec::new(),
+                importance: 3,
+                about: Vec::new(),
+                source: String::new(),
+                label: Label::Own,
+                supersedes: None,
+                state: State::Live,
+                day: 1,
+                token: 1,
+            };
+            let meta = Meta {
+                sequence,
+                time: Timestamp::from_millis(0),
+                actor: Actor::service("society"),
+            };
+            keep(&db, &kept, &meta, &Own).expect("it is kept");
+        }
+        db
+    }
+
+    fn found(db: &Connection, resident: u128, query: &str) -> Vec<String> {
+        let found = matching(db, ResidentId::from_number(resident), &memory::words(query));
+        found.expect("it is looked for").into_iter().map(|memory| memory.text).collect()
+    }
+
+    #[test]
+    fn a_word_that_few_of_ones_own_memories_hold_tells_more_than_one_that_all_hold() {
+        let mut texts = vec![(ANA, "the tide of the bay"), (ANA, "the wall of the mill")];
+        texts.extend([(ANA, "the song of the inn"), (ANA, "the roof of the barn")]);
+        // What others remember says nothing about how rare a word is for her.
+        let others: Vec<_> = std::iter::repeat_n((BEN, "tide"), 50).collect();
+        texts.extend(others);
+        let db = remembering(&texts);
+        let found = found(&db, ANA, "the tide of the sea");
+        assert_eq!(found.len(), 4, "each holds some of the words");
+        assert_eq!(found[0], "the tide of the bay");
+        assert_eq!(
+            found[1..],
+            ["the roof of the barn", "the song of the inn", "the wall of the mill"]
+        );
+    }
+
+    #[test]
+    fn words_are_found_however_they_are_written_and_only_ones_own() {
+        let db = remembering(&[(ANA, "Der M\u{fc}ller mahlt"), (BEN, "the miller mills")]);
+        assert_eq!(found(&db, ANA, "MU\u{308}LLER"), ["Der M\u{fc}ller mahlt"]);
+        assert_eq!(found(&db, ANA, "miller"), [""; 0]);
+        assert_eq!(found(&db, 3, "miller"), [""; 0], "who remembers nothing finds nothing");
+        let mut wanted = Wanted {
+            resident: ResidentId::from_number(BEN),
+            states: vec![State::Live],
+            words: memory::words("mills miller"),
+        };
+        let slice = Slice { before: u64::MAX >> 1, limit: 9 };
+        assert_eq!(page(&db, &wanted, slice).expect("it lists").len(), 1);
+        wanted.words = memory::words("mills bakes");
+        assert_eq!(page(&db, &wanted, slice).expect("it lists").len(), 0, "all words or none");
     }
 }

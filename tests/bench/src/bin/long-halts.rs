@@ -24,7 +24,7 @@ const PAUSE_MAX_MS: u64 = 400;
 /// Residents wait for a language model and programs run in the sandbox, each with a child that no
 /// request ends; the halt comes at a random moment, in turns with everything well, with the gateway
 /// hanging, with the queue hanging, with the queue killed behind it and with the executor asleep, and
-/// at last in a world of its own whose disk is full. The model server tells which calls are left and the kernel which processes. Times are since `vivarium
+/// before that in a world of its own whose disk is full. The model server tells which calls are left and the kernel which processes. Times are since `vivarium
 /// halt` was typed. Ends with 1 when something starts more than 500 ms behind a halt, lives 2 s behind
 /// it, or is told otherwise by the signed receipt. Needs `cargo build --release --workspace --bins`.
 #[derive(Debug, Parser)]
@@ -61,6 +61,13 @@ fn main() -> Result<ExitCode> {
          programs with a child each"
     )?;
     print(&head);
+    // Looked at first: whoever may not mount is told so before hours are spent.
+    let small = if full > 0 {
+        let stand = Stand::on_small_disk(calls, programs);
+        Some(stand.context("nobody may mount a disk here; leave it out with --full 0")?)
+    } else {
+        None
+    };
     let (mut all, mut breaches) = (Vec::new(), Vec::new());
     let mut halt = |stand: Stand, trials: usize, ways: &[Way]| {
         for way in ways.iter().cycle().take(trials) {
@@ -75,13 +82,11 @@ fn main() -> Result<ExitCode> {
         }
         breaches.extend(stand.end());
     };
+    if let Some(stand) = small {
+        halt(stand, full, &[Way::DiskFull]);
+    }
     if trials > 0 {
         halt(Stand::start(calls, programs), trials, &Way::ALL);
-    }
-    if full > 0 {
-        let stand = Stand::on_small_disk(calls, programs);
-        let stand = stand.context("nobody may mount a disk here; leave it out with --full 0")?;
-        halt(stand, full, &[Way::DiskFull]);
     }
     let told = table(&all, &breaches)?;
     print(&told);
