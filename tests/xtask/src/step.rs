@@ -1,12 +1,17 @@
 //! One thing an errand does: a child process or a piece of work, announced, timed, checked.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
 use crate::say;
+use crate::tools::on_path;
+
+/// Where Debian's packages put the compiler.
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 /// Runs `work` under a name and shows how long it took.
 pub(crate) fn run<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -43,9 +48,18 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 }
 
 /// The cargo that started this errand, without what it left in our environment for ourselves.
+///
+/// With the compiler beside it where the PATH has Debian's first, which comes with what compiles the
+/// panel: it is an older one, and all would be compiled anew.
 pub(crate) fn cargo() -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let compiler = Path::new(&program).with_file_name("rustc");
+    let mut cargo = Command::new(&program);
     forget_ourselves(&mut cargo);
+    if compiler.is_absolute() && compiler.is_file() && on_path("rustc") == Some(DEBIAN_RUSTC.into())
+    {
+        cargo.env("RUSTC", compiler);
+    }
     cargo
 }
 

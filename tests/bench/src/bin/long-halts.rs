@@ -69,32 +69,42 @@ fn main() -> Result<ExitCode> {
         None
     };
     let (mut all, mut breaches) = (Vec::new(), Vec::new());
-    let mut halt = |stand: Stand, trials: usize, ways: &[Way]| {
+    let mut halt = |stand: Stand, trials: usize, ways: &[Way]| -> Result<()> {
         for way in ways.iter().cycle().take(trials) {
             let trial = stand.halt(*way, Duration::from_millis(dice.below(PAUSE_MAX_MS)));
+            if is_wrong(&trial) {
+                print(&format!("halt {}: {trial:?}\n", all.len() + 1));
+            }
             all.push(trial);
-            let number = all.len();
-            match all.last() {
-                Some(trial) if is_wrong(trial) => print(&format!("halt {number}: {trial:?}\n")),
-                Some(_) if number.is_multiple_of(TOLD_EVERY) => print(&format!("{number} halts\n")),
-                Some(_) | None => {}
+            if all.len().is_multiple_of(TOLD_EVERY) {
+                print(&format!("{} halts\n", all.len()));
+                // Kept as it goes, so that a run that is ended counts as far as it came.
+                keep(&args, &head, &all, None)?;
             }
         }
         breaches.extend(stand.end());
+        Ok(())
     };
     if let Some(stand) = small {
-        halt(stand, full, &[Way::DiskFull]);
+        halt(stand, full, &[Way::DiskFull])?;
     }
     if trials > 0 {
-        halt(Stand::start(calls, programs), trials, &Way::ALL);
+        halt(Stand::start(calls, programs), trials, &Way::ALL)?;
     }
-    let told = table(&all, &breaches)?;
-    print(&told);
+    print(&table(&all, Some(&breaches))?);
     if all.iter().any(is_wrong) || !breaches.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
-    place::keep(&args.keep, &(head + &told))?;
+    keep(&args, &head, &all, Some(&breaches))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps the figures so far, unless something is wrong.
+fn keep(args: &Args, head: &str, all: &[Trial], breaches: Option<&[String]>) -> Result<()> {
+    if !all.iter().any(is_wrong) {
+        place::keep(&args.keep, &format!("{head}{}", table(all, breaches)?))?;
+    }
+    Ok(())
 }
 
 fn is_wrong(trial: &Trial) -> bool {
@@ -102,7 +112,7 @@ fn is_wrong(trial: &Trial) -> bool {
     trial.late > 0 || !trial.receipt.is_empty() || gone >= ALIVE_MAX
 }
 
-fn table(all: &[Trial], breaches: &[String]) -> Result<String> {
+fn table(all: &[Trial], breaches: Option<&[String]>) -> Result<String> {
     let mut text = String::from("milliseconds from typing the halt to the last of them gone\n");
     let mut ways: BTreeMap<Way, (Times, Times)> = BTreeMap::new();
     for trial in all {
@@ -145,6 +155,10 @@ fn table(all: &[Trial], breaches: &[String]) -> Result<String> {
     writeln!(text, "{:<52} {:>9}", "halts with something alive after 2 s", sum(alive))?;
     let wrong = |trial: &Trial| usize::from(!trial.receipt.is_empty());
     writeln!(text, "{:<52} {:>9}", "receipts that do not verify or tell otherwise", sum(wrong))?;
+    let Some(breaches) = breaches else {
+        writeln!(text, "ended before its end: the record was not read")?;
+        return Ok(text);
+    };
     writeln!(text, "{:<52} {:>9}", "broken rules of the record", breaches.len())?;
     for breach in breaches {
         writeln!(text, "{breach}")?;
