@@ -10,7 +10,7 @@ use vivarium_bench::runs::Runs;
 use vivarium_bypass::calls::{Chance, Judge, Judged};
 use vivarium_bypass::table;
 
-/// Calls between two looks at the clock and at the others.
+/// Calls that a thread makes between two looks at the others.
 const PIECE: u64 = 10_000;
 /// Calls between two lines that tell how far it is.
 const TOLD_EVERY: u64 = 10_000_000;
@@ -42,6 +42,12 @@ fn main() -> Result<ExitCode> {
     let runs = Runs::of("arguments");
     let (done, accepted) = (AtomicU64::new(0), AtomicU64::new(0));
     let (stop, wrong) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let found = || wrong.lock().unwrap_or_else(PoisonError::into_inner);
+    let counts = |calls: u64| {
+        let violations = u64::try_from(found().len()).unwrap_or(u64::MAX);
+        let accepted = accepted.load(Ordering::Relaxed);
+        [("calls", calls), ("accepted", accepted), ("violations", violations)]
+    };
     let judge = |number: u64| -> Result<()> {
         let judge = Judge::over(table::rules().context("the table of programs")?);
         let mut chance = Chance::seeded(seed.wrapping_add(number));
@@ -52,15 +58,14 @@ fn main() -> Result<ExitCode> {
                     Judged::Accepted => drop(accepted.fetch_add(1, Ordering::Relaxed)),
                     Judged::Wrong(fault) => {
                         stop.store(true, Ordering::Relaxed);
-                        wrong.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+                        found().push(fault);
                     }
                 }
             }
             let so_far = done.fetch_add(PIECE, Ordering::Relaxed) + PIECE;
             if so_far.is_multiple_of(TOLD_EVERY) {
                 // Kept as it goes, so that a run that is ended counts as far as it came.
-                let accepted = accepted.load(Ordering::Relaxed);
-                tell(&runs.keep(seed, &counts(so_far, accepted, 0))?);
+                tell(&runs.keep(seed, &counts(so_far))?);
             }
         }
         Ok(())
@@ -76,18 +81,11 @@ fn main() -> Result<ExitCode> {
             .collect();
         all.into_iter().try_for_each(|one| one.join().expect("no thread panics"))
     })?;
-    let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
-    for fault in &wrong {
+    for fault in found().iter() {
         tell(fault);
     }
-    let violations = u64::try_from(wrong.len()).unwrap_or(u64::MAX);
-    let counts = counts(done.into_inner(), accepted.into_inner(), violations);
-    tell(&runs.keep(seed, &counts)?);
-    Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-const fn counts(calls: u64, accepted: u64, violations: u64) -> [(&'static str, u64); 3] {
-    [("calls", calls), ("accepted", accepted), ("violations", violations)]
+    tell(&runs.keep(seed, &counts(done.load(Ordering::Relaxed)))?);
+    Ok(if found().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 #[expect(clippy::print_stdout, reason = "a suite prints its figures")]

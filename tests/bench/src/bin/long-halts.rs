@@ -22,11 +22,12 @@ const PAUSE_MAX_MS: u64 = 400;
 /// Halts a world of real processes and watches what is left of it.
 ///
 /// Residents wait for a language model and programs run in the sandbox, each with a child that no
-/// request ends; the halt comes at a random moment, in turns with everything well, with the gateway
-/// hanging, with the queue hanging, with the queue killed behind it and with the executor asleep, and
-/// before that in a world of its own whose disk is full. The model server tells which calls are left and the kernel which processes. Times are since `vivarium
-/// halt` was typed. Ends with 1 when something starts more than 500 ms behind a halt, lives 2 s behind
-/// it, or is told otherwise by the signed receipt. Needs `cargo build --release --workspace --bins`.
+/// request ends; the halt comes at a random moment, first in a world whose disk is full, then in another
+/// one in turns with everything well, with the gateway hanging, with the queue hanging, with the queue
+/// killed behind it and with the executor asleep. The model server tells which calls are left and the
+/// kernel which processes. Times are since `vivarium halt` was typed. Ends with 1 when something starts
+/// more than 500 ms behind a halt, lives 2 s behind it, or is told otherwise by the signed receipt.
+/// Needs `cargo build --release --workspace --bins`.
 #[derive(Debug, Parser)]
 struct Args {
     /// How many halts.
