@@ -421,7 +421,8 @@ pub(crate) struct Wanted {
     /// What who works on it must be good at, such as qa: `vivarium specialize` says who is.
     #[arg(long, value_name = "WORD")]
     pub(crate) specialization: Option<String>,
-    /// How thorough its review is; strict means that a person always decides.
+    /// How thorough its review is: with checks alone nobody reads clean work before it is published;
+    /// strict means that a person always decides.
     #[arg(long, value_enum, value_name = "HOW")]
     pub(crate) review: Option<Review>,
     /// The most that may be done for it; the lowest of this, the world's mode and the resident's own
@@ -663,6 +664,8 @@ pub(crate) enum Export {
 /// How thorough a review is.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Review {
+    /// Checks alone: clean work is accepted unread, all else waits for a person.
+    Checks,
     /// Checks and a critic; a person unless all is well.
     Light,
     /// Also a jury, once there are juries.

@@ -94,6 +94,7 @@ impl OfQueue {
             (_, queue_pb::TaskKind::Docs | queue_pb::TaskKind::Unspecified) => Kind::Docs,
         };
         let profile = match finished.review() {
+            pb::Profile::Checks => Profile::Checks,
             pb::Profile::Strict => Profile::Strict,
             pb::Profile::Unspecified | pb::Profile::Light | pb::Profile::Standard => Profile::Light,
         };

@@ -33,6 +33,7 @@ pub(super) fn spec(wanted: Wanted) -> pb::TaskSpec {
         OnFailure::RunAnyway => pb::DependencyFailure::RunAnyway,
     });
     let review = wanted.review.map_or(review_pb::Profile::Unspecified, |review| match review {
+        Review::Checks => review_pb::Profile::Checks,
         Review::Light => review_pb::Profile::Light,
         Review::Standard => review_pb::Profile::Standard,
         Review::Strict => review_pb::Profile::Strict,

@@ -190,6 +190,8 @@ pub enum OnFailure {
 /// How thorough a review is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Thoroughness {
+    /// Checks alone.
+    Checks,
     /// Checks and a critic.
     Light,
     /// Also a jury.

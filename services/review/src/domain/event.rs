@@ -460,6 +460,7 @@ impl TryFrom<pb::VerdictReached> for Verdict {
 /// A profile on the wire.
 pub(crate) const fn profile(profile: Profile) -> pb::Profile {
     match profile {
+        Profile::Checks => pb::Profile::Checks,
         Profile::Light => pb::Profile::Light,
         Profile::Strict => pb::Profile::Strict,
     }
@@ -467,6 +468,7 @@ pub(crate) const fn profile(profile: Profile) -> pb::Profile {
 
 fn profile_of(wire: i32) -> Profile {
     match pb::Profile::try_from(wire) {
+        Ok(pb::Profile::Checks) => Profile::Checks,
         Ok(pb::Profile::Strict) => Profile::Strict,
         Ok(pb::Profile::Unspecified | pb::Profile::Light | pb::Profile::Standard) | Err(_) => {
             Profile::Light

@@ -1,4 +1,4 @@
-//! Submissions: `checking` → `critique` → (`awaiting_human`) → `decided`.
+//! Submissions: `checking` → (`critique`) → (`awaiting_human`) → `decided`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -313,6 +313,8 @@ impl Submissions {
             verdict::reached(&checked, Value::Reject, Decider::Checks, reasons, Tokens::ZERO, cx)
         } else if submission.opened.kind == Kind::Local {
             asks_human(submission, vec!["local_result".into()])
+        } else if submission.opened.profile == Profile::Checks {
+            verdict::without_human(&checked, cx)
         } else {
             Event::CritiqueAsked { submission: id, task: submission.opened.task }
         };

@@ -28,6 +28,8 @@ const CONFIDENCE_BLOCKED: Permille = Permille(900);
 /// How thorough a review is. There are no juries yet: what asks for one and for no human has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Profile {
+    /// Checks alone: clean work is accepted, and a human decides about all else.
+    Checks,
     /// Checks, a critic, and a human unless all is well.
     Light,
     /// The same, and always a human.
@@ -38,6 +40,7 @@ impl Profile {
     /// What every verdict says of the juries that do not exist yet.
     pub const fn note(self) -> &'static str {
         match self {
+            Self::Checks => "profile checks: nobody read it, as its task asked for",
             Self::Light => "profile light: no jury was held, because juries do not exist yet",
             Self::Strict => "profile strict: no jury was held, because juries do not exist yet",
         }
@@ -58,7 +61,7 @@ pub enum Value {
 /// Who decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Decider {
-    /// A blocking check.
+    /// The checks: a blocking one, or all of them clean where nobody else is asked.
     Checks,
     /// The rubric of a critic that may judge.
     Critic,
@@ -125,8 +128,8 @@ pub(super) fn reached(
     let critique = judging(submission);
     let score = score(submission);
     let confidence = match decider {
-        Decider::Checks => CONFIDENCE_BLOCKED,
-        Decider::Critic => score.confidence,
+        Decider::Checks if value == Value::Reject => CONFIDENCE_BLOCKED,
+        Decider::Checks | Decider::Critic => score.confidence,
         Decider::Human => Permille(1_000),
     };
     let documents = match value {
@@ -158,7 +161,7 @@ pub(super) fn reached(
     }))
 }
 
-/// What follows from checks and critique alone: a verdict where nothing speaks for a human, else the
+/// What follows from checks and critique, if one is asked for: a verdict where nothing speaks for a human, else the
 /// question to the human with every reason for it.
 pub(super) fn without_human(submission: &Submission, cx: &Context<'_>) -> Event {
     let because = because(submission);
@@ -171,7 +174,11 @@ pub(super) fn without_human(submission: &Submission, cx: &Context<'_>) -> Event 
         return reached(submission, Value::Reject, Decider::Critic, reasons, Tokens::ZERO, cx);
     }
     if because.is_empty() {
-        return reached(submission, Value::Approve, Decider::Critic, Vec::new(), Tokens::ZERO, cx);
+        let decider = match submission.opened.profile {
+            Profile::Checks => Decider::Checks,
+            Profile::Light | Profile::Strict => Decider::Critic,
+        };
+        return reached(submission, Value::Approve, decider, Vec::new(), Tokens::ZERO, cx);
     }
     asks_human(submission, because)
 }
@@ -180,6 +187,7 @@ pub(super) fn without_human(submission: &Submission, cx: &Context<'_>) -> Event 
 fn because(submission: &Submission) -> Vec<String> {
     let mut because = Vec::new();
     match judging(submission) {
+        _ if submission.opened.profile == Profile::Checks => {}
         None => because.push("critic_missing"),
         Some(critique) if critique.embedded || !critique.may_judge => {
             because.push("embedded_critic");
@@ -206,7 +214,8 @@ fn because(submission: &Submission) -> Vec<String> {
     because.into_iter().map(str::to_owned).collect()
 }
 
-/// Rubric = mean × 250; confidence = min(checks, rubric). Without a jury the rubric stands alone.
+/// Rubric = mean × 250; confidence = min(checks, rubric), or what checks allow when they decide alone.
+/// Without a jury the rubric stands alone.
 pub(super) fn score(submission: &Submission) -> Score {
     let checks = match submission.gravest() {
         Outcome::Clean | Outcome::Hold => CONFIDENCE_CLEAN,
@@ -217,7 +226,11 @@ pub(super) fn score(submission: &Submission) -> Score {
         let sum: u32 = RUBRIC.iter().filter_map(|name| critique.scores.get(*name)).sum();
         Permille(sum * 250 / 5)
     });
-    Score { rubric, confidence: rubric.min(checks) }
+    let confidence = match submission.opened.profile {
+        Profile::Checks => checks,
+        Profile::Light | Profile::Strict => rubric.min(checks),
+    };
+    Score { rubric, confidence }
 }
 
 /// The critique, if there is a complete one: a score from 0 to 4 for each line of the rubric.
@@ -233,6 +246,7 @@ mod tests {
     use vivarium_types::Timestamp;
     use vivarium_types::ids::Id as _;
 
+    use super::super::CheckResult;
     use super::super::submission::{Opened, State};
     use super::*;
 
@@ -283,6 +297,22 @@ mod tests {
             verdict: None,
             ended_time: None,
         }
+    }
+
+    #[test]
+    fn rule_9_1_checks_alone_accept_what_is_clean_and_nothing_else() {
+        let mut unread = praised(Profile::Checks);
+        unread.critique = None;
+        assert_eq!(because(&unread), [""; 0], "nothing speaks for a human");
+        assert_eq!(score(&unread).confidence, CONFIDENCE_CLEAN);
+        let found = |outcome| CheckResult { check: "any".into(), outcome, text: Some(text()) };
+        unread.results = vec![found(Outcome::Hold)];
+        assert_eq!(because(&unread), ["hold"]);
+        unread.results = vec![found(Outcome::Minor)];
+        assert_eq!(because(&unread), ["findings", "confidence"]);
+        unread.results.clear();
+        (unread.opened.kind, unread.opened.parts) = (Kind::Split, PARTS_UNASKED_MAX + 1);
+        assert_eq!(because(&unread), ["many_parts"]);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::wallet::{Account, Cause, Entry, Transfer, Wallets};
 
 /// Approved tasks that a new one is measured against.
 const SAMPLES_MAX: usize = 20;
+/// The highest rubric, in thousandths.
+const RUBRIC_MAX: i128 = 1_000;
 /// Approved tasks from which on means count.
 const SAMPLES_MIN: usize = 5;
 /// What the parts of a split task earn together, and the least of one.
@@ -381,15 +383,21 @@ impl Measure {
         Some(i64::try_from(reward.clamp(1, 12)).unwrap_or(12))
     }
 
-    /// Mean cost and rubric of the last approved tasks, once there are enough of them.
+    /// Mean cost and rubric of the last approved tasks, once there are enough of them. Work that no
+    /// critic has read says nothing about rubrics; where that is all of it, their mean is beyond reach.
     fn means(&self) -> Option<(i128, i128)> {
         if self.samples.len() < SAMPLES_MIN {
             return None;
         }
-        let count = i128::try_from(self.samples.len()).unwrap_or(1);
-        let sum = |part: fn(&(i64, u32)) -> i128| self.samples.iter().map(part).sum::<i128>();
-        Some((sum(|(cost, _)| i128::from(*cost)) / count, sum(|(_, r)| i128::from(*r)) / count))
+        let costs = self.samples.iter().map(|(cost, _)| i128::from(*cost));
+        let rubrics = self.samples.iter().map(|(_, rubric)| i128::from(*rubric));
+        Some((mean(costs)?, mean(rubrics.filter(|rubric| *rubric > 0)).unwrap_or(RUBRIC_MAX)))
     }
+}
+
+fn mean(values: impl Iterator<Item = i128>) -> Option<i128> {
+    let (sum, count) = values.fold((0, 0), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / count)
 }
 
 /// The wage of a class.

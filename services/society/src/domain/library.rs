@@ -59,6 +59,8 @@ impl Decider {
 /// How thorough a review was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Profile {
+    /// Checks alone.
+    Checks,
     /// Checks, critic, human.
     Light,
     /// Also a jury.
@@ -71,6 +73,7 @@ impl Profile {
     /// Its word in front matter.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Checks => "checks",
             Self::Light => "light",
             Self::Standard => "standard",
             Self::Strict => "strict",

@@ -311,7 +311,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Document> {
     let tags: String = row.get("tags")?;
     let values = [Value::Approve, Value::MinorIssues, Value::Reject];
     let deciders = [Decider::Checks, Decider::Critic, Decider::Human];
-    let profiles = [Profile::Light, Profile::Standard, Profile::Strict];
+    let profiles = [Profile::Checks, Profile::Light, Profile::Standard, Profile::Strict];
     Ok(Document {
         sequence: row.get("sequence")?,
         document: parsed(row, "id")?,

@@ -64,3 +64,34 @@ fn rule_3_1_a_task_gets_the_specialist_the_hat_and_the_review_that_it_asks_for()
     world.ask(&["approve", "tides"]);
     wait_for(&world, "tides", "approved");
 }
+
+#[test]
+fn rule_9_1_checks_alone_accept_clean_work_unread_and_ask_a_person_about_the_rest() {
+    let model = Model::start(Script::answering(|asked| {
+        if answers::task(asked).contains("walls") {
+            let body = format!("{}\nTODO: the northern wall.\n", answers::essay("the walls"));
+            return answers::document("The walls of a small harbour", &body);
+        }
+        answers::diligent(asked)
+    }));
+    let world = World::start_on(&model);
+    world.ask(&["pace", "0"]);
+    world.ask(&["add", REQUEST, "--key", "tides", "--review", "checks"]);
+    let walls = "Describe the walls of a small harbour";
+    world.ask(&["add", walls, "--key", "walls", "--review", "checks"]);
+    wait_for(&world, "tides", "approved");
+    wait_for(&world, "walls", "awaiting_human");
+
+    let shown = world.ask(&["show", "tides"]);
+    let verdict = &shown["submission"]["verdict"];
+    assert_eq!(verdict["decider"], "DECIDER_CHECKS", "{shown}");
+    assert_eq!(verdict["profile"], "PROFILE_CHECKS");
+    assert_eq!(verdict["confidencePermille"], 950);
+    assert!(verdict["note"].as_str().is_some_and(|note| note.contains("nobody read it")));
+    let because = &world.ask(&["show", "walls"])["submission"]["humanBecause"];
+    assert_eq!(*because, serde_json::json!(["findings", "confidence"]));
+    world.ask(&["approve", "walls"]);
+    wait_for(&world, "walls", "approved");
+    let read = model.asked().iter().any(answers::asks_for_critique);
+    assert!(!read, "no critic was asked");
+}

@@ -596,6 +596,7 @@ pub(crate) fn task_mode(wire: i32) -> Option<TaskMode> {
 /// How thorough a review is to be; unset is standard.
 pub(crate) fn thoroughness(wire: i32) -> Option<Thoroughness> {
     Some(match Profile::try_from(wire).ok()? {
+        Profile::Checks => Thoroughness::Checks,
         Profile::Light => Thoroughness::Light,
         Profile::Unspecified | Profile::Standard => Thoroughness::Standard,
         Profile::Strict => Thoroughness::Strict,

@@ -601,6 +601,7 @@ const fn kind(kind: Kind) -> pb::TaskKind {
 /// How thorough a review is to be.
 pub(crate) const fn thoroughness(review: Thoroughness) -> review_pb::Profile {
     match review {
+        Thoroughness::Checks => review_pb::Profile::Checks,
         Thoroughness::Light => review_pb::Profile::Light,
         Thoroughness::Standard => review_pb::Profile::Standard,
         Thoroughness::Strict => review_pb::Profile::Strict,

@@ -517,6 +517,7 @@ pub const fn decider(wire: review_pb::Decider) -> Option<Decider> {
 pub const fn profile(wire: review_pb::Profile) -> Option<Profile> {
     match wire {
         review_pb::Profile::Unspecified => None,
+        review_pb::Profile::Checks => Some(Profile::Checks),
         review_pb::Profile::Light => Some(Profile::Light),
         review_pb::Profile::Standard => Some(Profile::Standard),
         review_pb::Profile::Strict => Some(Profile::Strict),

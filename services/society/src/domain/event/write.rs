@@ -311,6 +311,7 @@ pub const fn decider(decider: Decider) -> review_pb::Decider {
 /// How thorough a review was, on the wire.
 pub const fn profile(profile: Profile) -> review_pb::Profile {
     match profile {
+        Profile::Checks => review_pb::Profile::Checks,
         Profile::Light => review_pb::Profile::Light,
         Profile::Standard => review_pb::Profile::Standard,
         Profile::Strict => review_pb::Profile::Strict,
