@@ -200,12 +200,8 @@ impl Policy {
         Verdict { outcome, findings, subject_hash: subject.finalize().into() }
     }
 
-    /// Whether a fragment below `operator` bears so many signs of an injection that it is left out.
-    pub fn quarantines(&self, text: &str) -> bool {
-        self.signals(text) > SIGNALS_MAX
-    }
-
-    /// Signs of an injection in a text.
+    /// Signs of an injection in a text. A fragment below `operator` with more than [`SIGNALS_MAX`] of
+    /// them is left out.
     pub fn signals(&self, text: &str) -> usize {
         let hidden = usize::from(text.chars().any(is_invisible));
         let plain = plain(text);
@@ -225,8 +221,13 @@ impl Signalled {
     /// Keeps a text if it bears a sign.
     pub fn see(&mut self, policy: &Policy, text: &str) {
         if policy.signals(text) > 0 {
-            self.texts.push(plain(text));
+            self.keep(text);
         }
+    }
+
+    /// Keeps a text that bears a sign.
+    pub fn keep(&mut self, text: &str) {
+        self.texts.push(plain(text));
     }
 
     /// Whether `text` repeats a passage of such a text, of [`RELAY_CHARS`] characters or more.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use vivarium_types::ids::{LedgerId, TextId};
 use vivarium_types::source::{Checkpoint, Cursor, Hash};
 use vivarium_types::{Actor, Clock, IdSource, Reason, Retention, Timestamp};
@@ -240,6 +240,8 @@ struct Shared<A: Aggregate> {
     signer: Option<Arc<dyn Signer>>,
     /// The last word about the head that was signed: all followers get the same one.
     signed: Mutex<Option<Checkpoint>>,
+    /// Queries of the read models that may run now.
+    queries: Semaphore,
     /// Ids of texts, made before a command reaches the writer.
     text_ids: Mutex<IdSource>,
     /// Where followers stood when the ledger was opened.
@@ -418,6 +420,7 @@ impl<A: Aggregate> Ledger<A> {
             keys,
             signer,
             signed: Mutex::default(),
+            queries: Semaphore::new(queries_max()),
             text_ids: Mutex::new(writer.fork_ids()),
             cursors: Mutex::new(writer.all_cursors()),
             state: PhantomData,
@@ -504,11 +507,12 @@ impl<A: Aggregate> Ledger<A> {
         &self,
         query: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, store::Error> {
-        let (committed, mut progress) = (self.committed(), self.shared.hub.subscribe());
-        let seen = progress.wait_for(|at| at.viewed >= committed || at.views_failed).await;
-        if seen.map_or(true, |at| at.viewed < committed) {
+        let (committed, mut views) = (self.committed(), self.shared.hub.views());
+        let seen = views.wait_for(|views| views.sequence >= committed || views.failed).await;
+        if seen.map_or(true, |views| views.sequence < committed) {
             return Err(store::Error::Unavailable("the read models cannot be brought up".into()));
         }
+        let _permit = self.shared.queries.acquire().await;
         let reader = self.reader();
         blocking(move || {
             let (mut query, mut found) = (Some(query), None);
@@ -657,6 +661,12 @@ impl<A: Aggregate> Ledger<A> {
             NotSent::Ended => Error::Closed,
         })
     }
+}
+
+/// Queries of the read models that run at once. More would not be quicker, and each has a connection of its
+/// own, whose pages and statements the next one finds in memory only if there are few.
+fn queries_max() -> usize {
+    std::thread::available_parallelism().map_or(4, |cores| 2 * cores.get()).clamp(4, 16)
 }
 
 /// How long a follower waits for room in a full inbox before it looks again.

@@ -24,8 +24,10 @@ const RING_ROWS_MAX: usize = 8_192;
 /// Where the writer publishes and watchers wait.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    /// Written by the writer behind each commit and when it ends, and by the projector.
+    /// Written by the writer behind each commit and when it ends.
     progress: watch::Sender<Progress>,
+    /// Written by the projector.
+    viewed: watch::Sender<Viewed>,
     /// Written by the writer behind each commit, before `progress`.
     ring: Mutex<Ring>,
     /// Texts of the same commits.
@@ -37,12 +39,17 @@ pub(crate) struct Hub {
 pub(crate) struct Progress {
     /// The last committed row.
     pub(crate) committed: u64,
-    /// The last row that every read model holds; 0 until they are brought up.
-    pub(crate) viewed: u64,
-    /// Whether the read models can no longer be brought up.
-    pub(crate) views_failed: bool,
     /// Whether the writer has ended: nothing will follow.
     pub(crate) closed: bool,
+}
+
+/// How far the read models have come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Viewed {
+    /// The last row that every one of them holds; 0 until they are brought up.
+    pub(crate) sequence: u64,
+    /// Whether they can no longer be brought up.
+    pub(crate) failed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -53,10 +60,13 @@ struct Ring {
 
 impl Hub {
     pub(crate) fn new(sequence: u64) -> Self {
-        let progress =
-            Progress { committed: sequence, viewed: 0, views_failed: false, closed: false };
-        let (ring, texts) = (Mutex::default(), RecentTexts::default());
-        Self { progress: watch::Sender::new(progress), ring, texts }
+        let progress = Progress { committed: sequence, closed: false };
+        Self {
+            progress: watch::Sender::new(progress),
+            viewed: watch::Sender::default(),
+            ring: Mutex::default(),
+            texts: RecentTexts::default(),
+        }
     }
 
     /// Makes committed rows visible.
@@ -83,16 +93,20 @@ impl Hub {
 
     /// The read models hold everything up to row `sequence`.
     pub(crate) fn viewed(&self, sequence: u64) {
-        self.progress.send_modify(|progress| progress.viewed = progress.viewed.max(sequence));
+        self.viewed.send_modify(|viewed| viewed.sequence = viewed.sequence.max(sequence));
     }
 
     /// Tells every query that the read models will not follow.
     pub(crate) fn fail_views(&self) {
-        self.progress.send_modify(|progress| progress.views_failed = true);
+        self.viewed.send_modify(|viewed| viewed.failed = true);
     }
 
     pub(crate) fn committed(&self) -> u64 {
         self.progress.borrow().committed
+    }
+
+    pub(crate) fn views(&self) -> watch::Receiver<Viewed> {
+        self.viewed.subscribe()
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Progress> {

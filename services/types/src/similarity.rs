@@ -1,20 +1,31 @@
 //! How alike two texts are: the one measure used everywhere (`domain.md` 4.4).
 
-use std::collections::BTreeMap;
-
 use crate::amount::Permille;
+
+/// Bits that every character fits into.
+const CHAR_BITS: u32 = 21;
+/// The bits of three of them.
+const TRIGRAM_BITS: u64 = (1 << (3 * CHAR_BITS)) - 1;
 
 /// Sørensen–Dice over character trigrams of case-folded text with white space collapsed and two
 /// spaces of padding, in thousandths (Dice 1945; Sørensen 1948). Two empty texts are equal.
 pub fn similarity(one: &str, other: &str) -> Permille {
     let (one, other) = (trigrams(one), trigrams(other));
-    let total: u64 = one.values().chain(other.values()).sum();
+    let total = one.len() + other.len();
     if total == 0 {
         return Permille(1_000);
     }
-    let shared: u64 =
-        one.iter().map(|(gram, count)| (*count).min(other.get(gram).copied().unwrap_or(0))).sum();
-    Permille(u32::try_from(2_000 * shared / total).unwrap_or(1_000))
+    Permille(u32::try_from(2_000 * shared(&one, &other) / total).unwrap_or(1_000))
+}
+
+/// How many entries two sorted lists have in common, each as often as both have it.
+fn shared(one: &[u64], other: &[u64]) -> usize {
+    let mut other = other.iter().peekable();
+    let is_shared = |gram: &&u64| {
+        while other.next_if(|smaller| smaller < gram).is_some() {}
+        other.next_if_eq(gram).is_some()
+    };
+    one.iter().filter(is_shared).count()
 }
 
 /// Whether two texts say the same numbers in the same order. Texts that are alike but for their numbers
@@ -27,16 +38,20 @@ fn numbers(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_numeric()).filter(|number| !number.is_empty())
 }
 
-fn trigrams(text: &str) -> BTreeMap<[char; 3], u64> {
+/// Every three characters of a text in a row, each trigram as one number, sorted.
+fn trigrams(text: &str) -> Vec<u64> {
     let folded = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    let mut grams = BTreeMap::new();
     if folded.is_empty() {
-        return grams;
+        return Vec::new();
     }
-    let padded: Vec<char> = "  ".chars().chain(folded.chars()).chain("  ".chars()).collect();
-    for window in padded.windows(3) {
-        *grams.entry([window[0], window[1], window[2]]).or_default() += 1;
-    }
+    let padded = "  ".chars().chain(folded.chars()).chain("  ".chars());
+    let mut last_three = 0;
+    let grams = padded.map(|character| {
+        last_three = last_three << CHAR_BITS & TRIGRAM_BITS | u64::from(u32::from(character));
+        last_three
+    });
+    let mut grams: Vec<u64> = grams.skip(2).collect();
+    grams.sort_unstable();
     grams
 }
 

@@ -52,9 +52,35 @@ pub fn parse(text: &str, min: usize, max: usize) -> Result<String, Refused> {
     Ok(normal)
 }
 
+/// Whether a character is a mark on the letter before it: an accent, written apart (Combining Diacritical
+/// Marks, U+0300 to U+036F).
+pub const fn is_accent(character: char) -> bool {
+    matches!(character, '\u{300}'..='\u{36f}')
+}
+
+/// A word as searches compare it: lower case, without accents.
+pub fn folded(word: &str) -> String {
+    if word.is_ascii() {
+        return word.to_ascii_lowercase();
+    }
+    word.nfd().filter(|character| !is_accent(*character)).collect::<String>().to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_the_same_word_with_and_without_accents() {
+        for word in ["muller", "MULLER", "M\u{fc}ller", "Mu\u{308}ller"] {
+            assert_eq!(folded(word), "muller");
+        }
+        assert_ne!(folded("m\u{fc}hle"), folded("mehl"));
+        assert_eq!(
+            folded("\u{42f}\u{41a}\u{41e}\u{420}\u{42c}"),
+            "\u{44f}\u{43a}\u{43e}\u{440}\u{44c}"
+        );
+    }
 
     #[test]
     fn text_is_normalised_before_it_is_counted() {

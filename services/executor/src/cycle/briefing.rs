@@ -12,7 +12,7 @@ use super::limits::Actions;
 use crate::domain::cycle::{Label, Slot};
 use crate::domain::provider::Class;
 use crate::lease::{Grant, Task, TaskKind};
-use crate::policy::Policy;
+use crate::policy::{self, Policy};
 use crate::rpc::peers::society::Part;
 
 /// Model tokens of a whole briefing for a small model.
@@ -50,6 +50,8 @@ pub(crate) struct Piece {
     pub(crate) private: bool,
     pub(crate) cut: bool,
     pub(crate) quarantined: bool,
+    /// Signs of an injection in it, if it is looked at for them.
+    pub(crate) signs: usize,
 }
 
 /// A briefing that fits.
@@ -116,7 +118,7 @@ pub(crate) fn assemble(material: Material<'_>, others: Vec<Part>) -> Result<Brie
 }
 
 fn own(material: Material<'_>) -> Vec<Piece> {
-    let Material { grant, class, actions, resident, .. } = material;
+    let Material { grant, class, actions, resident, policy, .. } = material;
     let task = &grant.task;
     let queue = format!("queue:{}", grant.token);
     let piece = |section, source: &str, label, slot, text| Piece {
@@ -128,6 +130,7 @@ fn own(material: Material<'_>) -> Vec<Piece> {
         private: false,
         cut: false,
         quarantined: false,
+        signs: 0,
     };
     let instruction = Slot::Instruction;
     let mut pieces = vec![
@@ -142,11 +145,14 @@ fn own(material: Material<'_>) -> Vec<Piece> {
     if !grant.family.root_instruction.is_empty() {
         // A part was worded by a resident: its words are data, and the human's are the instruction.
         let text = format!("The part: {}\n{}", task.title, task.instruction);
-        pieces.push(piece("task", &queue, Label::Peer, Slot::Data, text));
+        let signs = policy.signals(&text);
+        pieces.push(Piece { signs, ..piece("task", &queue, Label::Peer, Slot::Data, text) });
     }
     if !task.feedback.is_empty() {
         let text = feedback(&task.feedback);
-        pieces.push(piece("feedback", &queue, Label::System, instruction, text));
+        // It stands as an instruction, and quotes what critics wrote.
+        let signs = policy.signals(&text);
+        pieces.push(Piece { signs, ..piece("feedback", &queue, Label::System, instruction, text) });
     }
     let text = replying(task.kind, class, actions);
     pieces.push(piece("actions", "file:actions.toml", Label::System, instruction, text));
@@ -269,9 +275,10 @@ fn taken(part: Part, policy: &Policy) -> Option<Piece> {
         (Slot::Instruction | Slot::Persona | Slot::Data, _) => Slot::Data,
     };
     let below = part.label > Label::Operator;
-    let quarantined = below && slot == Slot::Data && policy.quarantines(&part.text);
+    let signs = if below { policy.signals(&part.text) } else { 0 };
+    let quarantined = slot == Slot::Data && signs > policy::SIGNALS_MAX;
     let Part { source, label, text, private, .. } = part;
-    Some(Piece { section, source, label, slot, text, private, cut: false, quarantined })
+    Some(Piece { section, source, label, slot, text, private, cut: false, quarantined, signs })
 }
 
 /// Cuts what may be cut until everything fits.

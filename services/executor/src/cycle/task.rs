@@ -90,7 +90,7 @@ impl Engine {
             resident,
             began: self.clock.now(),
             tally: Tally { model: chosen.model.clone(), ..Tally::default() },
-            deeds: Deeds::new(self.roots(), briefing.worst, self.signalled(&briefing)),
+            deeds: Deeds::new(self.roots(), briefing.worst, Self::signalled(&briefing)),
             messages: prompt::first(&briefing),
             mark: briefing.mark.clone(),
             chosen,
@@ -121,14 +121,10 @@ impl Engine {
     }
 
     /// What of a briefing bears signs of an injection and is shown all the same.
-    fn signalled(&self, briefing: &Briefing) -> Signalled {
+    fn signalled(briefing: &Briefing) -> Signalled {
         let mut signalled = Signalled::default();
-        // Feedback stands as an instruction, and quotes what critics wrote.
-        let below = |piece: &&briefing::Piece| {
-            (piece.label > Label::Operator || piece.section == "feedback") && !piece.quarantined
-        };
-        for piece in briefing.pieces.iter().filter(below) {
-            signalled.see(&self.policy, &piece.text);
+        for piece in briefing.pieces.iter().filter(|piece| piece.signs > 0 && !piece.quarantined) {
+            signalled.keep(&piece.text);
         }
         signalled
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use vivarium_ledger::{Context, Hash, TextRef};
 use vivarium_types::ids::{CycleId, MemoryId, ResidentId};
+use vivarium_types::text::is_accent;
 
 use super::lease::Under;
 use super::{Event, Label, Refused};
@@ -370,8 +371,8 @@ pub struct Recalled {
 
 /// The words of a text as they stand there. A mark that is written behind its letter belongs to the word.
 pub fn plain_words(text: &str) -> impl Iterator<Item = &str> {
-    let is_mark = |c: char| ('\u{300}'..='\u{36f}').contains(&c);
-    text.split(move |c: char| !c.is_alphanumeric() && !is_mark(c)).filter(|word| !word.is_empty())
+    let is_between = |c: char| !c.is_alphanumeric() && !is_accent(c);
+    text.split(is_between).filter(|word| !word.is_empty())
 }
 
 /// Words as a search takes them: lower case, each once, at most 32.

@@ -1,12 +1,13 @@
-//! Memories of every state, with full-text search over those that have words.
+//! Memories of every state, and the words of those that have any.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
 use vivarium_ledger::view::TextLookup;
 use vivarium_ledger::{Meta, View};
 use vivarium_types::Timestamp;
 use vivarium_types::ids::{MemoryId, ResidentId};
+use vivarium_types::text::folded;
 
 use super::{Slice, apart, joined, moment, optional, parsed};
 use crate::domain::memory::{self, CANDIDATES_MAX, Kind, State};
@@ -71,7 +72,7 @@ impl View<Society> for Memories {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn create(&self, db: &Connection) -> rusqlite::Result<()> {
@@ -88,11 +89,10 @@ impl View<Society> for Memories {
              CREATE INDEX memories_by_resident ON memories (resident, first);
              DROP TABLE IF EXISTS memory_owners;
              CREATE TABLE memory_owners (number INTEGER PRIMARY KEY, resident TEXT NOT NULL UNIQUE);
-             -- Each word carries its owner's number: a search costs what they have, not what all have.
-             CREATE VIRTUAL TABLE memory_words USING fts5(
-               text, tokenize = \"unicode61 remove_diacritics 2\");
-             -- What is forgotten leaves the index at once, not at some later merge.
-             INSERT INTO memory_words (memory_words, rank) VALUES ('secure-delete', 1);",
+             -- An owner's words lie together: a search costs what they have, not what all have.
+             CREATE TABLE memory_words (
+               owner INTEGER NOT NULL, word TEXT NOT NULL, first INTEGER NOT NULL,
+               PRIMARY KEY (owner, word, first)) WITHOUT ROWID;",
         )
     }
 
@@ -110,12 +110,7 @@ impl View<Society> for Memories {
             }
         } else if let Event::MemoryForgotten { memory, .. } = event {
             set_state(db, *memory, State::Forgotten)?;
-            let id = memory.to_string();
-            db.prepare_cached(
-                "DELETE FROM memory_words WHERE rowid = (SELECT first FROM memories WHERE id = ?1)",
-            )?
-            .execute([&id])?;
-            db.prepare_cached("UPDATE memories SET text = '' WHERE id = ?1")?.execute([&id])?;
+            forget(db, *memory)?;
         } else if let Event::MemoryArchived { memory, .. } = event {
             set_state(db, *memory, State::Archived)?;
         }
@@ -159,26 +154,49 @@ fn keep(
         ":state": word(kept.state),
     })?;
     if !text.is_empty() {
-        db.prepare_cached("INSERT OR IGNORE INTO memory_owners (resident) VALUES (?1)")?
-            .execute([kept.resident.to_string()])?;
-        let owner = owner(db, kept.resident)?.unwrap_or_default();
-        db.prepare_cached("INSERT INTO memory_words (rowid, text) VALUES (?1, ?2)")?
-            .execute((meta.sequence, owned(owner, &text).join(" ")))?;
+        let owner = match owner(db, kept.resident)? {
+            Some(owner) => owner,
+            None => db
+                .prepare_cached(
+                    "INSERT INTO memory_owners (resident) VALUES (?1) RETURNING number",
+                )?
+                .query_row([kept.resident.to_string()], |row| row.get(0))?,
+        };
+        let mut insert = db.prepare_cached("INSERT INTO memory_words VALUES (?1, ?2, ?3)")?;
+        for word in indexed(&text) {
+            insert.execute((owner, word, meta.sequence))?;
+        }
     }
     Ok(())
 }
 
-/// The number that a resident's words carry; none while they have remembered nothing.
+/// Takes a memory's text and its words away.
+fn forget(db: &Connection, memory: MemoryId) -> rusqlite::Result<()> {
+    let Some(Memory { first, resident, text, .. }) = find(db, &memory.to_string())? else {
+        return Ok(());
+    };
+    if let Some(owner) = owner(db, resident)? {
+        let mut delete = db.prepare_cached(
+            "DELETE FROM memory_words WHERE owner = ?1 AND word = ?2 AND first = ?3",
+        )?;
+        for word in indexed(&text) {
+            delete.execute((owner, word, first))?;
+        }
+    }
+    db.prepare_cached("UPDATE memories SET text = '' WHERE first = ?1")?.execute([first])?;
+    Ok(())
+}
+
+/// The number under which a resident's words lie; none while they have remembered nothing.
 fn owner(db: &Connection, resident: ResidentId) -> rusqlite::Result<Option<i64>> {
     db.prepare_cached("SELECT number FROM memory_owners WHERE resident = ?1")?
         .query_row([resident.to_string()], |row| row.get(0))
         .optional()
 }
 
-/// The words of a text as they stand in the index: those of owner 17 begin with `17x`, which no word of
-/// another owner does.
-fn owned(owner: i64, text: &str) -> Vec<String> {
-    memory::plain_words(text).map(|word| format!("{owner}x{word}")).collect()
+/// The words of a text as they stand in the index, each once.
+fn indexed(text: &str) -> BTreeSet<String> {
+    memory::plain_words(text).map(folded).collect()
 }
 
 fn set_state(db: &Connection, memory: MemoryId, state: State) -> rusqlite::Result<()> {
@@ -190,21 +208,20 @@ fn set_state(db: &Connection, memory: MemoryId, state: State) -> rusqlite::Resul
 /// A page, newest first.
 pub fn page(db: &Connection, wanted: &Wanted, slice: Slice) -> rusqlite::Result<Vec<Memory>> {
     let states: Vec<&str> = wanted.states.iter().map(|state| word(*state)).collect();
-    let words = match wanted.words.as_slice() {
-        [] => String::new(),
-        words => match owner(db, wanted.resident)? {
-            Some(owner) => super::all_of(&owned(owner, &words.join(" "))),
-            None => return Ok(Vec::new()),
-        },
-    };
+    let words: Vec<String> = wanted.words.iter().flat_map(|words| indexed(words)).collect();
+    let words = serde_json::to_string(&words).unwrap_or_default();
     let mut query = db.prepare_cached(
         "SELECT * FROM memories
          WHERE resident = ?1 AND first < ?2 AND instr(?3, ' ' || state || ' ') > 0
-           AND (?4 = '' OR first IN (SELECT rowid FROM memory_words WHERE memory_words MATCH ?4))
-         ORDER BY first DESC LIMIT ?5",
+           AND NOT EXISTS (
+             SELECT 1 FROM json_each(?4) AS wanted WHERE NOT EXISTS (
+               SELECT 1 FROM memory_words AS has WHERE has.owner = ?5
+                 AND has.word = wanted.value AND has.first = memories.first))
+         ORDER BY first DESC LIMIT ?6",
     )?;
-    let who = wanted.resident.to_string();
-    query.query_map((who, slice.before, joined(&states), words, slice.limit), read)?.collect()
+    let (who, owner) = (wanted.resident.to_string(), owner(db, wanted.resident)?);
+    let bounds = (who, slice.before, joined(&states), words, owner, slice.limit);
+    query.query_map(bounds, read)?.collect()
 }
 
 /// One memory.
@@ -231,10 +248,10 @@ pub fn matching(
         .prepare_cached("SELECT count(*) FROM memories WHERE resident = ?1")?
         .query_row([resident.to_string()], |row| row.get(0))?;
     let mut holding =
-        db.prepare_cached("SELECT rowid FROM memory_words WHERE memory_words MATCH ?1")?;
+        db.prepare_cached("SELECT first FROM memory_words WHERE owner = ?1 AND word = ?2")?;
     let mut fits: BTreeMap<i64, f64> = BTreeMap::new();
-    for word in owned(owner, &words.join(" ")) {
-        let rows = holding.query_map([format!("\"{word}\"")], |row| row.get(0))?;
+    for word in indexed(&words.join(" ")) {
+        let rows = holding.query_map((owner, word), |row| row.get(0))?;
         let rows = rows.collect::<rusqlite::Result<Vec<i64>>>()?;
         let weight = rarity(u32::try_from(rows.len()).unwrap_or(all), all);
         for row in rows {
