@@ -16,18 +16,21 @@ use vivarium_harness::halting::{ALIVE_MAX, Stand, Trial, Way};
 const GOAL_MS: u64 = 250;
 /// Halts between two lines that tell how far it is.
 const TOLD_EVERY: usize = 50;
+/// Halts of one world. A supervisor waits ever longer before it starts again what is killed again and
+/// again, as it should.
+const WORLD_HALTS: usize = 25;
 /// A halt comes up to this long after everybody is at work.
 const PAUSE_MAX_MS: u64 = 400;
 
 /// Halts a world of real processes and watches what is left of it.
 ///
 /// Residents wait for a language model and programs run in the sandbox, each with a child that no
-/// request ends; the halt comes at a random moment, first in a world whose disk is full, then in another
-/// one in turns with everything well, with the gateway hanging, with the queue hanging, with the queue
-/// killed behind it and with the executor asleep. The model server tells which calls are left and the
-/// kernel which processes. Times are since `vivarium halt` was typed. Ends with 1 when something starts
-/// more than 500 ms behind a halt, lives 2 s behind it, or is told otherwise by the signed receipt.
-/// Needs `cargo build --release --workspace --bins`.
+/// request ends; the halt comes at a random moment, first in a world whose disk is full, then in
+/// others, a new one every 25 halts, in turns with everything well, with the gateway hanging, with the
+/// queue hanging, with the queue killed behind it and with the executor asleep. The model server tells
+/// which calls are left and the kernel which processes. Times are since `vivarium halt` was typed. Ends
+/// with 1 when something starts more than 500 ms behind a halt, lives 2 s behind it, or is told otherwise
+/// by the signed receipt. Needs `cargo build --release --workspace --bins`.
 #[derive(Debug, Parser)]
 struct Args {
     /// How many halts.
@@ -89,8 +92,8 @@ fn main() -> Result<ExitCode> {
     if let Some(stand) = small {
         halt(stand, full, &[Way::DiskFull])?;
     }
-    if trials > 0 {
-        halt(Stand::start(calls, programs), trials, &Way::ALL)?;
+    for done in (0..trials).step_by(WORLD_HALTS) {
+        halt(Stand::start(calls, programs), WORLD_HALTS.min(trials - done), &Way::ALL)?;
     }
     print(&table(&all, Some(&breaches))?);
     if all.iter().any(is_wrong) || !breaches.is_empty() {

@@ -18,22 +18,26 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use vivarium_bench::place;
+use vivarium_proto::review::v1::Profile;
 
 use model::Model;
+use ours::Ours;
 use peers::Peers;
 use row::{Cell, Row};
 
-/// Our name among the peers.
-const OURS: &str = "vivarium";
+/// Our names among the peers, with what reviews the work.
+const OURS: [(&str, Profile); 2] =
+    [("vivarium", Profile::Checks), ("vivarium-critic", Profile::Standard)];
 
 /// Runs whole cycles in worlds of real processes over mTLS, and in other frameworks, over one scripted
 /// model that answers in a process of its own.
 ///
-/// A cycle of ours goes from the grant through briefing, model call, document, checks, critique (a
-/// second model call), verdict and publication to the file in the library, all of it durable; CPU is
-/// that of all processes of the world, with the adding of its task. A cycle of a peer is a briefing,
-/// one model call, a document in a file, a check and a verdict in one process: langgraph keeps each
-/// step in SQLite before the next one begins, agent-framework keeps nothing.
+/// A cycle of ours goes from the grant through briefing, model call, document, checks, verdict and
+/// publication to the file in the library, all of it durable; CPU is that of all processes of the world,
+/// with the adding of its task. With a critic a second model call, the critique, comes before the
+/// verdict. A cycle of a peer is a briefing, one model call, a document in a file, a check and a verdict
+/// in one process: langgraph keeps each step in SQLite before the next one begins, agent-framework keeps
+/// nothing.
 ///
 /// The figures go to docs/results/cycle.txt; a run with --only or --quick just prints. Figures of a
 /// busy machine are worth nothing, ratios a little.
@@ -42,7 +46,7 @@ struct Args {
     /// A tenth of the cycles.
     #[arg(long)]
     quick: bool,
-    /// Only these, by name: vivarium, langgraph, agent-framework.
+    /// Only these, by name: vivarium, vivarium-critic, langgraph, agent-framework.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
     /// Only cells of so many residents.
@@ -115,8 +119,9 @@ fn main() -> Result<()> {
     let mut rows = Vec::new();
     for cell in args.cells() {
         let model = Model::start(cell.latency)?;
-        if args.wants(OURS) {
-            let (row, world) = ours::run(cell, place.path(), &model, args.pids)?;
+        for (name, review) in OURS.into_iter().filter(|(name, _)| args.wants(name)) {
+            let ours = Ours { name, review, tells_pids: args.pids };
+            let (row, world) = ours.run(cell, place.path(), &model)?;
             rows.push(row);
             worlds.push(world);
         }

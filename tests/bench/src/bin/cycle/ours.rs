@@ -12,6 +12,7 @@ use vivarium_harness::people;
 use vivarium_harness::process::World;
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::task_service_client::TaskServiceClient;
+use vivarium_proto::review::v1::Profile;
 
 use crate::model::Model;
 use crate::row::{Cell, Part, Row};
@@ -26,58 +27,66 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A world in which nothing was published for so long stands still.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Runs the cell in a world below `place`. The world is at rest then, and its folder goes with it.
-pub(crate) fn run(
-    cell: Cell,
-    place: &Path,
-    model: &Model,
-    tells_pids: bool,
-) -> Result<(Row, World)> {
-    let root = tempfile::Builder::new().prefix("cycle-").tempdir_in(place)?.keep();
-    let mut world = prepared(cell, root, model)?;
-    world.up();
-    world.ask(&["pace", "0"]);
-    add(&world, 0, WARM_UP)?;
-    published(&world, WARM_UP)?;
-    world.ask(&["pace", "paused"]);
-    let processes = processes(&world);
-    let look = || processes.iter().map(|(_, pid)| Usage::of(*pid)).collect::<Vec<_>>();
-    let begun = look();
-    add(&world, WARM_UP, cell.cycles)?;
-    let added = look();
-    world.ask(&["pace", "0"]);
-    if tells_pids {
-        eprintln(&format!("{processes:?}"));
+/// How our own cells are run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ours {
+    /// Among the peers.
+    pub(crate) name: &'static str,
+    /// What reviews the work.
+    pub(crate) review: Profile,
+    /// Whether to say which processes are measured.
+    pub(crate) tells_pids: bool,
+}
+
+impl Ours {
+    /// Runs the cell in a world below `place`. The world is at rest then, and its folder goes with it.
+    pub(crate) fn run(self, cell: Cell, place: &Path, model: &Model) -> Result<(Row, World)> {
+        let root = tempfile::Builder::new().prefix("cycle-").tempdir_in(place)?.keep();
+        let mut world = prepared(cell, root, model)?;
+        world.up();
+        world.ask(&["pace", "0"]);
+        add(&world, self.review, 0, WARM_UP)?;
+        published(&world, WARM_UP)?;
+        world.ask(&["pace", "paused"]);
+        let processes = processes(&world);
+        let look = || processes.iter().map(|(_, pid)| Usage::of(*pid)).collect::<Vec<_>>();
+        let begun = look();
+        add(&world, self.review, WARM_UP, cell.cycles)?;
+        let added = look();
+        world.ask(&["pace", "0"]);
+        if self.tells_pids {
+            eprintln(&format!("{processes:?}"));
+        }
+        published(&world, WARM_UP + cell.cycles)?;
+        let ended = look();
+        let mut parts = Vec::new();
+        for (index, (name, _)) in processes.into_iter().enumerate() {
+            let cpu = ended[index].cpu().saturating_sub(begun[index].cpu());
+            let adding = added[index].cpu().saturating_sub(begun[index].cpu());
+            let Usage { resident_peak, proportional, written, .. } = ended[index];
+            let written = written.saturating_sub(begun[index].written);
+            parts.push(Part {
+                name,
+                cpu,
+                adding,
+                peak_kib: resident_peak,
+                pss_kib: proportional,
+                written,
+            });
+        }
+        let seconds = span(world.root(), cell.cycles)?;
+        world.stop();
+        let row = Row {
+            name: format!("{} {}", self.name, env!("CARGO_PKG_VERSION")),
+            cell,
+            seconds: seconds.as_secs_f64(),
+            cpu_ms: parts.iter().map(|part| part.cpu.as_secs_f64() * 1_000.0).sum(),
+            peak_kib: parts.iter().map(|part| part.peak_kib).sum(),
+            parts,
+            missing: None,
+        };
+        Ok((row, world))
     }
-    published(&world, WARM_UP + cell.cycles)?;
-    let ended = look();
-    let mut parts = Vec::new();
-    for (index, (name, _)) in processes.into_iter().enumerate() {
-        let cpu = ended[index].cpu().saturating_sub(begun[index].cpu());
-        let adding = added[index].cpu().saturating_sub(begun[index].cpu());
-        let Usage { resident_peak, proportional, written, .. } = ended[index];
-        let written = written.saturating_sub(begun[index].written);
-        parts.push(Part {
-            name,
-            cpu,
-            adding,
-            peak_kib: resident_peak,
-            pss_kib: proportional,
-            written,
-        });
-    }
-    let seconds = span(world.root(), cell.cycles)?;
-    world.stop();
-    let row = Row {
-        name: format!("vivarium {}", env!("CARGO_PKG_VERSION")),
-        cell,
-        seconds: seconds.as_secs_f64(),
-        cpu_ms: parts.iter().map(|part| part.cpu.as_secs_f64() * 1_000.0).sum(),
-        peak_kib: parts.iter().map(|part| part.peak_kib).sum(),
-        parts,
-        missing: None,
-    };
-    Ok((row, world))
 }
 
 fn prepared(cell: Cell, root: std::path::PathBuf, model: &Model) -> Result<World> {
@@ -115,13 +124,14 @@ fn processes(world: &World) -> Vec<(String, u32)> {
 }
 
 /// Adds tasks in batches, as a program does.
-fn add(world: &World, first: usize, count: usize) -> Result<()> {
+fn add(world: &World, review: Profile, first: usize, count: usize) -> Result<()> {
     let numbers: Vec<usize> = (first..first + count).collect();
     world.call(async |peers| {
         let mut tasks = TaskServiceClient::new(peers.to(Service::Queue).calls());
         for batch in numbers.chunks(BATCH) {
             let spec = |number: &usize| pb::TaskSpec {
                 instruction: seed::task(*number),
+                review: review.into(),
                 ..pb::TaskSpec::default()
             };
             let request = pb::AddTasksRequest {

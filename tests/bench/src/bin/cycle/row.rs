@@ -87,9 +87,10 @@ impl Row {
             // Writing to a string cannot fail.
             let _infallible = writeln!(
                 told,
-                "{:>9} {:>7}  {:<11} {:>8.3} {:>8.3} {:>9} {:>8} {:>8.1}",
+                "{:>9} {:>7}  {:<23} {:<11} {:>8.3} {:>8.3} {:>9} {:>8} {:>8.1}",
                 self.cell.residents,
                 self.cell.latency.as_millis(),
+                self.name,
                 part.name,
                 millis(part.cpu),
                 millis(part.adding),
@@ -118,7 +119,8 @@ pub(crate) fn told(rows: &[Row]) -> String {
     let [one, two, three, four, five, six, seven, eight] = heads;
     let _infallible = writeln!(
         told,
-        "{one:>9} {two:>7}  {three:<11} {four:>8} {five:>8} {six:>9} {seven:>8} {eight:>8}"
+        "{one:>9} {two:>7}  {:<23} {three:<11} {four:>8} {five:>8} {six:>9} {seven:>8} {eight:>8}",
+        ""
     );
     for row in rows {
         told.push_str(&row.parts());
