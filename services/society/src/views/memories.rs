@@ -423,6 +423,19 @@ mod tests {
     }
 
     #[test]
+    fn no_word_of_what_is_forgotten_stays() {
+        let db = remembering(&[(ANA, "the tide of the bay"), (BEN, "the tide")]);
+        forget(&db, MemoryId::from_number(1)).expect("it is forgotten");
+        let left: Vec<(i64, String)> = db
+            .prepare("SELECT first, word FROM memory_words ORDER BY word")
+            .and_then(|mut query| {
+                query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+            })
+            .expect("it reads");
+        assert_eq!(left, [(2, "the".to_owned()), (2, "tide".to_owned())]);
+    }
+
+    #[test]
     fn words_are_found_however_they_are_written_and_only_ones_own() {
         let db = remembering(&[(ANA, "Der M\u{fc}ller mahlt"), (BEN, "the miller mills")]);
         assert_eq!(found(&db, ANA, "MU\u{308}LLER"), ["Der M\u{fc}ller mahlt"]);
