@@ -33,7 +33,12 @@ fn subscribe<W>(filter: EnvFilter, format: LogFormat, writer: W) -> bool
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // A line that cannot be written, on a full disk, is lost: told to a standard error that lies on
+    // the same disk it would be a panic in the middle of whatever wanted to log.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => lines.with_ansi(false).try_init().is_ok(),
         LogFormat::Json => lines.json().try_init().is_ok(),

@@ -338,7 +338,16 @@ impl<A: Aggregate> Drop for Guard<A> {
     }
 }
 
-/// Called on the thread that met it when the store failed. Must not let the process go on.
+/// What a thread of a ledger comes to. A panic of it is a failure like one of its store: nothing
+/// goes on without it.
+pub(crate) fn unless_it_panics(
+    work: impl FnOnce() -> Result<(), store::Error>,
+) -> Result<(), store::Error> {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    outcome.unwrap_or_else(|_| Err(store::Error::Unavailable("its thread panicked".into())))
+}
+
+/// Called on the thread that met it when the store failed or the thread panicked. Must not let the process go on.
 pub type OnFault = Arc<dyn Fn(&store::Error) + Send + Sync>;
 
 /// Ends the process: memory may be ahead of the disk, so only a restart tells the truth. Where the
@@ -374,7 +383,7 @@ impl<A: Aggregate> Ledger<A> {
         let thread = std::thread::Builder::new()
             .name(format!("{}-writer", A::NAME))
             .spawn(move || {
-                let outcome = writer::run(writer, jobs.receiver());
+                let outcome = unless_it_panics(|| writer::run(writer, jobs.receiver()));
                 drop(jobs);
                 if let Err(error) = &outcome {
                     on_fault(error);

@@ -14,7 +14,7 @@ use vivarium_types::source::Hash;
 
 use crate::aggregate::{Aggregate, Meta};
 use crate::codec;
-use crate::ledger::OnFault;
+use crate::ledger::{OnFault, unless_it_panics};
 use crate::snapshot;
 use crate::store::view_file::{Stand, ViewFile};
 use crate::store::{Error, Head, Reader, TextRow};
@@ -69,7 +69,9 @@ impl<A: Aggregate> Projecting<A> {
         let (inbox, work) = crossbeam_channel::bounded(TURNS_BEHIND_MAX);
         let thread = std::thread::Builder::new().name(format!("{}-views", A::NAME));
         let spawned = thread.spawn(move || {
-            let outcome = projector.catch_up(&hub).and_then(|()| projector.follow(&work, &hub));
+            let outcome = unless_it_panics(|| {
+                projector.catch_up(&hub).and_then(|()| projector.follow(&work, &hub))
+            });
             if let Err(error) = &outcome {
                 hub.fail_views();
                 on_fault(error);

@@ -9,6 +9,7 @@ mod contract;
 mod counter;
 mod erasure;
 mod failover;
+mod faults;
 mod follow;
 mod histories;
 mod lost_commit;

@@ -1,13 +1,19 @@
 //! A disk that is full, that may not be written, and a page that is damaged: each ends in a state that
 //! says what it is, nothing acknowledged is lost, and work goes on when the disk is well again.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt as _, symlink};
 use std::path::Path;
 
 use vivarium_chassis::Service;
+use vivarium_harness::answers;
 use vivarium_harness::disk::Disk;
-use vivarium_harness::process::{World, alive, signal, wait_until};
+use vivarium_harness::model_server::Script;
+use vivarium_harness::process::{Model, World, alive, signal, wait_until};
 use vivarium_proto::queue::v1 as queue;
 use vivarium_proto::queue::v1::task_service_client::TaskServiceClient;
+
+use crate::way::{add as add_task, wait_for};
 
 /// Tasks of one request.
 const BATCH: usize = 20;
@@ -171,4 +177,23 @@ fn a_lost_page_is_told_before_anything_is_served() {
         let page = place / PAGE * PAGE;
         bytes[page..page + PAGE].fill(0xa5);
     });
+}
+
+#[test]
+fn logs_that_take_no_line_stop_nobody() {
+    let model = Model::start(Script::answering(answers::diligent));
+    let mut world = World::prepared_with(&[("executor", &model.settings("remote"))]);
+    let folder = world.root().join("mutable");
+    for made in [&folder, &folder.join("logs")] {
+        DirBuilder::new().mode(0o700).create(made).expect("a folder can be made");
+    }
+    // What is written there finds no room, as on a full disk.
+    for service in ["queue", "executor", "society", "review", "gateway"] {
+        let log = folder.join("logs").join(service).with_extension("log");
+        symlink("/dev/full", log).expect("a link can be made");
+    }
+    world.up();
+    world.ask(&["pace", "0"]);
+    let task = add_task(&world, "Describe the lake in spring");
+    wait_for(&world, &task, "approved");
 }
