@@ -130,7 +130,19 @@ vivarium tasks --state proposed && vivarium admit --imported   all that an impor
         #[arg(long, conflicts_with = "tasks")]
         imported: bool,
     },
-    /// Refuses a task that was proposed: it is cancelled.
+    /// Allows the program that a task is held for, exactly as `show` tells it; the task goes on.
+    #[command(
+        after_help = "A resident may run listed programs where `vivarium level` says so. If its \
+cycle has seen others' texts, a person allows each program first: those texts may have put it into its \
+mouth. Examples:\n  vivarium tasks --state awaiting_human\n  vivarium show tides\n  vivarium allow tides\n  \
+vivarium refuse tides -m \"count them by hand\""
+    )]
+    Allow {
+        /// The task's id or key.
+        task: String,
+    },
+    /// Refuses a task that was proposed: it is cancelled. Or the program that a task is held for: it
+    /// goes on without.
     Refuse {
         /// The task's id or key.
         task: String,
@@ -258,6 +270,30 @@ Raising it wants its name a second time.")]
         /// The level's name once more, when it is raised.
         #[arg(long, value_name = "LEVEL", default_value = "")]
         confirm: String,
+        /// Why: it is on the record.
+        #[arg(short = 'm', long, default_value = "set from the command line")]
+        reason: String,
+    },
+    /// Shows what residents may do beyond documents, or consents to it for one of them.
+    #[command(after_help = "Examples:\n  vivarium level\n  \
+vivarium level ada run_sandboxed --confirm run_sandboxed --days 7 -m \"counts well\"\n  \
+vivarium level ada docs_only                 takes it back at once\n\nThe level in force is the lowest of the \
+world's, the resident's and the task's. A consent ends by itself.")]
+    Level {
+        /// The resident's id or handle; without it, all consents are shown.
+        resident: Option<String>,
+        /// The level.
+        #[arg(value_name = "LEVEL", requires = "resident")]
+        level: Option<Level>,
+        /// The level's name once more, when it is raised.
+        #[arg(long, value_name = "LEVEL", default_value = "")]
+        confirm: String,
+        /// Days that it holds, 1 to 28.
+        #[arg(long, default_value_t = 28, value_parser = clap::value_parser!(u32).range(1..=28))]
+        days: u32,
+        /// Also run programs in cycles that have seen others' texts, without asking for each.
+        #[arg(long)]
+        after_texts: bool,
         /// Why: it is on the record.
         #[arg(short = 'm', long, default_value = "set from the command line")]
         reason: String,

@@ -11,6 +11,7 @@ mod explain;
 mod grpcurl_args;
 mod history;
 mod key;
+mod level;
 mod lifecycle;
 mod limits;
 mod model;
@@ -59,6 +60,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Reject { task, feedback } => decide::reject(&console, &task, feedback).await,
         Command::Admit { tasks, imported: false } => decide::admit(&console, tasks).await,
         Command::Admit { imported: true, .. } => decide::admit_imported(&console).await,
+        Command::Allow { task } => decide::allow(&console, task).await,
         Command::Refuse { task, reason } => decide::refuse(&console, task, reason).await,
         Command::Cancel { task, reason } => decide::cancel(&console, task, reason).await,
         Command::Pause { task } => steer::pause(&console, task).await,
@@ -84,6 +86,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Mode { level: None, .. } => controls::mode(&console).await,
         Command::Mode { level: Some(level), confirm, reason } => {
             controls::set_mode(&console, level, confirm, reason).await
+        }
+        Command::Level { resident: None, .. } => level::list(&console).await,
+        Command::Level { resident: Some(resident), level: None, .. } => {
+            level::show(&console, &resident).await
+        }
+        Command::Level {
+            resident: Some(resident),
+            level: Some(level),
+            confirm,
+            days,
+            after_texts,
+            reason,
+        } => {
+            let wanted = level::Wanted { level, confirm, days, after_texts, reason };
+            level::set(&console, &resident, wanted).await
         }
         Command::Sandbox { what } => sandbox::run(&console, what).await,
         Command::Spend(wanted) => spend::run(&console, wanted).await,

@@ -50,6 +50,13 @@ impl Commands {
         self.rules.as_ref().map_err(String::as_str)
     }
 
+    /// The programs with what each is for, on one line, for a briefing; `None` where there are none.
+    pub fn offered(&self) -> Option<String> {
+        let programs = self.rules.as_ref().ok()?.programs();
+        let told: Vec<_> = programs.map(|(id, it)| format!("{id}: {}", it.about())).collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+
     /// The folders that may be read.
     pub fn roots(&self) -> impl Iterator<Item = &Root> {
         self.roots.iter()

@@ -33,6 +33,8 @@ pub struct State {
     budget: Budget,
     cycles: Cycles,
     providers: Providers,
+    #[serde(default)]
+    programs: command::Programs,
 }
 
 impl State {
@@ -169,6 +171,8 @@ pub enum Rejection {
     CycleGone(CycleId),
     /// A judging voice needs consent.
     JudgeWithoutConsent,
+    /// The resident has run as many programs as it may in a day.
+    ProgramsSpent,
 }
 
 impl Aggregate for State {
@@ -215,6 +219,9 @@ impl Aggregate for State {
             Command::RecordAction(performed) => self.record_action(*performed),
             Command::BeginProgram(begun) => {
                 self.running(begun.cycle)?;
+                if !self.programs.has_room(&begun) {
+                    return Err(Rejection::ProgramsSpent);
+                }
                 Ok(vec![Event::CommandStarted(begun)])
             }
             Command::EndProgram(over) => Ok(vec![Event::CommandEnded(over)]),
@@ -261,8 +268,8 @@ impl Aggregate for State {
             Event::ProviderConsented { provider, consent } => {
                 self.providers.consented(provider, *consent);
             }
+            Event::CommandStarted(begun) => self.programs.on_begun(begun),
             Event::PreflightDecided(_)
-            | Event::CommandStarted(_)
             | Event::CommandEnded(_)
             | Event::CritiqueMade(_)
             | Event::CritiqueFailed(_)
@@ -321,6 +328,7 @@ impl Aggregate for State {
             Rejection::CycleKnown(_) => "CYCLE_KNOWN",
             Rejection::CycleGone(_) => "CYCLE_GONE",
             Rejection::JudgeWithoutConsent => "JUDGE_WITHOUT_CONSENT",
+            Rejection::ProgramsSpent => "PROGRAMS_SPENT",
         }
         .to_owned()
     }

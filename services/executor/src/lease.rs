@@ -134,8 +134,14 @@ pub struct Grant {
     pub ttl: Duration,
     /// The state of the world's controls.
     pub control_epoch: u64,
-    /// The level in force, such as `docs_only`.
+    /// The level in force at the grant, such as `docs_only`; [`Held::level`] knows of now.
     pub mode: String,
+    /// Whether programs may run after others' texts too.
+    #[serde(default)]
+    pub after_texts: bool,
+    /// Programs that a person allows attempts of the task to run, word for word.
+    #[serde(default)]
+    pub allowed_programs: Vec<String>,
     /// The world's day.
     pub day: u64,
     /// The mark of this cycle's fences: nobody can know it who does not hold the lease.
@@ -168,6 +174,8 @@ pub enum Stop {
 pub struct Held {
     /// Written by the runner at each renewal.
     capability: ArcSwap<String>,
+    /// What may be done now. Written by the runner when the queue says so.
+    level: ArcSwap<String>,
     stopped: CancellationToken,
     /// Written once, before `stopped` is cancelled.
     why: OnceLock<Stop>,
@@ -195,10 +203,11 @@ impl Drop for Live<'_> {
 }
 
 impl Held {
-    /// A lease with its first capability.
-    pub fn new(capability: String) -> Arc<Self> {
+    /// A lease with its first capability and the level that was granted.
+    pub fn new(capability: String, level: &str) -> Arc<Self> {
         Arc::new(Self {
             capability: ArcSwap::from_pointee(capability),
+            level: ArcSwap::from_pointee(level.to_owned()),
             stopped: CancellationToken::new(),
             why: OnceLock::new(),
             calls: AtomicU32::new(0),
@@ -229,6 +238,16 @@ impl Held {
     /// The capability of the moment.
     pub fn capability(&self) -> Arc<String> {
         self.capability.load_full()
+    }
+
+    /// What may be done under it now, such as `docs_only`.
+    pub fn level(&self) -> Arc<String> {
+        self.level.load_full()
+    }
+
+    /// Takes over what may be done from now on.
+    pub fn set_level(&self, level: &str) {
+        self.level.store(Arc::new(level.to_owned()));
     }
 
     /// Takes a renewed capability.
@@ -376,6 +395,9 @@ pub enum Outcome {
         held: bool,
         /// SHA-256 of the text that was looked at.
         hash: [u8; 32],
+        /// The program that a resident wants to run, word for word; empty where the task's own texts
+        /// are held.
+        program: String,
     },
     /// A halt or the queue ended it.
     Stopped(Stop),

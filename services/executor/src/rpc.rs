@@ -35,7 +35,8 @@ fn refusal(error: Error<Rejection>) -> Refusal {
         Error::Refused(
             rejection @ (Rejection::ReservationGone(_)
             | Rejection::CycleKnown(_)
-            | Rejection::CycleGone(_)),
+            | Rejection::CycleGone(_)
+            | Rejection::ProgramsSpent),
         ) => Refusal::fault(format!("{rejection:?}")),
         Error::RequestReused => Refusal::new(Reason::RequestIdReused),
         Error::Full => {

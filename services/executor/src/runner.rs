@@ -317,10 +317,17 @@ impl Runner {
                 Ok(())
             }
             Heard::Renewed(leases) => {
-                for (lease, capability) in leases {
+                for (lease, capability, level) in leases {
                     if let Some(slot) = self.running.get(&lease) {
                         slot.held.renew(capability);
+                        slot.held.set_level(level);
                     }
+                }
+                Ok(())
+            }
+            Heard::Lowered(lease, level) => {
+                if let Some(slot) = self.running.get(&lease) {
+                    slot.held.set_level(level);
                 }
                 Ok(())
             }
@@ -337,7 +344,7 @@ impl Runner {
             return Ok(());
         }
         self.ttl = grant.ttl.max(Duration::from_millis(100));
-        let held = Held::new(grant.capability.clone());
+        let held = Held::new(grant.capability.clone(), &grant.mode);
         let slot = Slot { named, cycle: grant.cycle, held: Arc::clone(&held) };
         self.running.insert(grant.lease, slot);
         let gauge = &self.engine.counters.cycles_running;

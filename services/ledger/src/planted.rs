@@ -179,11 +179,16 @@ pub enum Guard {
     HaltFile,
     /// Keys are taken out of what leaves or is kept.
     Redactor,
+    /// What may be done under a lease is looked at before a program runs.
+    Level,
+    /// A person allows a program that is asked for after others' texts.
+    Taint,
 }
 
 /// Those that a process is started without, by the names in `VIVARIUM_GUARDS_AWAY`, divided by commas.
 #[cfg(feature = "planted")]
-const OF_PROCESSES: [Guard; 3] = [Guard::HaltEnds, Guard::HaltFile, Guard::Redactor];
+const OF_PROCESSES: [Guard; 5] =
+    [Guard::HaltEnds, Guard::HaltFile, Guard::Redactor, Guard::Level, Guard::Taint];
 
 #[cfg(feature = "planted")]
 fn away_from_the_start() -> u16 {

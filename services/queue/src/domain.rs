@@ -2,7 +2,7 @@
 //!
 //! Pure: no clock, no randomness, no I/O. Reading order: [`task`] → [`lease`] → [`retry`] → [`world`]
 //! → [`order`] (who is next) → [`explain`] (why not this one) → [`add`], [`edit`], [`steer`],
-//! [`recurrence`], [`propose`], [`split`], [`finish`], [`effect`], [`control`], [`limits`] (decisions) → [`clock`] (what time brings about) →
+//! [`recurrence`], [`level`], [`propose`], [`split`], [`finish`], [`effect`], [`control`], [`limits`] (decisions) → [`clock`] (what time brings about) →
 //! [`runner`] (what is known beside the log) → [`event`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -24,6 +24,7 @@ pub mod event;
 pub mod explain;
 pub mod finish;
 pub mod lease;
+pub mod level;
 pub mod limits;
 pub mod order;
 pub mod propose;
@@ -44,6 +45,7 @@ use effect::Effects;
 use event::{CritiqueOutcome, Event, HaltAck, Wire};
 use finish::Outcome;
 use lease::{Held, Lease, Purpose, Taken};
+use level::{Consent, Wanted};
 use limits::Limit;
 use order::Ready;
 use propose::{Offer, Wish};
@@ -71,6 +73,8 @@ pub struct Resident {
     pub cycles_today: u32,
     /// Proposals since the day began.
     pub proposals_today: u32,
+    /// What a person consented to; it may have ended.
+    pub consent: Option<Consent>,
 }
 
 /// A critique that waits for a lease, or has one.
@@ -195,6 +199,17 @@ pub enum Command {
         /// Why.
         reason: Option<TextRef>,
     },
+    /// Decide about the program that a task is held for.
+    DecideProgram {
+        /// The task.
+        task: String,
+        /// What was read.
+        hash: Hash,
+        /// Whether attempts of the task may run it.
+        allowed: bool,
+        /// What the next attempt is told.
+        feedback: Option<TextRef>,
+    },
     /// Set a task aside.
     Pause {
         /// The task.
@@ -267,6 +282,8 @@ pub enum Command {
         /// Why.
         reason: TextRef,
     },
+    /// Set what a resident may do.
+    SetLevel(Wanted),
     /// Set the calendar.
     SetCalendar {
         /// World time of a day.
@@ -423,8 +440,13 @@ pub enum Rejection {
         /// The limit.
         max: u32,
     },
-    /// A proposal was changed since it was read.
+    /// What a person decides about was changed since it was read.
     ProposalStale,
+    /// There is no such resident.
+    ResidentNotFound {
+        /// Who.
+        resident: ResidentId,
+    },
     /// The lease is not live any more.
     LeaseLost(LeaseId),
     /// The world is not halted.
@@ -478,6 +500,7 @@ impl Rejection {
             Self::Duplicate { .. } => Reason::QueueTaskDuplicate,
             Self::ProposalsSpent { .. } => Reason::ActionQuotaSpent,
             Self::ProposalStale => Reason::ApprovalStale,
+            Self::ResidentNotFound { .. } => Reason::IdentityResidentNotFound,
         }
     }
 }
@@ -485,7 +508,7 @@ impl Rejection {
 impl Aggregate for Queue {
     const NAME: &'static str = "queue";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 8;
+    const STATE_VERSION: u32 = 9;
 
     type Command = Command;
     type Event = Event;
@@ -635,6 +658,10 @@ impl Queue {
             Command::SetPace { pace, reason } => Ok(self.set_pace(pace, reason)),
             Command::Step { count } => self.step(count),
             Command::SetMode { mode, reason } => self.set_mode(mode, reason),
+            Command::SetLevel(wanted) => self.set_level(wanted, now),
+            Command::DecideProgram { task, hash, allowed, feedback } => {
+                self.decide_program(&task, hash, allowed, feedback, now)
+            }
             Command::SetCalendar { day_length, rest_day_on, reason } => {
                 Ok(self.set_calendar(day_length, rest_day_on, reason))
             }
@@ -963,6 +990,9 @@ impl Queue {
                 let known = self.residents.entry(*resident).or_default();
                 known.specializations.clone_from(specializations);
             }
+            Event::ResidentLevelSet { resident, consent, .. } => {
+                self.residents.entry(*resident).or_default().consent = Some(*consent);
+            }
             Event::ProviderNoted { usable } => self.no_provider = !usable,
             Event::DayStarted(_) => {
                 for resident in self.residents.values_mut() {
@@ -993,6 +1023,7 @@ impl Queue {
             | Event::TaskResumed { .. }
             | Event::TaskCancelled { .. }
             | Event::TaskReopened { .. }
+            | Event::ProgramDecided { .. }
             | Event::CritiqueQueued { .. }
             | Event::CritiqueEnded { .. }
             | Event::HaltSet { .. }

@@ -125,12 +125,18 @@ impl Desk {
         };
         let waits = self.wait_reasons(std::slice::from_ref(&record)).await?;
         let hint = signals::split_signals(&record.instruction);
+        let held = record.task.held_program.clone();
         let mut task = show::record(record, waits.first().copied().flatten());
         task.split_hint = hint.map(show::split_hint);
         task.attempts = attempts.into_iter().map(show::attempt).collect();
         task.dependent_ids = dependents;
         task.feedback = feedback;
         task.why = why;
+        if !task.held_program_hash.is_empty()
+            && let Some(held) = held
+        {
+            task.held_program = self.text(&held.text.id).await?;
+        }
         Ok(Some(task))
     }
 
@@ -242,6 +248,9 @@ fn refused(rejection: &Rejection) -> Refusal {
             .with("max", max)
             .with("action", "propose_task")
             .resource("limit", "propose_task"),
+        Rejection::ResidentNotFound { resident } => {
+            refusal.with("resident", resident).resource("resident", resident)
+        }
         Rejection::NotHalted | Rejection::NotStep | Rejection::ProposalStale => refusal,
         Rejection::Stale => refusal.with("state", "over").with("request", "change"),
     }

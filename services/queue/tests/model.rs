@@ -15,6 +15,7 @@ use vivarium_queue::domain::edit::{Edit, IntentEdit, Wanted};
 use vivarium_queue::domain::event::{Event, ReturnedFor, Work};
 use vivarium_queue::domain::finish::Outcome;
 use vivarium_queue::domain::lease::{Granted, Held, Purpose};
+use vivarium_queue::domain::level::{Consent, Wanted as LevelWanted};
 use vivarium_queue::domain::order::WaitReason;
 use vivarium_queue::domain::propose::Wish;
 use vivarium_queue::domain::recurrence::{Created, Next, Schedule, Standing};
@@ -146,6 +147,17 @@ enum Op {
     Provider {
         usable: bool,
     },
+    /// A person sets what the world, or one resident, may do.
+    Level {
+        number: Option<u8>,
+        raised: bool,
+    },
+    /// A person decides about the program that a task is held for.
+    Program {
+        task: u8,
+        changed: bool,
+        allowed: bool,
+    },
     /// A human says what a resident is good at.
     Skill {
         number: u8,
@@ -217,6 +229,10 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Restart),
         1 => (1..4_u8, flag()).prop_map(|(number, active)| Op::Resident { number, active }),
         1 => prop::bool::weighted(0.8).prop_map(|usable| Op::Provider { usable }),
+        2 => (prop::option::of(1..4_u8), prop::bool::weighted(0.7))
+            .prop_map(|(number, raised)| Op::Level { number, raised }),
+        2 => (any::<u8>(), prop::bool::weighted(0.2), flag())
+            .prop_map(|(task, changed, allowed)| Op::Program { task, changed, allowed }),
         2 => (1..4_u8, prop::option::of(0..2_u8), flag())
             .prop_map(|(number, skill, both)| Op::Skill { number, skill, both }),
     ]
@@ -243,6 +259,12 @@ struct Reference {
     forgone: BTreeSet<TaskId>,
     /// What each resident is good at.
     skills: BTreeMap<ResidentId, BTreeSet<String>>,
+    /// What a person consented to last, by resident.
+    consents: BTreeMap<ResidentId, Consent>,
+    /// What the world may do.
+    level: Option<Level>,
+    /// The programs that tasks are held for.
+    programs: BTreeMap<TaskId, Hash>,
     /// The last instance of each recurrence.
     fired: BTreeMap<String, TaskId>,
     last_token: u64,
@@ -296,31 +318,34 @@ impl Reference {
             | Event::AttemptWaits { end, .. }
             | Event::AttemptFailed { end, .. }
             | Event::AttemptReturned { end, .. }
-            | Event::AttemptBlocked { end, .. }
             | Event::AttemptHalted { end, .. }
             | Event::AttemptRevoked { end, .. } => self.end(end.lease),
+            Event::AttemptBlocked { end, hash, program, .. } => {
+                self.end(end.lease);
+                self.programs.remove(&end.task);
+                self.programs.extend(program.as_ref().map(|_| (end.task, *hash)));
+            }
+            Event::ProgramDecided { task, hash, .. } => {
+                let held = self.programs.remove(task);
+                assert_eq!(
+                    held,
+                    Some(*hash),
+                    "only what it is held for is decided, as it was read"
+                );
+            }
             Event::CritiqueEnded { lease, .. } => {
                 assert!(self.critiques.remove(lease).is_some(), "a critique ends once");
             }
             Event::TaskApproved(approved) => self.finish(approved.task, State::Approved),
             Event::TaskCancelled { task, .. } => self.finish(*task, State::Cancelled),
-            Event::HaltSet { control_epoch, .. } => {
-                self.halted = true;
-                self.raise(*control_epoch);
-            }
-            Event::Resumed { control_epoch, .. } => {
-                self.halted = false;
-                self.raise(*control_epoch);
-            }
-            Event::PaceSet { control_epoch, pace, .. } => {
-                self.pace = Some(*pace);
-                self.steps_left = 0;
-                self.raise(*control_epoch);
-            }
-            Event::StepsBought { control_epoch, steps_left } => {
-                self.steps_left = *steps_left;
-                self.raise(*control_epoch);
-            }
+            Event::HaltSet { .. }
+            | Event::Resumed { .. }
+            | Event::PaceSet { .. }
+            | Event::StepsBought { .. }
+            | Event::ModeSet { .. }
+            | Event::ResidentLevelSet { .. }
+            | Event::CalendarSet { .. }
+            | Event::LimitsSet { .. } => self.take_control(event),
             Event::DayStarted(day) => {
                 assert_eq!(day.day, self.day + 1, "days come in order, once");
                 self.day = day.day;
@@ -328,11 +353,6 @@ impl Reference {
             Event::WorldTimeNoted { world_time_us } => {
                 assert!(*world_time_us > self.world_time_us, "world time moves forward");
                 self.world_time_us = *world_time_us;
-            }
-            Event::ModeSet { control_epoch, .. }
-            | Event::CalendarSet { control_epoch, .. }
-            | Event::LimitsSet { control_epoch, .. } => {
-                self.raise(*control_epoch);
             }
             Event::SpecializationsNoted { resident, specializations } => {
                 self.skills.insert(*resident, specializations.clone());
@@ -354,6 +374,34 @@ impl Reference {
             | Event::FactIgnored(_)
             | Event::FactParked(_)
             | Event::SegmentClosed(_) => {}
+        }
+    }
+
+    /// A change of the controls.
+    fn take_control(&mut self, event: &Event) {
+        let (Event::HaltSet { control_epoch, .. }
+        | Event::Resumed { control_epoch, .. }
+        | Event::PaceSet { control_epoch, .. }
+        | Event::StepsBought { control_epoch, .. }
+        | Event::ModeSet { control_epoch, .. }
+        | Event::ResidentLevelSet { control_epoch, .. }
+        | Event::CalendarSet { control_epoch, .. }
+        | Event::LimitsSet { control_epoch, .. }) = event
+        else {
+            return;
+        };
+        self.raise(*control_epoch);
+        if let Event::HaltSet { .. } | Event::Resumed { .. } = event {
+            self.halted = matches!(event, Event::HaltSet { .. });
+        } else if let Event::PaceSet { pace, .. } = event {
+            self.pace = Some(*pace);
+            self.steps_left = 0;
+        } else if let Event::StepsBought { steps_left, .. } = event {
+            self.steps_left = *steps_left;
+        } else if let Event::ModeSet { mode, .. } = event {
+            self.level = Some(*mode);
+        } else if let Event::ResidentLevelSet { resident, consent, .. } = event {
+            self.consents.insert(*resident, *consent);
         }
     }
 
@@ -398,7 +446,11 @@ impl Reference {
             let able = self.skills.get(&who).is_some_and(|held| held.contains(wanted));
             assert!(able, "who works is good at what is asked for");
         }
-        assert_eq!(granted.level, Level::DocsOnly, "nobody has raised a level");
+        let consent = |id| self.consents.get(&id).filter(|consent| meta.time < consent.end);
+        let own = resident.map(|id| consent(id).map_or(Level::DocsOnly, |consent| consent.level));
+        let world = self.level.unwrap_or(Level::DocsOnly);
+        let lowest = own.unwrap_or(world).min(world).min(before.tasks[&task].spec().level_max);
+        assert_eq!(granted.level, lowest, "the lowest of world, resident and task");
         assert!(!self.proposed.contains(&task), "nobody works on what is not admitted");
         for child in self.children.get(&task).into_iter().flatten() {
             let done = before.state_of(*child) == State::Approved || self.forgone.contains(child);
@@ -628,10 +680,31 @@ impl Model {
             Op::Restart => self.restart(),
             Op::Resident { number, active } => self.resident(u128::from(number), active),
             Op::Skill { number, skill, both } => self.specialize(number, skill, both),
+            Op::Level { number, raised } => self.level(number.map(u128::from), raised),
+            Op::Program { task, changed, allowed } => self.decide_program(task, changed, allowed),
             Op::Provider { usable } => {
                 self.run(Command::NoteProvider { usable });
             }
         }
+    }
+
+    fn level(&mut self, number: Option<u128>, raised: bool) {
+        let level = if raised { Level::RunSandboxed } else { Level::DocsOnly };
+        let reason = text();
+        self.run(match number.map(ResidentId::from_number) {
+            None => Command::SetMode { mode: level, reason },
+            Some(resident) => {
+                let (days, after_texts) = (1, true);
+                Command::SetLevel(LevelWanted { resident, level, days, after_texts, reason })
+            }
+        });
+    }
+
+    fn decide_program(&mut self, pick: u8, changed: bool, allowed: bool) {
+        let held =
+            self.task(pick).and_then(|task| self.queue.tasks.get(&task)?.held_program.clone());
+        let hash = held.filter(|_| !changed).map(|held| held.hash).unwrap_or_default();
+        self.steer(pick, |task| Command::DecideProgram { task, hash, allowed, feedback: None });
     }
 
     fn plan(&mut self, lease: u8, shape: u8) {
@@ -806,7 +879,12 @@ impl Model {
                 scope: String::new(),
                 retry_after: None,
             },
-            9 => Outcome::Blocked { rule: "r".into(), held: how > 128, hash: Hash::default() },
+            9 => Outcome::Blocked {
+                rule: "r".into(),
+                held: how > 128,
+                hash: Hash([how; 32]),
+                program: (how > 190).then(text),
+            },
             HALTED => Outcome::Halted,
             _ => Outcome::Failed {
                 class: Class::Transient,

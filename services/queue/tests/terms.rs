@@ -149,7 +149,7 @@ async fn line_03_a_task_tells_the_words_of_the_reference_on_its_way() {
     let unsafe_one = stand.add(spec("something else")).await;
     runner.credit(1).await;
     let granted = runner.granted().await;
-    let blocked = pb::Blocked { rule: "r".into(), held: false, hash: vec![0; 32] };
+    let blocked = pb::Blocked { rule: "r".into(), hash: vec![0; 32], ..pb::Blocked::default() };
     runner.finish(&granted, Outcome::Blocked(blocked)).await;
     assert_eq!(words(&unsafe_one).await, ["safety_blocked"]);
     let failing = stand.add(spec("a third one")).await;

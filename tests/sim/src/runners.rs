@@ -321,7 +321,12 @@ impl World {
                 scope: "task".into(),
                 retry_after: None,
             },
-            5 => Outcome::Blocked { rule: "r".into(), held: true, hash: Hash::default() },
+            5 => Outcome::Blocked {
+                rule: "r".into(),
+                held: true,
+                hash: Hash::default(),
+                program: None,
+            },
             6 | 7 => Outcome::Failed {
                 class: Class::Transient,
                 message: String::new(),

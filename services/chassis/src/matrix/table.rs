@@ -99,6 +99,7 @@ pub(super) const TABLE: &[Group] = &[
             operate("ProposeTasks"),
             operate("AdmitTask"),
             operate("RefuseTask"),
+            operate("DecideProgram"),
             read("ExplainTasks"),
         ],
     },
@@ -134,6 +135,8 @@ pub(super) const TABLE: &[Group] = &[
             operate("SetPace"),
             operate("Step"),
             operate("SetMode"),
+            operate("SetResidentLevel"),
+            read("ListResidentLevels"),
             operate("SetCalendar"),
             operate("SetLimits"),
             // The operator class for one method: the report of a child's exit.

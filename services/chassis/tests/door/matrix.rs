@@ -56,6 +56,7 @@ queue    queue.v1.TaskService/RedriveTasks               Go
 queue    queue.v1.TaskService/ProposeTasks               Go
 queue    queue.v1.TaskService/AdmitTask                  Go
 queue    queue.v1.TaskService/RefuseTask                 Go
+queue    queue.v1.TaskService/DecideProgram              Go
 queue    queue.v1.TaskService/ExplainTasks               gGo
 queue    queue.v1.RecurrenceService/CreateRecurrence     Go
 queue    queue.v1.RecurrenceService/ListRecurrences      gGo
@@ -73,6 +74,8 @@ queue    queue.v1.WorldService/GetHaltReceipt            gGo
 queue    queue.v1.WorldService/SetPace                   Go
 queue    queue.v1.WorldService/Step                      Go
 queue    queue.v1.WorldService/SetMode                   Go
+queue    queue.v1.WorldService/SetResidentLevel          Go
+queue    queue.v1.WorldService/ListResidentLevels        gGo
 queue    queue.v1.WorldService/SetCalendar               Go
 queue    queue.v1.WorldService/SetLimits                 Go
 queue    queue.v1.WorldService/ReportExit                S

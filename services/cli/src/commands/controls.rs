@@ -122,7 +122,8 @@ pub(super) async fn set_mode(
     render::line(&format!("mode: {}", level_word(mode)))
 }
 
-fn level_word(mode: pb::Mode) -> String {
+/// A level's name.
+pub(super) fn level_word(mode: pb::Mode) -> String {
     mode.as_str_name().trim_start_matches("MODE_").to_lowercase()
 }
 

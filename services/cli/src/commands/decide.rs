@@ -1,4 +1,4 @@
-//! `vivarium approve`, `reject`, `admit`, `refuse`, `cancel`: a person's decisions.
+//! `vivarium approve`, `reject`, `admit`, `allow`, `refuse`, `cancel`: a person's decisions.
 
 use vivarium_chassis::{Calls, Service};
 use vivarium_proto::queue::v1 as queue_pb;
@@ -124,10 +124,14 @@ async fn admit_as_read(
     render::line(&format!("admitted {named}"))
 }
 
+/// Refuses a proposal, or the program that a task is held for.
 pub(super) async fn refuse(console: &Console, task: String, reason: String) -> Result<(), Failure> {
-    let named = task.clone();
-    let proposal_hash = proposal_hash(console, &task).await?;
-    let request_id = request_id();
+    let read = task_now(console, &task).await?;
+    if !read.held_program_hash.is_empty() {
+        return decide_program(console, task, read, false, reason).await;
+    }
+    let (named, request_id, proposal_hash) =
+        (task.clone(), request_id(), or_nothing(read.proposal_hash));
     let request = queue_pb::RefuseTaskRequest { request_id, task, proposal_hash, reason };
     let answer = console.tasks()?.refuse_task(request).await?.into_inner();
     if console.json {
@@ -136,14 +140,44 @@ pub(super) async fn refuse(console: &Console, task: String, reason: String) -> R
     render::line(&format!("refused {named}"))
 }
 
-/// What the decision is about: the proposal as it is now. What is none has a hash of nothing, and the
-/// queue says why it is not decided about.
+/// Allows the program that a task is held for.
+pub(super) async fn allow(console: &Console, task: String) -> Result<(), Failure> {
+    let read = task_now(console, &task).await?;
+    decide_program(console, task, read, true, String::new()).await
+}
+
+async fn decide_program(
+    console: &Console,
+    task: String,
+    read: queue_pb::Task,
+    allowed: bool,
+    reason: String,
+) -> Result<(), Failure> {
+    let hash = or_nothing(read.held_program_hash);
+    let request =
+        queue_pb::DecideProgramRequest { request_id: request_id(), task, hash, allowed, reason };
+    let answer = console.tasks()?.decide_program(request).await?.into_inner();
+    if console.json {
+        return render::json(&answer);
+    }
+    let word = if allowed { "allowed" } else { "refused" };
+    render::line(&format!("{word} {}", read.held_program))
+}
+
+/// What the decision is about: the proposal as it is now.
 async fn proposal_hash(console: &Console, task: &str) -> Result<Vec<u8>, Failure> {
+    Ok(or_nothing(task_now(console, task).await?.proposal_hash))
+}
+
+async fn task_now(console: &Console, task: &str) -> Result<queue_pb::Task, Failure> {
     let request =
         queue_pb::GetTaskRequest { task: task.to_owned(), as_of: None, min_position: None };
-    let answer = console.tasks()?.get_task(request).await?.into_inner();
-    let hash = answer.task.unwrap_or_default().proposal_hash;
-    Ok(if hash.is_empty() { vec![0; 32] } else { hash })
+    Ok(console.tasks()?.get_task(request).await?.into_inner().task.unwrap_or_default())
+}
+
+/// The hash of nothing where there is nothing to decide about: the queue says why it is refused.
+fn or_nothing(hash: Vec<u8>) -> Vec<u8> {
+    if hash.is_empty() { vec![0; 32] } else { hash }
 }
 
 /// The submission as it is now: its payload hash is what the decision is about.

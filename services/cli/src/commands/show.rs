@@ -73,6 +73,7 @@ fn head(task: &pb::Task) -> Result<(), Failure> {
     field(asked, &spec.instruction)?;
     field("by", &task.submitter)?;
     field("why", &task.why)?;
+    field("held for", &task.held_program)?;
     for (name, value) in terms(&spec) {
         field(name, &value)?;
     }

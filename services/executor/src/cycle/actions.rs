@@ -48,6 +48,8 @@ pub(crate) enum Ending {
     Split(Plan),
     /// By a letter that waits for its answer.
     Waits { letter: LetterId },
+    /// By a program that a person has to allow first, word for word.
+    Asks { program: String },
     /// By a third repeat of one action.
     Repeating,
 }
@@ -60,6 +62,8 @@ pub(crate) struct Deeds {
     pub(crate) roots: Roots,
     done: BTreeSet<String>,
     tool_uses: u32,
+    /// Programs that were begun.
+    pub(crate) programs: u32,
     /// Counts changes, so that a repeat with nothing changed is known.
     changes: u64,
     /// By hash: changes when it was last asked for, and repeats.
@@ -81,18 +85,19 @@ pub(crate) struct Stage<'a> {
 }
 
 /// What one action comes to, before it is a receipt.
-struct Done {
-    status: ReceiptStatus,
-    reason: String,
-    result: String,
-    price: Tokens,
-    balance: Option<Tokens>,
-    place: Option<Place>,
-    ending: Option<Ending>,
+#[derive(Debug, Clone)]
+pub(super) struct Done {
+    pub(super) status: ReceiptStatus,
+    pub(super) reason: String,
+    pub(super) result: String,
+    pub(super) price: Tokens,
+    pub(super) balance: Option<Tokens>,
+    pub(super) place: Option<Place>,
+    pub(super) ending: Option<Ending>,
 }
 
 impl Done {
-    fn plain(result: impl Into<String>) -> Self {
+    pub(super) fn plain(result: impl Into<String>) -> Self {
         Self {
             status: ReceiptStatus::Done,
             reason: String::new(),
@@ -104,12 +109,12 @@ impl Done {
         }
     }
 
-    fn refused(reason: Reason, why: impl Into<String>) -> Self {
+    pub(super) fn refused(reason: Reason, why: impl Into<String>) -> Self {
         let status = ReceiptStatus::Refused;
         Self { status, reason: reason.name().to_owned(), ..Self::plain(why) }
     }
 
-    fn ending(ending: Ending) -> Self {
+    pub(super) fn ending(ending: Ending) -> Self {
         Self { ending: Some(ending), ..Self::plain("") }
     }
 }
@@ -281,6 +286,7 @@ impl Engine {
                     None => use_tool(&deeds.roots, tool).await,
                 }
             }
+            Action::Run(call) => self.run_command(stage, deeds, call, &key).await?,
             Action::Post { .. }
             | Action::Remember { .. }
             | Action::Recall { .. }

@@ -7,8 +7,8 @@
 use vivarium_types::ids::ResidentId;
 use vivarium_types::library::LibraryPath;
 
-use super::hat;
 use super::limits::Actions;
+use super::{hat, program};
 use crate::domain::cycle::{Label, Slot};
 use crate::domain::provider::Class;
 use crate::lease::{Grant, Task, TaskKind};
@@ -79,6 +79,8 @@ pub(crate) struct Material<'a> {
     pub(crate) class: Class,
     pub(crate) window_tokens: u32,
     pub(crate) actions: &'a Actions,
+    /// Programs that may be run at the level for them.
+    pub(crate) programs: Option<&'a str>,
     pub(crate) policy: &'a Policy,
 }
 
@@ -118,7 +120,7 @@ pub(crate) fn assemble(material: Material<'_>, others: Vec<Part>) -> Result<Brie
 }
 
 fn own(material: Material<'_>) -> Vec<Piece> {
-    let Material { grant, class, actions, resident, policy, .. } = material;
+    let Material { grant, class, actions, programs, resident, policy, .. } = material;
     let task = &grant.task;
     let queue = format!("queue:{}", grant.token);
     let piece = |section, source: &str, label, slot, text| Piece {
@@ -154,7 +156,8 @@ fn own(material: Material<'_>) -> Vec<Piece> {
         let signs = policy.signals(&text);
         pieces.push(Piece { signs, ..piece("feedback", &queue, Label::System, instruction, text) });
     }
-    let text = replying(task.kind, class, actions);
+    let programs = programs.filter(|_| program::may_run(&grant.mode));
+    let text = replying(task.kind, class, actions, programs);
     pieces.push(piece("actions", "file:actions.toml", Label::System, instruction, text));
     pieces
 }
@@ -162,6 +165,10 @@ fn own(material: Material<'_>) -> Vec<Piece> {
 fn rules(grant: &Grant, class: Class) -> String {
     let mode = match grant.mode.as_str() {
         "docs_only" => "You may write Markdown documents for review, and nothing else on disk.",
+        level if program::may_run(level) => {
+            "You may write Markdown documents for review, and run the listed programs, which read \
+             and change nothing."
+        }
         _ => "You may write documents and propose changes; nothing is applied without a human.",
     };
     match class {
@@ -206,6 +213,7 @@ fn told(grant: &Grant, target: &str) -> String {
             "Its parts are done and stand below. Put them together; do not do them again.\n",
         );
     }
+    list(&mut text, "A person allows you to run, exactly so:", &grant.allowed_programs);
     match task.kind {
         TaskKind::Docs => text.extend(["Result: one Markdown document at ", target, "."]),
         TaskKind::Plan => text.extend(["Result: a plan as a Markdown document at ", target, "."]),
@@ -225,7 +233,7 @@ fn feedback(entries: &[String]) -> String {
     text
 }
 
-fn replying(kind: TaskKind, class: Class, actions: &Actions) -> String {
+fn replying(kind: TaskKind, class: Class, actions: &Actions, programs: Option<&str>) -> String {
     let result = match kind {
         TaskKind::Docs | TaskKind::Plan => {
             "the document itself in Markdown, at least 200 characters"
@@ -249,7 +257,7 @@ fn replying(kind: TaskKind, class: Class, actions: &Actions) -> String {
                 "You may also reply with one line such as {{\"actions\": [{{\"id\": \"a1\", \"do\": \
                  \"decline\", \"reason\": \"why\"}}]}}, but only if the task cannot be done, with one \
                  of these actions:\n{}\nOtherwise reply with {most}",
-                actions.told(true)
+                actions.told(true, programs)
             )
         }
         Class::Remote => format!(
@@ -257,7 +265,7 @@ fn replying(kind: TaskKind, class: Class, actions: &Actions) -> String {
              and \"do\"; \"needs\": [ids] makes it depend on earlier ones; `finish` comes last. \
              After each reply you get receipts. If the task needs one document and nothing else, \
              you may also reply with {result} instead of JSON. Actions (? may be left out):\n{}",
-            actions.told(false)
+            actions.told(false, programs)
         ),
     }
 }

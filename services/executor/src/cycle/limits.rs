@@ -58,6 +58,9 @@ pub struct Offered {
     pub price: i64,
     /// Whether a small model is told of it.
     pub terse: bool,
+    /// Whether it needs the level of programs.
+    #[serde(default)]
+    pub runs_programs: bool,
 }
 
 /// The file.
@@ -88,14 +91,16 @@ impl Actions {
         words.iter().filter(|word| !word.is_empty()).count() / 10 + 2 * hard + long
     }
 
-    /// The list of actions for a briefing.
-    pub fn told(&self, terse: bool) -> String {
+    /// The list of actions for a briefing; `programs` are those that may be run, if any may.
+    pub fn told(&self, terse: bool, programs: Option<&str>) -> String {
         let offered = self.offered.iter().filter(|offered| offered.terse || !terse);
+        let offered = offered.filter(|offered| programs.is_some() || !offered.runs_programs);
         let lines = offered.map(|Offered { name, fields, effect, price, .. }| {
             let price = if *price > 0 { format!(" Price: {price} tokens.") } else { String::new() };
             format!("- {name}: {{{fields}}} {effect}.{price}")
         });
-        lines.collect::<Vec<_>>().join("\n")
+        let programs = programs.filter(|_| !terse).map(|all| format!("Programs: {all}"));
+        lines.chain(programs).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -122,12 +127,14 @@ mod tests {
     #[test]
     fn every_action_that_is_offered_can_be_read() {
         let actions = of_the_world();
-        assert_eq!(actions.offered.len(), 16);
+        assert_eq!(actions.offered.len(), 17);
         for offered in &actions.offered {
             let reply = format!("{{\"actions\":[{{\"do\":\"{}\"}}]}}", offered.name);
             let reply = action::parse(&reply).expect("it reads");
             assert_ne!(reply.actions[0].what, Err(action::Fault::Unknown), "{}", offered.name);
         }
-        assert!(actions.told(true).len() * 3 < actions.told(false).len() * 2);
+        assert!(actions.told(true, None).len() * 3 < actions.told(false, None).len() * 2);
+        assert!(!actions.told(false, None).contains("run_command"));
+        assert!(actions.told(false, Some("wc: counts")).ends_with("Programs: wc: counts"));
     }
 }

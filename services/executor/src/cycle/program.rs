@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
+use vivarium_ledger::Error;
+use vivarium_ledger::planted::{self, Guard};
 use vivarium_sandbox::request::{End, Outcome, Request};
 use vivarium_sandbox::rules::{Call, Refused};
 use vivarium_types::Reason;
 
+use super::actions::{Deeds, Done, Ending, Stage};
 use super::{Engine, Exit};
 use crate::commands::told;
-use crate::domain::Command;
-use crate::domain::command::{self, Begun, Over};
+use crate::domain::command::{self, Begun, DAY_MAX, Over};
+use crate::domain::cycle::{Label, ReceiptStatus};
+use crate::domain::{Command, Rejection};
 use crate::lease::{Grant, Held};
 
+/// The rule that holds a task whose resident asks for a program after others' texts.
+pub(super) const ASKS: &str = "program_after_texts";
 /// The levels under which programs run.
 const LEVELS: [&str; 2] = ["run_sandboxed", "apply_approved"];
 /// Most characters of output that are kept.
@@ -28,7 +34,63 @@ pub(super) struct Ran {
     pub(super) succeeded: bool,
 }
 
+/// Whether programs run at this level.
+pub(super) fn may_run(level: &str) -> bool {
+    LEVELS.contains(&level)
+}
+
 impl Engine {
+    /// A resident's own wish to run a program.
+    ///
+    /// What it was shown of others, by a tool or by a program may have put the wish into its mouth:
+    /// then a person allows exactly this program first, unless its level was consented to for such
+    /// cycles as well.
+    pub(super) async fn run_command(
+        &self,
+        stage: Stage<'_>,
+        deeds: &mut Deeds,
+        call: &Call,
+        key: &str,
+    ) -> Result<Done, Exit> {
+        let Stage { grant, held, .. } = stage;
+        let program = written(call);
+        let asks =
+            |done: Done| Done { ending: Some(Ending::Asks { program: program.clone() }), ..done };
+        if let Some(replay) = &self.replay {
+            deeds.worst = deeds.worst.max(Some(Label::Tool));
+            let done = Done::from(replay.answer(key).ok_or(Exit::Stopped)?);
+            return Ok(if done.status == ReceiptStatus::Pending { asks(done) } else { done });
+        }
+        if let Err(refused) = self.judged(held, call) {
+            return Ok(Done::refused(refused.reason, refused.why));
+        }
+        let own_words = deeds.worst <= Some(Label::Own) || !planted::stands(Guard::Taint);
+        if !(own_words || grant.after_texts || grant.allowed_programs.contains(&program)) {
+            let why = "after others' texts a person has to allow exactly this program first";
+            return Ok(asks(Done { status: ReceiptStatus::Pending, ..Done::plain(why) }));
+        }
+        deeds.programs += 1;
+        let ran = self.run_program(grant, held, deeds.programs, call).await?;
+        deeds.worst = deeds.worst.max(Some(Label::Tool));
+        Ok(match ran {
+            Ok(ran) => {
+                let done = Done::plain(format!("{}\n{}", ran.ended, ran.output));
+                let failed = Done { status: ReceiptStatus::Failed, ..done.clone() };
+                if ran.succeeded { done } else { failed }
+            }
+            Err(refused) => Done::refused(refused.reason, refused.why),
+        })
+    }
+
+    /// What a call comes to under a lease now.
+    fn judged(&self, held: &Held, call: &Call) -> Result<Request, Refused> {
+        let level = held.level();
+        if !may_run(&level) && planted::stands(Guard::Level) {
+            return Err(forbidden(&level));
+        }
+        self.commands.judge(call)
+    }
+
     /// Runs the program that `call` names, as the cycle's `number`th.
     pub(super) async fn run_program(
         &self,
@@ -37,14 +99,13 @@ impl Engine {
         number: u32,
         call: &Call,
     ) -> Result<Result<Ran, Refused>, Exit> {
-        if !LEVELS.contains(&grant.mode.as_str()) {
-            return Ok(Err(forbidden(&grant.mode)));
-        }
-        let request = match self.commands.judge(call) {
+        let request = match self.judged(held, call) {
             Ok(request) => request,
             Err(refused) => return Ok(Err(refused)),
         };
-        self.begin(grant, number, call, &request).await?;
+        if let Err(refused) = self.begin(grant, number, call, &request).await? {
+            return Ok(Err(refused));
+        }
         let ran = match held.running() {
             Some(_running) => self.commands.run(&request, held.stopped()).await,
             None => Ok(Outcome::stopped()),
@@ -83,7 +144,7 @@ impl Engine {
         number: u32,
         call: &Call,
         request: &Request,
-    ) -> Result<(), Exit> {
+    ) -> Result<Result<(), Refused>, Exit> {
         let mut texts = self.ledger.texts();
         let begun = Begun {
             cycle: grant.cycle,
@@ -93,10 +154,28 @@ impl Engine {
             argv: texts.plain(&request.argv.join("\n")),
             folder: request.folder.clone(),
             run_limit: Duration::from_millis(request.limits.wall_ms),
+            resident: grant.resident,
+            day: grant.day,
         };
         let begun = Command::BeginProgram(Box::new(begun));
-        self.record(begun, texts.into_rows()).await.map_err(Exit::fault)
+        match self.record(begun, texts.into_rows()).await {
+            Ok(()) => Ok(Ok(())),
+            Err(Error::Refused(Rejection::ProgramsSpent)) => {
+                let why = format!("at most {DAY_MAX} programs a day");
+                Ok(Err(Refused::whole(Reason::ActionQuotaSpent, "quota", why)))
+            }
+            Err(error) => Err(Exit::fault(error)),
+        }
     }
+}
+
+/// A call word for word, as a person reads and allows it.
+fn written(call: &Call) -> String {
+    let Call { program, args, folder, seconds } = call;
+    let call = serde_json::json!({
+        "program": program, "args": args, "folder": folder, "seconds": seconds,
+    });
+    call.to_string()
 }
 
 fn forbidden(mode: &str) -> Refused {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use vivarium_types::ids::ResidentId;
 use vivarium_types::{Actor, Timestamp};
 
@@ -9,7 +10,7 @@ use super::actions::{Deeds, Ending, Receipt, Stage};
 use super::briefing::{self, Briefing, Material};
 use super::call::Speaker;
 use super::reply::{self, PROSE_LENGTH_MIN, Read};
-use super::{Engine, Exit, Tally, prompt};
+use super::{Engine, Exit, Tally, program, prompt};
 use crate::domain::action::{Document, Plan};
 use crate::domain::cycle::{Fragment, Kind, Label, ReceiptStatus, Slot, Started};
 use crate::domain::preflight::{Decided, Outcome as Preflight};
@@ -77,7 +78,7 @@ impl Engine {
             if let Err(error) = self.record(command, texts.into_rows()).await {
                 tracing::error!(%error, "a preflight was not recorded");
             }
-            let outcome = Outcome::Blocked { rule, held, hash };
+            let outcome = Outcome::Blocked { rule, held, hash, program: String::new() };
             return Finish { outcome, cost: vivarium_types::MicroUsd::ZERO };
         }
         let briefing = match self.brief(grant, held, resident, &chosen).await {
@@ -180,12 +181,14 @@ impl Engine {
         chosen: &Chosen,
         others: Vec<Part>,
     ) -> Result<Briefing, Exit> {
+        let programs = self.commands.offered();
         let material = Material {
             grant,
             resident,
             class: chosen.class,
             window_tokens: chosen.window_tokens,
             actions: &self.actions,
+            programs: programs.as_deref(),
             policy: &self.policy,
         };
         briefing::assemble(material, others).map_err(|too_large| {
@@ -316,6 +319,10 @@ impl Engine {
             Some(Ending::Split(plan)) => return Ok(Some(cycle.split(plan))),
             Some(Ending::Declined { reason }) => return Ok(Some(Outcome::Declined { reason })),
             Some(Ending::Waits { letter }) => return Ok(Some(Outcome::Waits { letter })),
+            Some(Ending::Asks { program }) => {
+                let (rule, hash) = (program::ASKS.to_owned(), Sha256::digest(&program).into());
+                return Ok(Some(Outcome::Blocked { rule, held: true, hash, program }));
+            }
             Some(Ending::Repeating) => return Ok(Some(cycle.limited())),
             None => {}
         }

@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
+use vivarium_sandbox::rules::Call;
 use vivarium_types::limits::REASON_LENGTH_MAX;
 use vivarium_types::split::{self, INSTRUCTION_MIN, WHY_MIN};
 
 mod fields;
+pub mod words;
 
 use fields::Fields;
 
@@ -23,6 +25,13 @@ const ACTIONS_READ_MAX: usize = 64;
 /// Most characters of a title, and of what a task asks for.
 const TITLE_LENGTH_MAX: usize = 120;
 const INSTRUCTION_LENGTH_MAX: usize = 4_000;
+
+/// Bounds of a program that is asked for (domain.md, section 5).
+const ARGUMENTS_MAX: usize = 32;
+const ARGUMENT_LENGTH_MAX: usize = 1_024;
+const COMMAND_SECONDS_MAX: u32 = 120;
+/// Where a program starts when nothing is said.
+pub const COMMAND_FOLDER: &str = "library";
 
 /// A document to stage, or text to add to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +159,8 @@ pub enum Action {
         /// Whether the human may read it.
         share_with_human: bool,
     },
+    /// Run a program of the table.
+    Run(Call),
     /// One of the five reading tools.
     Tool(Tool),
 }
@@ -261,6 +272,7 @@ impl Action {
             Self::Recall { .. } => RECALL,
             Self::Letter { .. } => "message_human",
             Self::Journal { .. } => "write_journal",
+            Self::Run(_) => "run_command",
             Self::Tool(tool) => tool.name(),
         }
     }
@@ -273,6 +285,7 @@ impl Action {
             Self::Write(document) | Self::Append(document) => &document.path,
             Self::Post { room, .. } => room,
             Self::Letter { kind, .. } | Self::Journal { kind, .. } => kind,
+            Self::Run(call) => &call.program,
             Self::Tool(
                 Tool::List { path, .. }
                 | Tool::Read { path, .. }
@@ -303,6 +316,7 @@ impl Action {
                 let parts = plan.parts.iter();
                 parts.map(|part| ("instruction", part.instruction.as_str())).collect()
             }
+            Self::Run(call) => call.args.iter().map(|arg| ("args", arg.as_str())).collect(),
             Self::Tool(
                 Tool::List { path, .. }
                 | Tool::Read { path, .. }
@@ -329,6 +343,7 @@ impl Action {
             | Self::Append(_)
             | Self::Recall { .. }
             | Self::Journal { .. }
+            | Self::Run(_)
             | Self::Tool(_) => false,
         }
     }
@@ -348,11 +363,12 @@ impl Action {
             | Self::Recall { .. }
             | Self::Letter { waits: false, .. }
             | Self::Journal { .. }
+            | Self::Run(_)
             | Self::Tool(_) => false,
         }
     }
 
-    /// Whether it changes anything, so that an equal action may make sense again.
+    /// Whether it changes anything, so that an equal action may make sense again. A program reads.
     pub const fn changes(&self) -> bool {
         match self {
             Self::Finish { .. }
@@ -365,7 +381,7 @@ impl Action {
             | Self::Remember { .. }
             | Self::Letter { .. }
             | Self::Journal { .. } => true,
-            Self::Recall { .. } | Self::Tool(_) => false,
+            Self::Recall { .. } | Self::Run(_) | Self::Tool(_) => false,
         }
     }
 
@@ -512,8 +528,28 @@ fn read(name: &str, fields: &mut Fields) -> Option<Action> {
             }
             action
         }
+        "run_command" => command(fields),
         _ => Action::Tool(tool(name, fields)?),
     })
+}
+
+/// A program of the table, or the tool that its words mean.
+fn command(fields: &mut Fields) -> Action {
+    let program = fields.text("program", 1, 32);
+    let args = fields.sequence("args", ARGUMENTS_MAX, ARGUMENT_LENGTH_MAX);
+    let folder = match fields.text("folder", 0, 240) {
+        folder if folder.is_empty() => COMMAND_FOLDER.to_owned(),
+        folder => folder,
+    };
+    let seconds = fields.number("seconds", 0, COMMAND_SECONDS_MAX, 0).into();
+    if words::mean_a_tool(&program) {
+        let all: Vec<String> = std::iter::once(program.clone()).chain(args.clone()).collect();
+        match words::tool(&all) {
+            Ok(tool) => return Action::Tool(tool),
+            Err(why) => fields.wrong("args", &format!("mean no tool: {why}")),
+        }
+    }
+    Action::Run(Call { program, args, folder, seconds })
 }
 
 fn plan(fields: &mut Fields) -> Plan {

@@ -243,7 +243,7 @@ pub async fn again(engine: &Engine, past: &Past) -> Result<Verdict, store::Error
         replay: Some(Arc::clone(&replay)),
         ..engine.clone()
     };
-    drop(Box::pin(engine.run(&grant, &Held::new(String::new()))).await);
+    drop(Box::pin(engine.run(&grant, &Held::new(String::new(), &grant.mode))).await);
     let Course { decided, cut, missed } = std::mem::take(&mut *replay.course());
     let recorded = past.events.iter().map(|(_, event)| event.clone());
     Ok(compare::decisions(recorded, decided, cut, missed))

@@ -126,7 +126,7 @@ async fn a_reply_that_cannot_be_used_is_repaired_once() {
 async fn a_refusal_stops_only_what_needs_it_and_the_receipts_say_why() {
     let stand = Stand::remote().await;
     stand.script.say(reply(
-        r#"{"id":"x","do":"run_command","program":"ls"},
+        r#"{"id":"x","do":"run_shell","line":"ls"},
             {"id":"p","do":"post_message","room":"closed","text":"hi"},
             {"id":"r","do":"recall","query":"sea","needs":["p"]},
             {"id":"m","do":"remember","text":"the sea is wide"},
@@ -138,7 +138,7 @@ async fn a_refusal_stops_only_what_needs_it_and_the_receipts_say_why() {
     finished(stand.queue.finish().await);
     let told = stand.script.last_told();
     for expected in [
-        "x run_command: refused (ACTION_UNKNOWN)",
+        "x run_shell: refused (ACTION_UNKNOWN)",
         "p post_message: refused (SOCIAL_ROOM_CLOSED)",
         "r recall: refused (ACTION_INVALID)",
         "m remember: done",

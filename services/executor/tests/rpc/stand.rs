@@ -290,7 +290,11 @@ impl Queue {
                 let leases = self.inner.leases.lock().expect("no panic");
                 let renewed = beat.leases.iter().filter_map(|held| {
                     let capability = self.signer.lease(leases.get(&held.lease_id)?).ok()?;
-                    Some(queue_pb::RenewedLease { lease_id: held.lease_id.clone(), capability })
+                    Some(queue_pb::RenewedLease {
+                        lease_id: held.lease_id.clone(),
+                        capability,
+                        mode: 0,
+                    })
                 });
                 Some(Down::Renewed(queue_pb::Renewed { leases: renewed.collect() }))
             }

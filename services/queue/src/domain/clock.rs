@@ -14,7 +14,7 @@ use super::lease::{Granted, Purpose};
 use super::order::{Choice, Plan};
 use super::runner::Left;
 use super::task::{Awaits, OnFailure, State};
-use super::world::{self, GAP_MAX, Mode, Pace, READ_EVERY, RESIDENT_LEVEL};
+use super::world::{self, GAP_MAX, Mode, Pace, READ_EVERY};
 use super::{Dependency, Queue};
 
 /// World time that may pass unnoted while other events are written.
@@ -231,7 +231,8 @@ impl Queue {
                     left -= 1;
                     let known = self.tasks.get(&task);
                     let number = known.map_or(0, |task| task.attempt_count + 1);
-                    let own = resident.map(|_| RESIDENT_LEVEL);
+                    let consent = resident.and_then(|id| self.consent(id, cx.now()));
+                    let own = resident.map(|id| self.level_of(id, cx.now()));
                     let works = purpose != Purpose::Critique;
                     // Who criticises reads, and changes nothing.
                     let most = known
@@ -252,6 +253,7 @@ impl Queue {
                         control_epoch: self.world.control_epoch,
                         day: self.world.calendar.day,
                         level: Mode::in_force(self.world.mode, own, most),
+                        after_texts: consent.is_some_and(|consent| consent.after_texts),
                     })));
                 }
             }

@@ -12,6 +12,7 @@ use vivarium_types::{MicroUsd, Timestamp};
 
 use super::effect::Recorded;
 use super::lease::Granted;
+use super::level::Consent;
 use super::limits::Limits;
 use super::propose::Proposed;
 use super::recurrence::{Created, Fired, Steered};
@@ -292,7 +293,14 @@ events! {
     /// An attempt was given back before its first call.
     AttemptReturned { end: End, why: ReturnedFor, scope: String, retry: Timestamp } = "attempt_returned",
     /// The safety policy stopped or held it.
-    AttemptBlocked { end: End, rule: String, held: bool, hash: Hash } = "attempt_blocked",
+    AttemptBlocked {
+        end: End,
+        rule: String,
+        held: bool,
+        hash: Hash,
+        program: Option<TextRef>,
+        cost: MicroUsd,
+    } = "attempt_blocked",
     /// A halt ended it.
     AttemptHalted { end: End, control_epoch: u64 } = "attempt_halted",
     /// It was ended from here.
@@ -334,6 +342,21 @@ events! {
     StepsBought { control_epoch: u64, steps_left: u32 } = "steps_bought",
     /// The mode was set.
     ModeSet { control_epoch: u64, mode: Mode, reason: Option<TextRef> } = "mode_set",
+    /// A person consented to what a resident may do, or took that back.
+    ResidentLevelSet {
+        control_epoch: u64,
+        resident: ResidentId,
+        consent: Consent,
+        reason: TextRef,
+    } = "resident_level_set",
+    /// A person decided about the program that a task is held for.
+    ProgramDecided {
+        task: TaskId,
+        state: State,
+        hash: Hash,
+        allowed: bool,
+        feedback: Option<TextRef>,
+    } = "program_decided",
     /// The calendar was set.
     CalendarSet {
         control_epoch: u64,

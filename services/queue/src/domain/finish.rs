@@ -52,6 +52,8 @@ pub enum Outcome {
         held: bool,
         /// Digest of the text that was looked at.
         hash: Hash,
+        /// The program that a resident wants to run; none where the task's own texts are held.
+        program: Option<TextRef>,
     },
     /// A halt ended it.
     Halted,
@@ -143,11 +145,11 @@ impl Queue {
                 let returned = Event::AttemptReturned { end, why, scope, retry };
                 std::iter::once(returned).chain(own.then(|| awaits(Awaits::Budget))).collect()
             }
-            Outcome::Blocked { rule, held, hash } => {
+            Outcome::Blocked { rule, held, hash, program } => {
                 let message = format!("the safety rule {rule} blocks it");
                 let follows =
                     if held { awaits(Awaits::Held) } else { failed(task, Class::Safety, &message) };
-                vec![Event::AttemptBlocked { end, rule, held, hash }, follows]
+                vec![Event::AttemptBlocked { end, rule, held, hash, program, cost }, follows]
             }
             Outcome::Halted => {
                 let control_epoch = self.world.control_epoch;

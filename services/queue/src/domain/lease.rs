@@ -52,6 +52,9 @@ pub struct Granted {
     pub day: u64,
     /// What may be done under it.
     pub level: Mode,
+    /// Whether programs may run under it after others' texts too.
+    #[serde(default)]
+    pub after_texts: bool,
 }
 
 /// A live lease.

@@ -207,7 +207,7 @@ impl Queue {
     }
 
     /// The state of a task that begins anew.
-    fn fresh_state(&self, task: &Task, now: Timestamp) -> State {
+    pub(super) fn fresh_state(&self, task: &Task, now: Timestamp) -> State {
         if !self.all_met(task) {
             State::Blocked
         } else if !task.children.is_empty() {

@@ -15,6 +15,7 @@ use vivarium_types::source::Hash;
 use vivarium_types::{Hat, MicroUsd, Timestamp};
 
 use super::event::{End, Event, ReturnedFor};
+use super::level::HeldProgram;
 use super::propose::{Origin, Proposed};
 use super::retry::{Class, Policy};
 use super::split::{Plan, Split};
@@ -431,6 +432,10 @@ pub struct Task {
     pub children: Vec<TaskId>,
     /// What of this series' budget the children got.
     pub given: MicroUsd,
+    /// The program that it is held for, or was held for last.
+    pub held_program: Option<Box<HeldProgram>>,
+    /// Programs that a person allows its attempts to run.
+    pub allowed_programs: Vec<TextRef>,
 }
 
 impl Task {
@@ -481,6 +486,8 @@ impl Task {
             plan: None,
             children: Vec::new(),
             given: MicroUsd::ZERO,
+            held_program: None,
+            allowed_programs: Vec::new(),
         }
     }
 
@@ -627,6 +634,10 @@ impl Task {
                 self.proposed = false;
                 self.enter(*state, meta);
             }
+            Event::ProgramDecided { state, allowed, feedback, .. } => {
+                self.take_program(*allowed, feedback.as_slice());
+                self.enter(*state, meta);
+            }
             Event::TaskSplit(split) => self.take_split(split, meta),
             Event::TaskPaused { .. } => self.enter(State::Paused, meta),
             Event::TaskCancelled { .. } => self.finish(State::Cancelled, meta),
@@ -653,6 +664,7 @@ impl Task {
             | Event::PaceSet { .. }
             | Event::StepsBought { .. }
             | Event::ModeSet { .. }
+            | Event::ResidentLevelSet { .. }
             | Event::CalendarSet { .. }
             | Event::LimitsSet { .. }
             | Event::EffectRecorded(_)
@@ -688,12 +700,23 @@ impl Task {
             self.awaits = None;
             self.question = None;
             self.declined.clear();
+            // What was allowed was allowed for the words that it had.
+            self.held_program = None;
+            self.allowed_programs.clear();
         }
         self.added.spec = edited.spec.clone();
         self.added.title = edited.title.clone();
         self.added.instruction = edited.instruction.clone();
         self.added.intent.clone_from(&edited.intent);
         self.added.dependencies.clone_from(&edited.dependencies);
+    }
+
+    /// Takes over what a person decided about the program that it is held for.
+    fn take_program(&mut self, allowed: bool, feedback: &[TextRef]) {
+        let held = self.held_program.take();
+        self.allowed_programs.extend(held.filter(|_| allowed).map(|held| held.text));
+        self.hear(feedback);
+        self.awaits = None;
     }
 
     fn take_split(&mut self, split: &Split, meta: &Meta) {
@@ -733,7 +756,9 @@ impl Task {
         } else if let Event::AttemptReturned { why, retry, .. } = event {
             self.start = Some((*retry, Wait::Returned(*why)));
             State::Queued
-        } else if matches!(event, Event::AttemptBlocked { .. }) {
+        } else if let Event::AttemptBlocked { hash, program, .. } = event {
+            let held = program.clone().map(|text| HeldProgram { hash: *hash, text });
+            self.held_program = held.map(Box::new);
             State::AwaitingHuman
         } else {
             // A halt or a word from here ended it: it goes on where it stood.
@@ -836,6 +861,7 @@ pub fn of(event: &Event) -> Option<TaskId> {
         Event::TaskFailed(failed) => Some(failed.task),
         Event::TaskReady { task, .. }
         | Event::TaskAwaitsHuman { task, .. }
+        | Event::ProgramDecided { task, .. }
         | Event::TaskPaused { task }
         | Event::TaskAdmitted { task, .. }
         | Event::TaskResumed { task, .. }
@@ -850,6 +876,7 @@ pub fn of(event: &Event) -> Option<TaskId> {
         | Event::PaceSet { .. }
         | Event::StepsBought { .. }
         | Event::ModeSet { .. }
+        | Event::ResidentLevelSet { .. }
         | Event::CalendarSet { .. }
         | Event::LimitsSet { .. }
         | Event::DayStarted(_)

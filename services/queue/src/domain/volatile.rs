@@ -8,12 +8,13 @@ use vivarium_types::ids::InstanceId;
 use super::Queue;
 use super::lease::{Granted, Held, Lease};
 use super::runner::{Connection, Times, Volatile};
+use super::world::Mode;
 
 /// A lease that was heard of in time, or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Beat {
-    /// It goes on.
-    Renewed(Box<Lease>),
+    /// It goes on, and so much may be done under it now.
+    Renewed(Box<Lease>, Mode),
     /// It has ended.
     Lost(Held),
 }
@@ -67,14 +68,16 @@ impl Queue {
     /// A runner says that it goes on with these leases.
     pub fn beat(&mut self, instance: InstanceId, leases: &[Held]) -> Vec<Beat> {
         let until = self.lease_end();
+        let now = self.volatile.read_at.unwrap_or_default();
         let beats = leases.iter().map(|held| {
             let live = self
                 .leases
                 .get(&held.lease)
                 .filter(|lease| lease.token == held.token && lease.granted.instance == instance);
             let Some(lease) = live else { return Beat::Lost(*held) };
+            let level = self.level_now(&lease.granted, now);
             self.volatile.until.insert(held.lease, until);
-            Beat::Renewed(Box::new(lease.clone()))
+            Beat::Renewed(Box::new(lease.clone()), level)
         });
         beats.collect()
     }

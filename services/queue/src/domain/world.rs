@@ -24,8 +24,6 @@ const STEP_US: i64 = 2_000_000;
 const PACE_NORMAL: u32 = 2;
 /// World time of a day until another is set.
 const DAY_LENGTH: Duration = Duration::from_mins(30);
-/// What a resident may do at the most before a human has raised it, which nobody can do yet.
-pub const RESIDENT_LEVEL: Mode = Mode::DocsOnly;
 /// Cycle starts that may be bought and unspent.
 pub const STEPS_MAX: u32 = 100;
 
@@ -269,6 +267,7 @@ impl World {
                 self.control_epoch = *control_epoch;
                 self.mode = *mode;
             }
+            Event::ResidentLevelSet { control_epoch, .. } => self.control_epoch = *control_epoch,
             Event::CalendarSet { control_epoch, day_length, rest_day_on, .. } => {
                 self.control_epoch = *control_epoch;
                 self.calendar.next_day_length = *day_length;
@@ -314,6 +313,7 @@ impl World {
             | Event::TaskResumed { .. }
             | Event::TaskCancelled { .. }
             | Event::TaskReopened { .. }
+            | Event::ProgramDecided { .. }
             | Event::CritiqueQueued { .. }
             | Event::CritiqueEnded { .. }
             | Event::RunnerJoined { .. }

@@ -13,6 +13,7 @@ use vivarium_types::library::LibraryPath;
 use vivarium_types::limits::{
     PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, REASON_LENGTH_MAX, REQUEST_ID_LENGTH_MAX,
 };
+use vivarium_types::source::Hash;
 use vivarium_types::{Hat, MicroUsd, Timestamp, text};
 
 use crate::domain::event::read;
@@ -585,14 +586,24 @@ pub(crate) fn pace(wrong: &mut Violations, wire: i32, wait_seconds: u32) -> Opti
     Some(pace)
 }
 
+/// A digest of what a person has read.
+pub(crate) fn hash(wrong: &mut Violations, field: &str, bytes: &[u8]) -> Hash {
+    let hash = Hash::try_from(bytes).ok();
+    if hash.is_none() {
+        wrong.add(field, "must be 32 bytes");
+    }
+    hash.unwrap_or_default()
+}
+
 /// A level; raising it asks for its name again.
 pub(crate) fn level(
     wrong: &mut Violations,
+    field: &str,
     wire: i32,
     confirm: &str,
     present: world::Mode,
 ) -> Option<world::Mode> {
-    let mode = known(wrong, "mode", read::mode(wire))?;
+    let mode = known(wrong, field, read::mode(wire))?;
     if mode > present && confirm != mode.word() {
         wrong.add("confirm", format!("must be {} to raise the level", mode.word()));
     }

@@ -5,7 +5,6 @@ use vivarium_ledger::{Request as RequestKey, Submission, Texts};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_types::Actor;
 use vivarium_types::limits::REASON_LENGTH_MAX;
-use vivarium_types::source::Hash;
 use vivarium_types::split::{INSTRUCTION_MIN, WHY_MIN};
 
 use super::runner::plans::Lineage;
@@ -123,13 +122,4 @@ pub(super) fn proposal(asked: convert::Asked, texts: &mut Texts<'_, Queue>) -> P
         }),
         spec: asked.spec,
     }
-}
-
-/// What a person has read of a proposal.
-pub(super) fn read_hash(wrong: &mut Violations, bytes: &[u8]) -> Hash {
-    let hash = Hash::try_from(bytes).ok();
-    if hash.is_none() {
-        wrong.add("proposal_hash", "must be 32 bytes");
-    }
-    hash.unwrap_or_default()
 }

@@ -251,17 +251,18 @@ impl Session {
         let (reply, beats) = oneshot::channel();
         let instance = self.instance;
         let touched = self.desk.ledger.touch(move |queue| {
-            drop(reply.send((queue.beat(instance, &held), queue.world.mode)));
+            drop(reply.send(queue.beat(instance, &held)));
         });
         touched.map_err(refusal)?;
-        let Ok((beats, mode)) = beats.await else { return Ok(Err(Gone)) };
+        let Ok(beats) = beats.await else { return Ok(Err(Gone)) };
         let mut renewed = Vec::new();
         for beat in beats {
             match beat {
-                Beat::Renewed(lease) => {
-                    let capability = self.capability(&lease.granted, mode, lease.token)?;
+                Beat::Renewed(lease, level) => {
+                    let capability = self.capability(&lease.granted, level, lease.token)?;
                     let lease_id = lease.granted.lease.to_string();
-                    renewed.push(pb::RenewedLease { lease_id, capability });
+                    let mode = write::mode(level).into();
+                    renewed.push(pb::RenewedLease { lease_id, capability, mode });
                 }
                 Beat::Lost(held) => {
                     self.held.remove(&held.lease);
@@ -298,7 +299,10 @@ impl Session {
         for (sequence, event) in &events {
             let spoken = if changes_controls(event) {
                 let controls = self.desk.controls().await?;
-                self.say(Answer::Controls(controls)).await
+                match self.say(Answer::Controls(controls)).await {
+                    Ok(()) if may_lower(event) => self.lower().await?,
+                    said => said,
+                }
             } else if let (Some(granted), Some(known)) = (self.own(event), &known) {
                 self.granted(granted, *sequence, known).await?
             } else if let Some((lease, reason)) = ended_here(event)
@@ -321,6 +325,26 @@ impl Session {
         (granted.runner == self.runner && granted.instance == self.instance).then_some(granted)
     }
 
+    /// Tells under which of its leases less may be done than was granted.
+    async fn lower(&self) -> Result<Result<(), Gone>, Refusal> {
+        let (held, now) = (self.held.clone(), self.desk.ledger.now());
+        let asked = self.desk.ledger.ask(move |queue| {
+            let leases = held.iter().filter_map(|lease| queue.leases.get(lease));
+            let levels = leases.map(|lease| {
+                let granted = &lease.granted;
+                (granted.lease, granted.level, queue.level_now(granted, now))
+            });
+            levels.filter(|(_, granted, level)| level < granted).collect::<Vec<_>>()
+        });
+        for (lease, _, level) in asked.await.map_err(refusal)? {
+            let (lease_id, mode) = (lease.to_string(), write::mode(level).into());
+            if self.say(Answer::Lowered(pb::Lowered { lease_id, mode })).await.is_err() {
+                return Ok(Err(Gone));
+            }
+        }
+        Ok(Ok(()))
+    }
+
     async fn revoked(&self, lease: LeaseId, reason: &str) -> Result<(), Gone> {
         let (lease_id, reason) = (lease.to_string(), reason.to_owned());
         self.say(Answer::Revoked(pb::Revoked { lease_id, reason })).await
@@ -332,9 +356,11 @@ impl Session {
         token: u64,
         known: &Known,
     ) -> Result<Result<(), Gone>, Refusal> {
-        let Some(Work { task, left, family }) = known.task(granted.task) else {
+        let Some(Work { task, left, family, allowed }) = known.task(granted.task) else {
             return Err(Refusal::fault("a lease for a task that is not there"));
         };
+        // The world's level may have fallen since.
+        let level = granted.level.min(known.mode);
         let grant = pb::Granted {
             lease_id: granted.lease.to_string(),
             fencing_token: token,
@@ -347,13 +373,15 @@ impl Session {
             submission_id: write::or_empty(granted.submission),
             ttl: Some(write::span(granted.ttl)),
             control_epoch: granted.control_epoch,
-            mode: write::mode(granted.level.min(known.mode)).into(),
-            capability: self.capability(granted, known.mode, token)?,
+            mode: write::mode(level).into(),
+            capability: self.capability(granted, level, token)?,
             day: granted.day,
             budget_left_micro_usd: left.get(),
             may_split: family.may_split,
             root_instruction: family.root_instruction,
             parts_done: family.parts_done,
+            after_texts: granted.after_texts,
+            allowed_programs: allowed,
         };
         self.held.insert(granted.lease);
         Ok(self.say(Answer::Granted(grant)).await)
@@ -361,23 +389,23 @@ impl Session {
 
     /// The signed word that a lease is held, for one more ttl. Under the lease of a local task nobody
     /// acts at another service, so nothing is signed for it.
-    fn capability(&self, granted: &Granted, world: Mode, token: u64) -> Result<String, Refusal> {
+    fn capability(&self, granted: &Granted, level: Mode, token: u64) -> Result<String, Refusal> {
         if granted.purpose == Purpose::Local {
             return Ok(String::new());
         }
-        self.signer.lease(&capability(granted, world, token, self.desk.ledger.now()))
+        self.signer.lease(&capability(granted, level, token, self.desk.ledger.now()))
     }
 }
 
-/// What is signed. The world's level may have fallen since the lease was granted.
-fn capability(granted: &Granted, world: Mode, token: u64, now: Timestamp) -> Capability {
+/// What is signed. The level may have fallen since the lease was granted; it never rises.
+fn capability(granted: &Granted, level: Mode, token: u64, now: Timestamp) -> Capability {
     Capability {
         lease: granted.lease,
         task: Some(granted.task),
         attempt: granted.attempt,
         resident: granted.resident,
         cycle: granted.cycle,
-        mode: granted.level.min(world).word().to_owned(),
+        mode: granted.level.min(level).word().to_owned(),
         control_epoch: granted.control_epoch,
         fencing_token: token,
         expires: now + granted.ttl,
@@ -393,9 +421,15 @@ const fn changes_controls(event: &Event) -> bool {
             | Event::PaceSet { .. }
             | Event::StepsBought { .. }
             | Event::ModeSet { .. }
+            | Event::ResidentLevelSet { .. }
             | Event::CalendarSet { .. }
             | Event::LimitsSet { .. }
     )
+}
+
+/// Whether less may be allowed under leases behind it.
+const fn may_lower(event: &Event) -> bool {
+    matches!(event, Event::ModeSet { .. } | Event::ResidentLevelSet { .. })
 }
 
 /// The lease that an event ended from here, and why, as the runner reads it.
@@ -442,7 +476,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_is_signed_than_the_world_allows_now() {
+    fn no_more_is_signed_than_is_allowed_now() {
         let granted = Granted {
             lease: LeaseId::from_number(1),
             attempt: None,
@@ -458,9 +492,10 @@ mod tests {
             control_epoch: 1,
             day: 1,
             level: Mode::RunSandboxed,
+            after_texts: false,
         };
-        let signed = |world| capability(&granted, world, 7, Timestamp::EPOCH).mode;
-        assert_eq!(signed(Mode::DocsOnly), "docs_only", "the world's level fell");
+        let signed = |level| capability(&granted, level, 7, Timestamp::EPOCH).mode;
+        assert_eq!(signed(Mode::DocsOnly), "docs_only", "the level fell");
         assert_eq!(signed(Mode::ApplyApproved), "run_sandboxed");
     }
 }

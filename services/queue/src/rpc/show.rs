@@ -1,15 +1,17 @@
 //! What the queue knows as answers.
 
 use vivarium_proto::queue::v1 as pb;
+use vivarium_types::ids::ResidentId;
 
 use super::convert::Intent;
 use super::wire_time as moment;
 use crate::domain::Queue;
 use crate::domain::event::write;
 use crate::domain::explain::Explanation;
+use crate::domain::level::{Consent, HeldProgram};
 use crate::domain::order::WaitReason;
 use crate::domain::signals::Signals;
-use crate::domain::task::{State, Task};
+use crate::domain::task::{Awaits, State, Task};
 use crate::domain::world::{Halt, World};
 use crate::views::{Attempt, Record};
 
@@ -74,7 +76,25 @@ pub(super) fn task(task: &Task, words: Words, waits: Option<WaitReason>) -> pb::
         why: String::new(),
         split_hint: None,
         feedback_brought: u32::try_from(task.brought).unwrap_or(u32::MAX),
+        held_program: String::new(),
+        held_program_hash: held_program(task).map(|held| held.hash.0.to_vec()).unwrap_or_default(),
         reference_statuses: task.reference().iter().map(|it| it.word().to_owned()).collect(),
+    }
+}
+
+/// The program that a task is held for now.
+fn held_program(task: &Task) -> Option<&HeldProgram> {
+    let held = task.state == State::AwaitingHuman && task.awaits == Some(Awaits::Held);
+    task.held_program.as_deref().filter(|_| held)
+}
+
+/// What a resident may do beyond documents, by consent.
+pub(super) fn resident_level(resident: ResidentId, consent: Consent) -> pb::ResidentLevel {
+    pb::ResidentLevel {
+        resident_id: resident.to_string(),
+        level: write::mode(consent.level).into(),
+        end_time: Some(moment(consent.end)),
+        after_texts: consent.after_texts,
     }
 }
 

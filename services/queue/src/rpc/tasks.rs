@@ -21,6 +21,8 @@ use crate::domain::{Command, Queue};
 use crate::views::list::{Order, Part, Place};
 use crate::views::{self, Filter, Record};
 
+/// What a resident is told of a program that was refused.
+const PROGRAM_REFUSED: &str = "A person refused the program that was asked for; do it without";
 /// Tasks of one message of a watch.
 const WATCH_PAGE: u32 = 200;
 
@@ -60,6 +62,14 @@ impl Tasks {
                 let reason = reason.map(|reason| texts.plain(&reason));
                 Command::Refuse { task, hash, reason }
             }
+            Change::DecideProgram { task, hash, allowed, reason } => {
+                let told = match reason {
+                    Some(reason) => format!("{PROGRAM_REFUSED}: {reason}"),
+                    None => PROGRAM_REFUSED.to_owned(),
+                };
+                let feedback = (!allowed).then(|| texts.plain(&told));
+                Command::DecideProgram { task, hash, allowed, feedback }
+            }
             Change::Plain(command) => command,
         };
         let submission = Submission::new(actor, command)
@@ -73,6 +83,7 @@ impl Tasks {
 enum Change {
     Cancel { task: String, reason: Option<String> },
     Refuse { task: String, hash: Hash, reason: Option<String> },
+    DecideProgram { task: String, hash: Hash, allowed: bool, reason: Option<String> },
     Plain(Command),
 }
 
@@ -244,7 +255,7 @@ impl TaskService for Tasks {
         const METHOD: &str = "/vivarium.queue.v1.TaskService/AdmitTask";
         let parse = |wire: &pb::AdmitTaskRequest, wrong: &mut Violations| {
             convert::task_name(wrong, &wire.task);
-            let hash = proposals::read_hash(wrong, &wire.proposal_hash);
+            let hash = convert::hash(wrong, "proposal_hash", &wire.proposal_hash);
             let command = Command::Admit { task: wire.task.clone(), hash };
             (wire.request_id.clone(), Change::Plain(command))
         };
@@ -259,12 +270,28 @@ impl TaskService for Tasks {
         const METHOD: &str = "/vivarium.queue.v1.TaskService/RefuseTask";
         let parse = |wire: &pb::RefuseTaskRequest, wrong: &mut Violations| {
             convert::task_name(wrong, &wire.task);
-            let hash = proposals::read_hash(wrong, &wire.proposal_hash);
+            let hash = convert::hash(wrong, "proposal_hash", &wire.proposal_hash);
             let reason = convert::optional_reason(wrong, &wire.reason);
             (wire.request_id.clone(), Change::Refuse { task: wire.task.clone(), hash, reason })
         };
         let position = Some(self.steer(request, METHOD, parse).await?);
         Ok(Response::new(pb::RefuseTaskResponse { position }))
+    }
+
+    async fn decide_program(
+        &self,
+        request: Request<pb::DecideProgramRequest>,
+    ) -> Result<Response<pb::DecideProgramResponse>, Status> {
+        const METHOD: &str = "/vivarium.queue.v1.TaskService/DecideProgram";
+        let parse = |wire: &pb::DecideProgramRequest, wrong: &mut Violations| {
+            convert::task_name(wrong, &wire.task);
+            let hash = convert::hash(wrong, "hash", &wire.hash);
+            let reason = convert::optional_reason(wrong, &wire.reason);
+            let (task, allowed) = (wire.task.clone(), wire.allowed);
+            (wire.request_id.clone(), Change::DecideProgram { task, hash, allowed, reason })
+        };
+        let position = Some(self.steer(request, METHOD, parse).await?);
+        Ok(Response::new(pb::DecideProgramResponse { position }))
     }
 
     async fn pause_task(

@@ -7,10 +7,12 @@ use vivarium_chassis::{Caller, Refusal, Violations, trust};
 use vivarium_ledger::{Request as RequestKey, Submission};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::world_service_server::WorldService;
-use vivarium_types::Reason;
+use vivarium_types::ids::ResidentId;
+use vivarium_types::{Reason, Timestamp};
 
 use super::{Desk, broken, convert, position, refusal, show};
-use crate::domain::world::STEPS_MAX;
+use crate::domain::level::{DAYS_MAX, Wanted};
+use crate::domain::world::{Mode, STEPS_MAX};
 use crate::domain::{Command, Queue};
 use crate::halt_file;
 
@@ -175,7 +177,7 @@ impl WorldService for Worlds {
         let mut wrong = Violations::new();
         convert::request_id(&mut wrong, &wire.request_id);
         let reason = convert::reason(&mut wrong, &wire.reason);
-        let mode = convert::level(&mut wrong, wire.mode, &wire.confirm, present);
+        let mode = convert::level(&mut wrong, "mode", wire.mode, &wire.confirm, present);
         let (reason, mode) = wrong.done(reason.zip(mode))?;
         let mut texts = self.desk.ledger.texts();
         let command = Command::SetMode { mode, reason: texts.plain(&reason) };
@@ -188,6 +190,56 @@ impl WorldService for Worlds {
             });
         let answer = self.desk.ledger.submit(submission).await.map_err(refusal)?;
         Ok(Response::new(answer.message().map_err(broken)?))
+    }
+
+    async fn set_resident_level(
+        &self,
+        request: Request<pb::SetResidentLevelRequest>,
+    ) -> Result<Response<pb::SetResidentLevelResponse>, Status> {
+        const METHOD: &str = "/vivarium.queue.v1.WorldService/SetResidentLevel";
+        let actor = Caller::of(&request).actor.clone();
+        let wire = request.into_inner();
+        let mut wrong = Violations::new();
+        convert::request_id(&mut wrong, &wire.request_id);
+        let resident: Option<ResidentId> = wrong.parse("resident_id", &wire.resident_id);
+        let reason = convert::reason(&mut wrong, &wire.reason);
+        let days = if wire.days == 0 { DAYS_MAX } else { wire.days };
+        let days = wrong.bounded("days", days, 1..=DAYS_MAX);
+        let now = self.desk.ledger.now();
+        let present = self.desk.ledger.ask(move |queue| {
+            resident.map_or(Mode::DocsOnly, |resident| queue.level_of(resident, now))
+        });
+        let present = present.await.map_err(refusal)?;
+        let level = convert::level(&mut wrong, "level", wire.level, &wire.confirm, present);
+        let ((resident, level), (days, reason)) =
+            wrong.done(resident.zip(level).zip(days.zip(reason)))?;
+        let mut texts = self.desk.ledger.texts();
+        let (after_texts, reason) = (wire.after_texts, texts.plain(&reason));
+        let wanted = Wanted { resident, level, days, after_texts, reason };
+        let submission = Submission::new(actor, Command::SetLevel(wanted))
+            .texts(texts.into_rows())
+            .request(RequestKey::of(METHOD, &wire.request_id, &wire))
+            .answering(move |queue: &Queue, decided| pb::SetResidentLevelResponse {
+                position: Some(position(decided.sequence)),
+                level: raised(queue, resident, now),
+            });
+        let answer = self.desk.ledger.submit(submission).await.map_err(refusal)?;
+        Ok(Response::new(answer.message().map_err(broken)?))
+    }
+
+    async fn list_resident_levels(
+        &self,
+        request: Request<pb::ListResidentLevelsRequest>,
+    ) -> Result<Response<pb::ListResidentLevelsResponse>, Status> {
+        self.desk.reached(request.into_inner().min_position).await?;
+        let (sequence, now) = (self.desk.ledger.committed(), self.desk.ledger.now());
+        let asked = self.desk.ledger.ask(move |queue| {
+            let residents = queue.residents.keys();
+            residents.filter_map(|resident| raised(queue, *resident, now)).collect()
+        });
+        let levels = asked.await.map_err(refusal)?;
+        let position = Some(position(sequence));
+        Ok(Response::new(pb::ListResidentLevelsResponse { levels, position }))
     }
 
     async fn set_calendar(
@@ -272,4 +324,10 @@ impl WorldService for Worlds {
         let position = Some(position(ledger.committed()));
         Ok(Response::new(pb::ReportExitResponse { position }))
     }
+}
+
+/// A resident's level, where it is above documents.
+fn raised(queue: &Queue, resident: ResidentId, now: Timestamp) -> Option<pb::ResidentLevel> {
+    let consent = queue.consent(resident, now)?;
+    (consent.level > Mode::DocsOnly).then(|| show::resident_level(resident, consent))
 }

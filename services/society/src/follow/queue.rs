@@ -150,6 +150,8 @@ fn ended(event: &Event) -> Option<&str> {
         | Event::PaceSet(_)
         | Event::StepsBought(_)
         | Event::ModeSet(_)
+        | Event::ResidentLevelSet(_)
+        | Event::ProgramDecided(_)
         | Event::CalendarSet(_)
         | Event::DayStarted(_)
         | Event::WorldTimeNoted(_)

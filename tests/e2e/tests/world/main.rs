@@ -10,6 +10,7 @@ mod lifecycle;
 mod moving;
 mod obedient;
 mod papers;
+mod programs;
 mod record;
 mod reference;
 mod replay;

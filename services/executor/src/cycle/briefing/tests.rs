@@ -41,6 +41,8 @@ fn grant(instruction: &str) -> Grant {
         ttl: Duration::from_secs(30),
         control_epoch: 1,
         mode: "docs_only".to_owned(),
+        after_texts: false,
+        allowed_programs: Vec::new(),
         day: 1,
         fence: crate::lease::fence(CycleId::from_number(2), "signed"),
         capability: "signed".to_owned(),
@@ -60,6 +62,7 @@ fn brief(grant: &Grant, class: Class, parts: Vec<Part>) -> Result<Briefing, TooL
         class,
         window_tokens: 131_072,
         actions: &limits::of_the_world(),
+        programs: Some("wc: counts"),
         policy: &policy,
     };
     assemble(material, parts)

@@ -101,6 +101,13 @@ impl Fields {
         read
     }
 
+    /// At most `count` texts of at most `max` characters, of which each stays in its place.
+    pub(super) fn sequence(&mut self, field: &str, count: usize, max: usize) -> Vec<String> {
+        let read = self.read_list(field, count, (0, max));
+        self.note(field, serde_json::json!(read).to_string());
+        read
+    }
+
     fn read_list(&mut self, field: &str, count: usize, (min, max): (usize, usize)) -> Vec<String> {
         let items = match self.take(field) {
             None => return Vec::new(),

@@ -38,13 +38,36 @@ fn every_fault_of_an_action_is_named_and_the_others_are_still_read() {
         faults(r#"{"do":"post_message","text":7,"colour":"red"}"#),
         ["`room` is missing", "`text` must be a text", "`colour` is no field of it"]
     );
-    assert_eq!(faults(r#"{"do":"run_command","program":"ls"}"#), ["unknown"]);
+    assert_eq!(faults(r#"{"do":"run_shell","line":"ls"}"#), ["unknown"]);
+    assert_eq!(
+        faults(r#"{"do":"run_command","args":["a\u0000b"],"seconds":121}"#),
+        [
+            "`program` is missing",
+            "`args` holds the control character U+0000",
+            "`seconds` must be a whole number from 0 to 120"
+        ]
+    );
     assert_eq!(
         faults(r#"{"do":"list","depth":4}"#),
         ["`depth` must be a whole number from 1 to 3"]
     );
     assert_eq!(faults(r#"{"do":"write_journal","type":"poem","text":"x","submit":true}"#).len(), 2);
     assert_eq!(faults(r#"{"do":"echo","text":"a\u0007"}"#).len(), 1);
+}
+
+#[test]
+fn a_program_keeps_its_words_and_those_that_mean_a_tool_start_none() {
+    let sort = only(r#"{"do":"run_command","program":"sort","args":["b"," a","b"]}"#);
+    let Ok(Action::Run(call)) = &sort.what else { panic!("{sort:?}") };
+    assert_eq!((call.program.as_str(), call.folder.as_str()), ("sort", "library"));
+    assert_eq!(call.args, ["b", " a", "b"]);
+    let other = only(r#"{"do":"run_command","program":"sort","args":["b","b"," a"]}"#);
+    assert_ne!(sort.hash, other.hash, "the order of arguments counts");
+    let listed = only(r#"{"do":"run_command","program":"ls","args":["library/notes"]}"#);
+    let Ok(Action::Tool(Tool::List { path, .. })) = &listed.what else { panic!("{listed:?}") };
+    assert_eq!(path, "notes");
+    let piped = faults(r#"{"do":"run_command","program":"cat","args":["a","b"]}"#);
+    assert_eq!(piped, ["`args` mean no tool: cat takes fewer arguments"]);
 }
 
 #[test]

@@ -295,6 +295,8 @@ fn begun(e: pb::CommandStarted) -> Result<command::Begun, NotAnEvent> {
         argv: some_text(e.argv)?.ok_or(NotAnEvent("argv"))?,
         folder: e.folder,
         run_limit: e.run_limit.as_ref().map(span_in).unwrap_or_default(),
+        resident: some_id("resident", &e.resident_id)?,
+        day: e.day,
     })
 }
 

@@ -133,6 +133,8 @@ fn all() -> Vec<Event> {
             argv: text(),
             folder: "/library".into(),
             run_limit: Duration::from_secs(30),
+            resident: Some(Id::from_number(4)),
+            day: 3,
         })),
         Event::CommandEnded(Box::new(command::Over {
             cycle: CycleId::from_number(1),

@@ -310,6 +310,8 @@ fn begun(begun: command::Begun) -> pb::CommandStarted {
         argv: Some(text_out(&begun.argv)),
         folder: begun.folder,
         run_limit: Some(span_out(begun.run_limit)),
+        resident_id: begun.resident.map(|id| id.to_string()).unwrap_or_default(),
+        day: begun.day,
     }
 }
 

@@ -90,8 +90,10 @@ pub enum Heard {
     Revoked(LeaseId, String),
     /// A finish was taken, or refused for this reason.
     Acknowledged(LeaseId, Result<(), String>),
-    /// Leases were renewed, each with a fresh capability.
-    Renewed(Vec<(LeaseId, String)>),
+    /// Leases were renewed, each with a fresh capability and what may be done under it now.
+    Renewed(Vec<(LeaseId, String, &'static str)>),
+    /// So much may be done under a lease from now on.
+    Lowered(LeaseId, &'static str),
 }
 
 /// A task that a resident proposes.
@@ -230,9 +232,12 @@ fn outcome(outcome: &Outcome) -> pb::finish_attempt::Outcome {
             scope: (*scope).to_owned(),
             retry_after: Some(span(*retry_after)),
         }),
-        Outcome::Blocked { rule, held, hash } => {
-            Wire::Blocked(pb::Blocked { rule: rule.clone(), held: *held, hash: hash.to_vec() })
-        }
+        Outcome::Blocked { rule, held, hash, program } => Wire::Blocked(pb::Blocked {
+            rule: rule.clone(),
+            held: *held,
+            hash: hash.to_vec(),
+            program: program.clone(),
+        }),
         Outcome::Stopped(Stop::Halted(control_epoch)) => {
             Wire::Halted(pb::Halted { control_epoch: *control_epoch })
         }
@@ -307,9 +312,14 @@ fn down(message: Down) -> Option<Heard> {
         }
         Down::Renewed(renewed) => {
             let leases = renewed.leases.into_iter();
-            let leases = leases
-                .filter_map(|renewed| Some((renewed.lease_id.parse().ok()?, renewed.capability)));
+            let leases = leases.filter_map(|renewed| {
+                let level = level(renewed.mode());
+                Some((renewed.lease_id.parse().ok()?, renewed.capability, level))
+            });
             Some(Heard::Renewed(leases.collect()))
+        }
+        Down::Lowered(lowered) => {
+            Some(Heard::Lowered(lowered.lease_id.parse().ok()?, level(lowered.mode())))
         }
     }
 }
@@ -323,12 +333,7 @@ fn grant(granted: pb::Granted, lease: LeaseId) -> Result<Grant, &'static str> {
             Purpose::Critique(granted.submission_id.parse().map_err(|_| "submission_id")?)
         }
     };
-    let mode = match granted.mode() {
-        pb::Mode::Unspecified | pb::Mode::DocsOnly => "docs_only",
-        pb::Mode::ProposeChanges => "propose_changes",
-        pb::Mode::RunSandboxed => "run_sandboxed",
-        pb::Mode::ApplyApproved => "apply_approved",
-    };
+    let mode = level(granted.mode());
     let resident = match granted.resident_id.as_str() {
         "" if purpose == Purpose::Task => return Err("resident_id"),
         "" => None,
@@ -352,10 +357,22 @@ fn grant(granted: pb::Granted, lease: LeaseId) -> Result<Grant, &'static str> {
         ttl: granted.ttl.as_ref().map_or(TTL_DEFAULT, since),
         control_epoch: granted.control_epoch,
         mode: mode.to_owned(),
+        after_texts: granted.after_texts,
+        allowed_programs: granted.allowed_programs,
         day: granted.day,
         fence: lease::fence(cycle, &granted.capability),
         capability: granted.capability,
     })
+}
+
+/// A level's name; without a word it is the lowest.
+const fn level(mode: pb::Mode) -> &'static str {
+    match mode {
+        pb::Mode::Unspecified | pb::Mode::DocsOnly => "docs_only",
+        pb::Mode::ProposeChanges => "propose_changes",
+        pb::Mode::RunSandboxed => "run_sandboxed",
+        pb::Mode::ApplyApproved => "apply_approved",
+    }
 }
 
 fn part_done(done: pb::PartDone) -> Option<PartDone> {

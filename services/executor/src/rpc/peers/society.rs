@@ -184,6 +184,7 @@ fn wire(action: &Action) -> Option<pb::act_request::Action> {
         | Action::Append(_)
         | Action::Split(_)
         | Action::Propose { .. }
+        | Action::Run(_)
         | Action::Tool(_) => None,
     }
 }

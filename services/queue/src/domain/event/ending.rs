@@ -46,8 +46,9 @@ impl Event {
                 Ending { class: Some(*class), cost: *cost, ..Ending::plain(*end, "failed") }
             }
             Self::AttemptReturned { end, .. } => Ending::plain(*end, "returned"),
-            Self::AttemptBlocked { end, held, .. } => {
-                Ending::plain(*end, if *held { "held" } else { "blocked" })
+            Self::AttemptBlocked { end, held, cost, .. } => {
+                let word = if *held { "held" } else { "blocked" };
+                Ending { cost: *cost, ..Ending::plain(*end, word) }
             }
             Self::AttemptHalted { end, .. } => Ending::plain(*end, "halted"),
             Self::AttemptRevoked { end, .. } => Ending::plain(*end, "revoked"),
@@ -70,6 +71,8 @@ impl Event {
             | Self::PaceSet { .. }
             | Self::StepsBought { .. }
             | Self::ModeSet { .. }
+            | Self::ResidentLevelSet { .. }
+            | Self::ProgramDecided { .. }
             | Self::CalendarSet { .. }
             | Self::LimitsSet { .. }
             | Self::EffectRecorded(_)

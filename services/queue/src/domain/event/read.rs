@@ -18,6 +18,7 @@ use super::{
 };
 use crate::domain::effect::{Effect, Recorded};
 use crate::domain::lease::{Granted, Purpose};
+use crate::domain::level::Consent;
 use crate::domain::limits::{Limit, Limits};
 use crate::domain::propose::{Origin, Proposed};
 use crate::domain::recurrence::{Created, Fired, Next, Schedule, Standing, Steered};
@@ -74,6 +75,8 @@ impl TryFrom<Wire> for Event {
                 rule: e.rule,
                 held: e.held,
                 hash: hash("hash", &e.hash)?,
+                program: optional_text("program", e.program)?,
+                cost: MicroUsd::new(e.cost_micro_usd),
             },
             Body::AttemptHalted(e) => Self::AttemptHalted {
                 end: end(&e.task_id, &e.attempt_id, &e.lease_id)?,
@@ -151,6 +154,23 @@ impl TryFrom<Wire> for Event {
                 control_epoch: e.control_epoch,
                 mode: mode(e.mode).ok_or(NotAnEvent("mode"))?,
                 reason: optional_text("reason", e.reason)?,
+            },
+            Body::ResidentLevelSet(e) => Self::ResidentLevelSet {
+                control_epoch: e.control_epoch,
+                resident: id("resident_id", &e.resident_id)?,
+                consent: Consent {
+                    level: mode(e.level).ok_or(NotAnEvent("level"))?,
+                    end: moment(e.end_time.ok_or(NotAnEvent("end_time"))?),
+                    after_texts: e.after_texts,
+                },
+                reason: text("reason", e.reason)?,
+            },
+            Body::ProgramDecided(e) => Self::ProgramDecided {
+                task: id("task_id", &e.task_id)?,
+                state: state(e.state).ok_or(NotAnEvent("state"))?,
+                hash: hash("hash", &e.hash)?,
+                allowed: e.allowed,
+                feedback: optional_text("feedback", e.feedback)?,
             },
             Body::CalendarSet(e) => Self::CalendarSet {
                 control_epoch: e.control_epoch,
@@ -422,6 +442,7 @@ fn granted(e: pb::LeaseGranted) -> Read<Granted> {
         control_epoch: e.control_epoch,
         day: e.day,
         level: level(e.mode).ok_or(NotAnEvent("mode"))?,
+        after_texts: e.after_texts,
     })
 }
 

@@ -82,7 +82,7 @@ fn body(event: Event) -> Body {
                 retry_time: Some(moment(retry)),
             })
         }
-        Event::AttemptBlocked { end, rule, held, hash } => {
+        Event::AttemptBlocked { end, rule, held, hash, program, cost } => {
             let End { task, attempt, lease } = end;
             Body::AttemptBlocked(pb::AttemptBlocked {
                 task_id: task.to_string(),
@@ -91,6 +91,8 @@ fn body(event: Event) -> Body {
                 rule,
                 held,
                 hash: hash.0.to_vec(),
+                program: program.map(text),
+                cost_micro_usd: cost.get(),
             })
         }
         Event::AttemptHalted { end, control_epoch } => {
@@ -166,6 +168,25 @@ fn body(event: Event) -> Body {
             mode: self::mode(mode).into(),
             reason: reason.map(text),
         }),
+        Event::ResidentLevelSet { control_epoch, resident, consent, reason } => {
+            Body::ResidentLevelSet(pb::ResidentLevelSet {
+                control_epoch,
+                resident_id: resident.to_string(),
+                level: mode(consent.level).into(),
+                end_time: Some(moment(consent.end)),
+                after_texts: consent.after_texts,
+                reason: Some(text(reason)),
+            })
+        }
+        Event::ProgramDecided { task, state, hash, allowed, feedback } => {
+            Body::ProgramDecided(pb::ProgramDecided {
+                task_id: task.to_string(),
+                state: self::state(state).into(),
+                hash: hash.0.to_vec(),
+                allowed,
+                feedback: feedback.map(text),
+            })
+        }
         Event::CalendarSet { control_epoch, day_length, rest_day_on, reason } => {
             Body::CalendarSet(pb::CalendarSet {
                 control_epoch,
@@ -458,6 +479,7 @@ fn granted(granted: Granted) -> pb::LeaseGranted {
         control_epoch: granted.control_epoch,
         day: granted.day,
         mode: usual(mode(granted.level).into(), pb::Mode::DocsOnly.into()),
+        after_texts: granted.after_texts,
     }
 }
 

@@ -259,7 +259,7 @@ fn rule_3_4_a_new_start_keeps_what_it_resumes_and_releases_the_rest_at_once() {
         stand.turn(|queue| {
             let beats = queue.beat(InstanceId::from_number(instance), &[kept]);
             let lives = |beat: &&super::super::volatile::Beat| {
-                matches!(beat, super::super::volatile::Beat::Renewed(_))
+                matches!(beat, super::super::volatile::Beat::Renewed(..))
             };
             renewed = beats.iter().filter(lives).count();
         });

@@ -165,7 +165,12 @@ fn rule_3_2_some_ends_go_to_the_human_and_a_release_frees_the_task() {
         (failed(Class::InputTooLarge), Awaits::InputTooLarge),
         (failed(Class::Budget), Awaits::Budget),
         (
-            Outcome::Blocked { rule: "network".into(), held: true, hash: Hash::default() },
+            Outcome::Blocked {
+                rule: "network".into(),
+                held: true,
+                hash: Hash::default(),
+                program: None,
+            },
             Awaits::Held,
         ),
         (Outcome::Waits("let_1".into()), Awaits::Question),
@@ -184,8 +189,15 @@ fn rule_3_2_some_ends_go_to_the_human_and_a_release_frees_the_task() {
 fn rule_3_2_a_block_by_the_safety_policy_fails_at_once() {
     let mut stand = Stand::new();
     let task = stand.add(spec());
-    stand
-        .end(task, Outcome::Blocked { rule: "network".into(), held: false, hash: Hash::default() });
+    stand.end(
+        task,
+        Outcome::Blocked {
+            rule: "network".into(),
+            held: false,
+            hash: Hash::default(),
+            program: None,
+        },
+    );
     let failure = stand.queue.tasks[&task].failure.clone().expect("it says why");
     assert_eq!(failure.class, Class::Safety);
     assert!(failure.message.contains("network"), "{}", failure.message);

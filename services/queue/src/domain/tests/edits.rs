@@ -138,7 +138,10 @@ fn rule_3_5_a_redrive_opens_the_dead_letter_by_class_and_by_name() {
     let mut stand = Stand::new();
     let tasks = stand.add_all(vec![spec(), spec(), spec()]);
     stand.fail(tasks[0]);
-    stand.end(tasks[1], Outcome::Blocked { rule: "r".into(), held: false, hash: Hash([0; 32]) });
+    stand.end(
+        tasks[1],
+        Outcome::Blocked { rule: "r".into(), held: false, hash: Hash([0; 32]), program: None },
+    );
     stand.turn(|queue| queue.credit("executor", 1, 8));
     stand.fail(tasks[2]);
     let all = |class, limit| Redrive { tasks: Vec::new(), class, limit };

@@ -8,6 +8,7 @@ use vivarium_types::reference::{Gate, Status};
 
 use super::*;
 use crate::domain::lease::Purpose;
+use crate::domain::level::Wanted;
 
 fn skilled(word: &str) -> Spec {
     Spec { specialization: Some(word.into()), ..spec() }
@@ -77,6 +78,75 @@ fn rule_3_1_the_level_in_force_is_the_lowest_of_world_resident_and_task() {
     stand.add(Spec { level_max: Level::ApplyApproved, ..spec() });
     let granted = stand.grants().remove(0);
     assert_eq!(granted.level, Level::DocsOnly, "a task raises nothing by itself");
+}
+
+#[test]
+fn a_level_is_consented_to_for_a_time_and_falls_at_once() {
+    let mut stand = Stand::new();
+    let (level, reason) = (Level::RunSandboxed, text("why"));
+    stand.run(Command::SetMode { mode: level, reason: reason.clone() });
+    let wanted = |number, level| Wanted {
+        resident: resident(number),
+        level,
+        days: 1,
+        after_texts: true,
+        reason: reason.clone(),
+    };
+    let refused = stand.refused(Command::SetLevel(wanted(99, level)));
+    assert_eq!(refused, Rejection::ResidentNotFound { resident: resident(99) });
+    let refused = stand.refused(Command::SetLevel(wanted(1, Level::ApplyApproved)));
+    assert_eq!(refused, Rejection::ModeUnavailable { mode: Level::ApplyApproved });
+    stand.run(Command::SetLevel(wanted(1, level)));
+    let pinned = || Spec { resident: Some(resident(1)), level_max: level, ..spec() };
+    let first = stand.add(pinned());
+    let granted = stand.grants().pop().expect("it is granted");
+    assert_eq!((granted.level, granted.after_texts), (level, true));
+    assert_eq!(stand.queue.level_now(&granted, stand.now), level);
+    let end = stand.now + Duration::from_hours(24);
+    assert_eq!(stand.queue.level_now(&granted, end), Level::DocsOnly, "a consent ends by itself");
+    stand.run(Command::SetLevel(wanted(1, Level::DocsOnly)));
+    assert_eq!(stand.queue.level_now(&granted, stand.now), Level::DocsOnly, "it is taken back");
+    stand.run(Command::SetLevel(wanted(1, level)));
+    stand.run(Command::SetMode { mode: Level::DocsOnly, reason: reason.clone() });
+    assert_eq!(stand.queue.level_now(&granted, stand.now), Level::DocsOnly, "the world's fell");
+    stand.run(Command::SetMode { mode: level, reason });
+    stand.finish(first);
+    stand.now = end + Duration::from_hours(1);
+    stand.turn(|_| {});
+    stand.add(pinned());
+    let granted = stand.grants().pop().expect("it is granted");
+    assert_eq!((granted.level, granted.after_texts), (Level::DocsOnly, false));
+}
+
+#[test]
+fn what_a_person_allows_is_one_program_of_one_task() {
+    let mut stand = Stand::new();
+    let task = stand.add(spec());
+    let (hash, other) = (Hash([1; 32]), Hash([2; 32]));
+    let blocked = |hash| Outcome::Blocked {
+        rule: "program_after_texts".into(),
+        held: true,
+        hash,
+        program: Some(text("wc")),
+    };
+    let decide = |hash, allowed| Command::DecideProgram {
+        task: task.to_string(),
+        hash,
+        allowed,
+        feedback: (!allowed).then(|| text("no")),
+    };
+    let refused = stand.refused(decide(hash, true));
+    assert!(matches!(refused, Rejection::Transition { .. }), "it is held for nothing");
+    stand.end(task, blocked(hash));
+    assert_eq!(stand.state(task), State::AwaitingHuman);
+    assert_eq!(stand.refused(decide(other, true)), Rejection::ProposalStale);
+    stand.run(decide(hash, false));
+    assert_eq!(stand.queue.tasks[&task].feedback.len(), 1);
+    assert!(stand.queue.tasks[&task].allowed_programs.is_empty());
+    stand.end(task, blocked(hash));
+    stand.run(decide(hash, true));
+    assert_eq!(stand.queue.tasks[&task].allowed_programs, [text("wc")]);
+    assert_eq!(stand.queue.tasks[&task].held_program, None);
 }
 
 #[test]

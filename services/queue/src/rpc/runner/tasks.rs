@@ -30,6 +30,8 @@ pub(super) struct Work {
     pub(super) left: MicroUsd,
     /// What it is a part of, and what its parts have come to.
     pub(super) family: Family,
+    /// Programs that a person allows its attempts to run, word for word.
+    pub(super) allowed: Vec<String>,
 }
 
 /// What is above and below a task at work.
@@ -101,7 +103,8 @@ pub(super) async fn known(desk: &Desk, ids: Vec<TaskId>) -> Result<Known, Refusa
             root_instruction: root.map(|root| text(&root.id)).unwrap_or_default(),
             parts_done: parts_done.collect(),
         };
-        tasks.insert(task.id(), Work { task: shown, left, family });
+        let allowed = task.allowed_programs.iter().map(|program| text(&program.id)).collect();
+        tasks.insert(task.id(), Work { task: shown, left, family, allowed });
     }
     // What ended behind its grant is in the read models alone.
     for id in ids {
@@ -109,7 +112,7 @@ pub(super) async fn known(desk: &Desk, ids: Vec<TaskId>) -> Result<Known, Refusa
             && let Some(task) = desk.task(&id.to_string()).await?
         {
             let (left, family) = (MicroUsd::ZERO, Family::default());
-            tasks.insert(id, Work { task, left, family });
+            tasks.insert(id, Work { task, left, family, allowed: Vec::new() });
         }
     }
     Ok(Known { mode, tasks })
@@ -117,5 +120,6 @@ pub(super) async fn known(desk: &Desk, ids: Vec<TaskId>) -> Result<Known, Refusa
 
 fn texts(task: &Task) -> impl Iterator<Item = &str> {
     let own = [&task.added.title, &task.added.instruction];
-    own.into_iter().chain(&task.added.intent).chain(&task.feedback).map(|text| text.id.as_str())
+    let said = task.feedback.iter().chain(&task.allowed_programs);
+    own.into_iter().chain(&task.added.intent).chain(said).map(|text| text.id.as_str())
 }

@@ -23,6 +23,8 @@ use crate::domain::{Command, Queue};
 const LEASES_MAX: usize = 4_096;
 const DOCUMENTS_MAX: usize = 32;
 const SUMMARY_MAX: usize = 2_000;
+/// Characters of a program that a resident wants to run, with its arguments.
+const PROGRAM_LENGTH_MAX: usize = 40_000;
 
 /// A refusal of one field.
 pub(super) fn wrong(field: &str, description: &str) -> Refusal {
@@ -188,7 +190,9 @@ fn outcome(
         Wire::Blocked(blocked) => {
             let rule = wrong.text("blocked.rule", &blocked.rule, 1, 64);
             let hash = hash(wrong, "blocked.hash", &blocked.hash);
-            Some(Outcome::Blocked { rule: rule?, held: blocked.held, hash: hash? })
+            let program = wrong.text("blocked.program", &blocked.program, 0, PROGRAM_LENGTH_MAX)?;
+            let program = (!program.is_empty()).then(|| texts.plain(&program));
+            Some(Outcome::Blocked { rule: rule?, held: blocked.held, hash: hash?, program })
         }
         Wire::Halted(_) => Some(Outcome::Halted),
     }
