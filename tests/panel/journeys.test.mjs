@@ -13,11 +13,21 @@ const essay = (subject) => `# ${subject}\n\nThis page answers the request: ${sub
 matter is, why it is so, and what a reader can do with it.\n\n## What it is\n\nThe subject, ${subject}, \
 is looked at from its beginning, part after part, without taking anything for granted.\n\n${HOSTILE}\n`;
 
+// It reads something first, so that its wish for a program needs a person.
+const COUNT = JSON.stringify({
+  actions: [
+    { id: "e", do: "echo", text: "count" },
+    { id: "c", do: "run_command", program: "wc", args: ["-l", "gauge.md"] },
+  ],
+});
+
 let world, chrome, page;
 
 before(async () => {
   const rules = [
     { contains: "You are a critic.", reply: { text: CRITIQUE } },
+    { contains: "exit code 0", reply: { text: document("The gauge", essay("the gauge")) } },
+    { contains: "Task: Count the gauge", reply: { text: COUNT } },
     { contains: "Task: ", reply: { text: document("{{after:Task: }}", essay("{{after:Task: }}")), delay_ms: 5 } },
   ];
   world = await World.start(script(rules, CRITIQUE));
@@ -285,6 +295,47 @@ test("what was stopped is read with its rule, and a command is judged without ru
   await page.getByRole("button", { name: "Lower it" }).click();
   await page.getByRole("button", { name: "Raise to this… run_sandboxed" }).waitFor();
   await world.ask("cancel", taskIds[0]);
+});
+
+test("a resident is let run programs, and each is read before it is allowed", async () => {
+  await world.ask("mode", "run_sandboxed", "--confirm", "run_sandboxed");
+  await writeFile(join(world.root, "library/gauge.md"), "one\ntwo\nthree\n");
+  await page.goto(new URL("/world", world.link).href);
+  await page.locator("a[href^='/world/residents/']").first().click();
+  await page.waitForURL(/residents/);
+  const resident = page.url().split("/").at(-1);
+  await page.getByRole("button", { name: "Let it run programs…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Days").fill("29");
+  await dialog.getByLabel("Why").fill("counts well");
+  await dialog.getByRole("button", { name: "Let it run programs" }).click();
+  await dialog.getByText(/must be run_sandboxed/i).waitFor();
+  await dialog.getByText(/1 to 28/).last().waitFor();
+  await dialog.getByLabel("The level's name, to confirm").fill("run_sandboxed");
+  await dialog.getByLabel("Days").fill("7");
+  await dialog.getByRole("button", { name: "Let it run programs" }).click();
+  const may = page.getByRole("region", { name: "What it may do" });
+  await may.getByText("ends in").waitFor();
+
+  const asked = ["--resident", resident, "--level-max", "run_sandboxed", "Count the gauge"];
+  const { taskIds } = await world.ask("add", ...asked);
+  await page.goto(new URL(`/tasks/${taskIds[0]}`, world.link).href);
+  const held = page.getByRole("region", { name: "A program to decide about" });
+  await held.getByText("wc -l gauge.md").waitFor();
+  await page.getByRole("button", { name: "Refuse it…" }).click();
+  await page.getByLabel("Why").fill("count by hand");
+  await page.getByRole("button", { name: "Refuse the program" }).click();
+  // It asks again, and now it may.
+  await page.getByText("do it without: count by hand").first().waitFor();
+  await page.getByRole("button", { name: "Allow the program" }).click();
+  await page.getByRole("button", { name: "Approve and publish" }).click();
+  await page.getByText("Approved", { exact: true }).first().waitFor();
+  assert.equal(await held.count(), 0);
+
+  await page.goto(new URL(`/world/residents/${resident}`, world.link).href);
+  await may.getByRole("button", { name: "Take it back" }).click();
+  await may.getByRole("button", { name: "Let it run programs…" }).waitFor();
+  await world.ask("mode", "docs_only");
 });
 
 test("the keyboard leads everywhere", async () => {

@@ -16,6 +16,7 @@ const GET: Method = unary("/vivarium.queue.v1.TaskService/GetTask");
 const LIST: Method = unary("/vivarium.queue.v1.TaskService/ListTasks");
 const ADMIT: Method = unary("/vivarium.queue.v1.TaskService/AdmitTask");
 const REFUSE: Method = unary("/vivarium.queue.v1.TaskService/RefuseTask");
+const PROGRAM: Method = unary("/vivarium.queue.v1.TaskService/DecideProgram");
 const CANCEL: Method = unary("/vivarium.queue.v1.TaskService/CancelTask");
 const PAUSE: Method = unary("/vivarium.queue.v1.TaskService/PauseTask");
 const RESUME: Method = unary("/vivarium.queue.v1.TaskService/ResumeTask");
@@ -25,8 +26,9 @@ const REDRIVE: Method = unary("/vivarium.queue.v1.TaskService/RedriveTasks");
 const EXPLAIN: Method = unary("/vivarium.queue.v1.TaskService/ExplainTasks");
 
 #[cfg(test)]
-pub(super) const METHODS: &[Method] =
-    &[ADD, GET, LIST, CANCEL, PAUSE, RESUME, REQUEUE, EDIT, REDRIVE, EXPLAIN];
+pub(super) const METHODS: &[Method] = &[
+    ADD, GET, LIST, ADMIT, REFUSE, PROGRAM, CANCEL, PAUSE, RESUME, REQUEUE, EDIT, REDRIVE, EXPLAIN,
+];
 
 /// A part of a list, how many tasks match, and how many there are by state in the world.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -141,6 +143,19 @@ pub(crate) async fn admit(
 ) -> Answer<Position> {
     let request = pb::AdmitTaskRequest { request_id, task, proposal_hash };
     let answer: pb::AdmitTaskResponse = call(ADMIT, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
+/// Allows or refuses the program that a task is held for, as it was read.
+pub(crate) async fn decide_program(
+    request_id: String,
+    task: String,
+    hash: Vec<u8>,
+    allowed: bool,
+    reason: String,
+) -> Answer<Position> {
+    let request = pb::DecideProgramRequest { request_id, task, hash, allowed, reason };
+    let answer: pb::DecideProgramResponse = call(PROGRAM, &request).await?;
     Ok(wire::position(answer.position))
 }
 
@@ -283,6 +298,8 @@ fn task(wire: pb::Task) -> Task {
         etag: wire.etag,
         proposal_hash: wire.proposal_hash,
         why: wire.why,
+        held_program: wire.held_program,
+        held_program_hash: wire.held_program_hash,
     }
 }
 

@@ -5,7 +5,7 @@ use vivarium_proto::wkt;
 
 use super::{Answer, Method, call, unary, wire};
 use crate::state::Position;
-use crate::state::safety::Mode;
+use crate::state::safety::{Consent, Level, Mode};
 use crate::state::world::{Halt, Pace, RunnerReceipt, World};
 
 const CONTROLS: Method = unary("/vivarium.queue.v1.WorldService/GetControls");
@@ -15,11 +15,13 @@ const RECEIPT: Method = unary("/vivarium.queue.v1.WorldService/GetHaltReceipt");
 const PACE: Method = unary("/vivarium.queue.v1.WorldService/SetPace");
 const STEP: Method = unary("/vivarium.queue.v1.WorldService/Step");
 const MODE: Method = unary("/vivarium.queue.v1.WorldService/SetMode");
+const SET_LEVEL: Method = unary("/vivarium.queue.v1.WorldService/SetResidentLevel");
+const LEVELS: Method = unary("/vivarium.queue.v1.WorldService/ListResidentLevels");
 const CALENDAR: Method = unary("/vivarium.queue.v1.WorldService/SetCalendar");
 
 #[cfg(test)]
 pub(super) const METHODS: &[Method] =
-    &[CONTROLS, HALT, RESUME, RECEIPT, PACE, STEP, MODE, CALENDAR];
+    &[CONTROLS, HALT, RESUME, RECEIPT, PACE, STEP, MODE, SET_LEVEL, LEVELS, CALENDAR];
 
 /// The controls, the calendar, the runners.
 pub(crate) async fn controls() -> Answer<World> {
@@ -79,15 +81,62 @@ pub(crate) async fn set_mode(
     confirm: String,
     reason: String,
 ) -> Answer<Position> {
-    let mode = match mode {
+    let mode = mode_wire(mode).into();
+    let request = pb::SetModeRequest { request_id, mode, confirm, reason };
+    let answer: pb::SetModeResponse = call(MODE, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
+/// What residents may do beyond documents now.
+pub(crate) async fn levels() -> Answer<Vec<Level>> {
+    let request = pb::ListResidentLevelsRequest::default();
+    let answer: pb::ListResidentLevelsResponse = call(LEVELS, &request).await?;
+    let level = |wire: pb::ResidentLevel| Level {
+        mode: mode(wire.level()),
+        resident: wire.resident_id,
+        end: wire::moment(wire.end_time),
+        after_texts: wire.after_texts,
+    };
+    Ok(answer.levels.into_iter().map(level).collect())
+}
+
+/// Consents to a resident's level, or takes a consent back.
+pub(crate) async fn set_level(
+    request_id: String,
+    resident_id: String,
+    consent: Consent,
+) -> Answer<Position> {
+    let Consent { mode, confirm, days, after_texts, reason } = consent;
+    let level = mode_wire(mode).into();
+    let request = pb::SetResidentLevelRequest {
+        request_id,
+        resident_id,
+        level,
+        confirm,
+        days,
+        after_texts,
+        reason,
+    };
+    let answer: pb::SetResidentLevelResponse = call(SET_LEVEL, &request).await?;
+    Ok(wire::position(answer.position))
+}
+
+const fn mode_wire(mode: Mode) -> pb::Mode {
+    match mode {
         Mode::DocsOnly => pb::Mode::DocsOnly,
         Mode::ProposeChanges => pb::Mode::ProposeChanges,
         Mode::RunSandboxed => pb::Mode::RunSandboxed,
         Mode::ApplyApproved => pb::Mode::ApplyApproved,
-    };
-    let request = pb::SetModeRequest { request_id, mode: mode.into(), confirm, reason };
-    let answer: pb::SetModeResponse = call(MODE, &request).await?;
-    Ok(wire::position(answer.position))
+    }
+}
+
+const fn mode(wire: pb::Mode) -> Mode {
+    match wire {
+        pb::Mode::Unspecified | pb::Mode::DocsOnly => Mode::DocsOnly,
+        pb::Mode::ProposeChanges => Mode::ProposeChanges,
+        pb::Mode::RunSandboxed => Mode::RunSandboxed,
+        pb::Mode::ApplyApproved => Mode::ApplyApproved,
+    }
 }
 
 /// Sets how long a day lasts, from the next one on, and whether Sunday is rest.
@@ -115,12 +164,7 @@ fn world(answer: pb::GetControlsResponse) -> World {
         pb::PaceKind::Step => Pace::Step(controls.steps_left),
         pb::PaceKind::Wait | pb::PaceKind::Unspecified => Pace::Wait(controls.wait_seconds),
     };
-    let mode = match controls.mode() {
-        pb::Mode::Unspecified | pb::Mode::DocsOnly => Mode::DocsOnly,
-        pb::Mode::ProposeChanges => Mode::ProposeChanges,
-        pb::Mode::RunSandboxed => Mode::RunSandboxed,
-        pb::Mode::ApplyApproved => Mode::ApplyApproved,
-    };
+    let mode = mode(controls.mode());
     let halt = controls.halted.then(|| {
         let note = controls.halt.unwrap_or_default();
         Halt { actor: note.actor, reason: note.reason, time: wire::moment(note.halt_time) }

@@ -1,5 +1,7 @@
 //! One resident: who it is, what it has, remembers and did; and a letter to it.
 
+mod level;
+
 use leptos::prelude::*;
 
 use super::history::{self, Named};
@@ -63,6 +65,7 @@ fn of(id: String) -> AnyView {
         api::history::list(Part::Over, "", &id, String::new()).await
     });
     let cycles = about(&id, On::Executor, |id| async move { api::cycles::of_resident(&id).await });
+    let level = level::section(&id);
     Effect::new(move |_| {
         resident.value.with(|resident| {
             if let Some(resident) = resident {
@@ -82,6 +85,7 @@ fn of(id: String) -> AnyView {
                 </div>
                 <aside class="task-side">
                     {card("Wallet", view! { {shown(wallet, wallet_bars)}{shown(postings, posting_list)} }.into_any())}
+                    {level}
                     {card("Write to it", letters::form(id, || None))}
                 </aside>
             </div>

@@ -19,7 +19,7 @@ use crate::parts::shown::shown;
 use crate::parts::time;
 use crate::state::event::Event;
 use crate::state::ribbon::ribbon as stages;
-use crate::state::task::{State, Task, awaits_sentence};
+use crate::state::task::{State, Task, awaits_sentence, program_words};
 
 type Trace = (Vec<Event>, Vec<&'static str>);
 
@@ -152,7 +152,21 @@ fn head(task: &Task, trace: Reading<Trace>, desk: actions::Desk) -> AnyView {
             {desk.buttons(task)}
         </header>
         {way}
+        {(!task.held_program.is_empty()).then(|| held_for(&task.held_program))}
         {stands.map(|(words, class)| view! { <p class=class role="status">{words}"."{start}</p> })}
+    }
+    .into_any()
+}
+
+/// The program that a task is held for.
+fn held_for(program: &str) -> AnyView {
+    let (line, place) = program_words(program);
+    view! {
+        <section class="card held-program" aria-label="A program to decide about">
+            <h2>"May it run this program?"</h2>
+            <pre class="raw"><code>{line}</code></pre>
+            <p class="small soft">"It would run "{place}", in the sandbox. Others' texts stood before the resident when it asked: one of them may have put the wish into its mouth. What you allow is exactly this, for attempts of this task."</p>
+        </section>
     }
     .into_any()
 }

@@ -52,6 +52,34 @@ impl Mode {
     }
 }
 
+/// What one resident may do beyond documents, by a person's consent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Level {
+    /// Who.
+    pub(crate) resident: String,
+    /// The level.
+    pub(crate) mode: Mode,
+    /// When the consent ends.
+    pub(crate) end: Timestamp,
+    /// Whether programs may run after others' texts too.
+    pub(crate) after_texts: bool,
+}
+
+/// What a person consents to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Consent {
+    /// The level; the lowest takes a consent back.
+    pub(crate) mode: Mode,
+    /// The level's name once more, when it is raised.
+    pub(crate) confirm: String,
+    /// How many days it holds.
+    pub(crate) days: u32,
+    /// Whether programs may run after others' texts too.
+    pub(crate) after_texts: bool,
+    /// Why.
+    pub(crate) reason: String,
+}
+
 /// A rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Rule {

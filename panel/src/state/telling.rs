@@ -179,6 +179,21 @@ fn of_tasks(event: &Event, tell: Telling<'_>) -> Option<Told> {
             let why = format::words(event.text("reason"));
             tell.task().words(" went back to the queue").with(": ", &why).weighs(Normal)
         }
+        "attempt_blocked" if !event.part("program").text("id").is_empty() => {
+            tell.words("A program waits for your word: ").task().weighs(Alarm)
+        }
+        "program_decided" => {
+            let words = if event.flag("allowed") {
+                "A program was allowed for "
+            } else {
+                "A program was refused for "
+            };
+            tell.words(words).task().weighs(Notable)
+        }
+        "resident_level_set" => {
+            let level = event.text("level").trim_start_matches("MODE_").to_lowercase();
+            tell.who("A resident").words(" may do ").code(&level).weighs(Notable)
+        }
         "attempt_blocked" => {
             let verb = if event.flag("held") { " holds " } else { " stopped " };
             tell.words("The rule ").code(event.text("rule")).words(verb).task().weighs(Alarm)

@@ -14,7 +14,7 @@ use crate::parts::field::{Field, LINE, Shape};
 use crate::parts::notice::refusal;
 use crate::state::edit::Draft;
 use crate::state::form::INSTRUCTION_MAX;
-use crate::state::task::{State, Task};
+use crate::state::task::{State, Task, program_words};
 
 /// What is being done to one task.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,8 @@ pub(super) struct Desk {
     act: Act,
     cancelling: RwSignal<bool>,
     editing: RwSignal<bool>,
+    /// Whether the program that it is held for is being refused.
+    refusing: RwSignal<bool>,
     reason: RwSignal<String>,
 }
 
@@ -32,13 +34,14 @@ impl Desk {
             act: Act::new(),
             cancelling: RwSignal::new(false),
             editing: RwSignal::new(false),
+            refusing: RwSignal::new(false),
             reason: RwSignal::new(String::new()),
         }
     }
 
     /// The buttons that make sense in the task's state.
     pub(super) fn buttons(self, task: &Task) -> AnyView {
-        let Self { act, cancelling, editing, .. } = self;
+        let Self { act, cancelling, editing, refusing, .. } = self;
         let main = self.main(task);
         let open = !task.state.is_final();
         let edit = open.then(|| {
@@ -51,7 +54,7 @@ impl Desk {
                 <button type="button" class="button" on:click=move |_| cancelling.set(true)>"Cancel…"</button>
             }
         });
-        let in_dialog = move || cancelling.get() || editing.get();
+        let in_dialog = move || cancelling.get() || editing.get() || refusing.get();
         view! {
             <div class="actions">
                 {main}{edit}{cancel}
@@ -62,7 +65,7 @@ impl Desk {
     }
 
     fn main(self, task: &Task) -> Option<AnyView> {
-        let act = self.act;
+        let (act, refusing) = (self.act, self.refusing);
         let button = |label: &'static str, done: &'static str, call: Call| {
             let id = task.id.clone();
             let hash = task.proposal_hash.clone();
@@ -78,6 +81,22 @@ impl Desk {
         match task.state {
             State::Paused => Some(button("Take up again", "It can run again", Call::Resume)),
             State::Failed => Some(button("Try again", "It starts anew", Call::Requeue)),
+            State::AwaitingHuman if !task.held_program.is_empty() => {
+                let (id, hash) = (task.id.clone(), task.held_program_hash.clone());
+                let press = move |_| {
+                    let (id, hash) = (id.clone(), hash.clone());
+                    act.ask(
+                        "allow",
+                        move |key| api::tasks::decide_program(key, id, hash, true, String::new()),
+                        |live| live.say("Its next attempt may run exactly this"),
+                    );
+                };
+                Some(view! {
+                    <button type="button" class="button button-primary" disabled=move || act.is_pending() on:click=press>"Allow the program"</button>
+                    <button type="button" class="button" on:click=move |_| refusing.set(true)>"Refuse it…"</button>
+                }
+                .into_any())
+            }
             State::AwaitingHuman if task.awaits != "approval" => {
                 Some(button("Let it go on", "It can run again", Call::Requeue))
             }
@@ -105,6 +124,7 @@ impl Desk {
         view! {
             {dialog("Cancel this task?", self.cancelling, move || self.cancel(id.clone()))}
             {dialog("Edit the task", self.editing, move || self.edit(task))}
+            {dialog("Refuse the program?", self.refusing, move || self.refuse(task))}
         }
         .into_any()
     }
@@ -129,6 +149,36 @@ impl Desk {
             <div class="form-foot">
                 <button type="button" class="button" on:click=move |_| cancelling.set(false)>"Keep it"</button>
                 <button type="button" class="button button-danger" disabled=move || act.busy.get() on:click=press>"Cancel the task"</button>
+            </div>
+        }
+        .into_any()
+    }
+
+    /// The program as it was read when the dialog opened.
+    fn refuse(self, task: Reading<Task>) -> AnyView {
+        let Self { act, refusing, reason, .. } = self;
+        let Some(task) = task.value.get_untracked() else { return ().into_any() };
+        let (line, _) = program_words(&task.held_program);
+        let press = move |_| {
+            let (id, hash) = (task.id.clone(), task.held_program_hash.clone());
+            let why = reason.get_untracked();
+            act.ask(
+                &format!("refuse {why}"),
+                move |key| api::tasks::decide_program(key, id, hash, false, why),
+                move |live| {
+                    refusing.set(false);
+                    live.say("It goes on without");
+                },
+            );
+        };
+        view! {
+            <pre class="raw"><code>{line}</code></pre>
+            <p>"The next attempt is told that it may not run this, and why."</p>
+            {Field { label: "Why", hint: "Optional, the resident reads it", first: true, ..LINE }.show(reason, move || act.field("reason"))}
+            {refusal(act.problem, &["reason"])}
+            <div class="form-foot">
+                <button type="button" class="button" on:click=move |_| refusing.set(false)>"Decide later"</button>
+                <button type="button" class="button button-danger" disabled=move || act.busy.get() on:click=press>"Refuse the program"</button>
             </div>
         }
         .into_any()
