@@ -1,13 +1,15 @@
 //! Adding, reading and steering tasks.
 
 use vivarium_proto::queue::v1 as pb;
+use vivarium_proto::review::v1 as review_pb;
 use vivarium_proto::wkt;
+use vivarium_types::Hat;
 
 use super::{Answer, Method, call, unary, wire};
 use crate::state::Position;
 use crate::state::deed::Step;
 use crate::state::edit::Changes;
-use crate::state::form::Asked;
+use crate::state::form::{Asked, Review};
 use crate::state::task::{Attempt, Kind, State, Task};
 use crate::state::view::{Order, Term, View};
 
@@ -76,6 +78,10 @@ pub(super) fn spec(asked: Asked) -> pb::TaskSpec {
         budget_max_micro_usd: Some(budget_max),
         resident_id: text.resident,
         tags,
+        review: profile(text.review).into(),
+        hat: text.hat.map(Hat::word).unwrap_or_default().to_owned(),
+        level_max: if text.runs_programs { pb::Mode::RunSandboxed } else { pb::Mode::DocsOnly }
+            .into(),
         ..pb::TaskSpec::default()
     }
 }
@@ -322,6 +328,15 @@ const fn kind(wire: pb::TaskKind) -> Kind {
         pb::TaskKind::Unspecified | pb::TaskKind::Docs => Kind::Docs,
         pb::TaskKind::Plan => Kind::Plan,
         pb::TaskKind::Answer => Kind::Answer,
+    }
+}
+
+const fn profile(review: Review) -> review_pb::Profile {
+    match review {
+        Review::Checks => review_pb::Profile::Checks,
+        Review::Light => review_pb::Profile::Light,
+        Review::Standard => review_pb::Profile::Standard,
+        Review::Strict => review_pb::Profile::Strict,
     }
 }
 

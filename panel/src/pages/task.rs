@@ -122,6 +122,7 @@ fn head(task: &Task, trace: Reading<Trace>, desk: actions::Desk) -> AnyView {
         })
     };
     let stands = match (task.state, &task.failure) {
+        (State::AwaitingHuman, _) if !task.held_program.is_empty() => None,
         (State::AwaitingHuman, _) => {
             Some((awaits_sentence(&task.awaits).to_owned(), "notice notice-you"))
         }

@@ -1,5 +1,7 @@
 //! The form for a new task, as it was typed, and what of it can be told before the world is asked.
 
+use vivarium_types::Hat;
+
 use super::problem::{Field, Kind as ProblemKind, Problem};
 use super::task::Kind;
 
@@ -31,6 +33,51 @@ pub(crate) struct NewTask {
     pub(crate) resident: String,
     /// Tags, apart by commas or spaces.
     pub(crate) tags: String,
+    /// How it is reviewed.
+    pub(crate) review: Review,
+    /// What its resident is for the cycle.
+    pub(crate) hat: Option<Hat>,
+    /// Whether listed programs may be run for it.
+    pub(crate) runs_programs: bool,
+}
+
+/// How a task is reviewed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Review {
+    /// Checks alone.
+    Checks,
+    /// Checks and a critic.
+    Light,
+    /// Also a jury, once there are juries.
+    #[default]
+    Standard,
+    /// And always a person.
+    Strict,
+}
+
+impl Review {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Checks, Self::Light, Self::Standard, Self::Strict];
+
+    /// Its word.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Checks => "Checks alone",
+            Self::Light => "Light",
+            Self::Standard => "Standard",
+            Self::Strict => "Strict",
+        }
+    }
+
+    /// What it means.
+    pub(crate) const fn about(self) -> &'static str {
+        match self {
+            Self::Checks => "Nobody reads it: what every check finds clean is accepted.",
+            Self::Light => "Checks and a critic; you, unless all is well.",
+            Self::Standard => "Checks and a critic, and a jury once there are juries.",
+            Self::Strict => "All of it, and always you.",
+        }
+    }
 }
 
 impl Default for NewTask {
@@ -47,6 +94,9 @@ impl Default for NewTask {
             constraints: String::new(),
             resident: String::new(),
             tags: String::new(),
+            review: Review::default(),
+            hat: None,
+            runs_programs: false,
         }
     }
 }

@@ -4,12 +4,14 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
+use vivarium_types::Hat;
 
 use crate::api;
+use crate::format;
 use crate::live::live;
 use crate::parts::field::{Field, LINE, Shape, choice};
 use crate::parts::notice::refusal;
-use crate::state::form::{INSTRUCTION_MAX, NewTask};
+use crate::state::form::{INSTRUCTION_MAX, NewTask, Review};
 use crate::state::problem::Problem;
 use crate::state::task::Kind;
 
@@ -42,6 +44,9 @@ struct Typed {
     constraints: RwSignal<String>,
     resident: RwSignal<String>,
     tags: RwSignal<String>,
+    review: RwSignal<Review>,
+    hat: RwSignal<Option<Hat>>,
+    runs_programs: RwSignal<bool>,
 }
 
 impl Typed {
@@ -58,6 +63,9 @@ impl Typed {
             constraints,
             resident,
             tags,
+            review,
+            hat,
+            runs_programs,
         } = NewTask::default();
         Self {
             instruction: RwSignal::new(instruction),
@@ -71,6 +79,9 @@ impl Typed {
             constraints: RwSignal::new(constraints),
             resident: RwSignal::new(resident),
             tags: RwSignal::new(tags),
+            review: RwSignal::new(review),
+            hat: RwSignal::new(hat),
+            runs_programs: RwSignal::new(runs_programs),
         }
     }
 
@@ -87,6 +98,9 @@ impl Typed {
             constraints: self.constraints.get_untracked(),
             resident: self.resident.get_untracked(),
             tags: self.tags.get_untracked(),
+            review: self.review.get_untracked(),
+            hat: self.hat.get_untracked(),
+            runs_programs: self.runs_programs.get_untracked(),
         }
     }
 }
@@ -152,6 +166,10 @@ pub(super) fn form(open: RwSignal<bool>) -> AnyView {
                 {Field { label: "After", hint: "Keys or ids of tasks that must be approved first", ..LINE }.show(typed.depends_on, wrong("depends_on"))}
                 {Field { label: "Constraints", shape: area(3), hint: "What must hold, one a line", ..LINE }.show(typed.constraints, wrong("constraints"))}
                 {Field { label: "Where the document goes", example: "swarm_docs/tides.md", hint: "Otherwise a place of the resident's own", ..LINE }.show(typed.target, wrong("target"))}
+                {choice("How it is reviewed", &Review::ALL.map(|review| (review, review.label())), typed.review)}
+                <p class="small soft" aria-live="polite">{move || typed.review.get().about()}</p>
+                {hats(typed.hat)}
+                {programs(typed.runs_programs)}
                 {Field { label: "Tags", hint: "Apart by commas; residents with that expertise come first", ..LINE }.show(typed.tags, wrong("tags"))}
             </details>
             {refusal(problem, SHOWN)}
@@ -187,6 +205,33 @@ fn who(
             </select>
             <div class="field-below"><span class="field-wrong">{wrong}</span></div>
         </div>
+    }
+    .into_any()
+}
+
+fn hats(value: RwSignal<Option<Hat>>) -> AnyView {
+    let id = crate::parts::field::fresh_id("hat");
+    let option =
+        |hat: Hat| view! { <option value=hat.word()>{format::capital(hat.word())}</option> };
+    view! {
+        <div class="field">
+            <label for=id.clone()>"The resident's hat"</label>
+            <select id=id prop:value=move || value.get().map(Hat::word).unwrap_or_default()
+                on:change=move |event| value.set(event_target_value(&event).parse().ok())>
+                <option value="">"None: it is itself"</option>
+                {Hat::ALL.map(option).collect_view()}
+            </select>
+        </div>
+    }
+    .into_any()
+}
+
+fn programs(value: RwSignal<bool>) -> AnyView {
+    view! {
+        <label class="switch">
+            <input type="checkbox" prop:checked=move || value.get() on:change=move |event| value.set(event_target_checked(&event))/>
+            <span>"Listed programs may run for it, if the world and its resident may"</span>
+        </label>
     }
     .into_any()
 }
