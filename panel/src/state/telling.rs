@@ -300,11 +300,18 @@ fn of_cycles(event: &Event, tell: Telling<'_>) -> Option<Told> {
         "model_called" => of_call(event, tell),
         "reservation_released" => tell.words("Money set aside was let go").weighs(Quiet),
         "action_performed" => {
-            let done = event.text("status") == "RECEIPT_STATUS_DONE";
+            let (verb, weight) = match event.text("status") {
+                "RECEIPT_STATUS_DONE" => (": ", Quiet),
+                "RECEIPT_STATUS_PENDING" => (" waits for a decision: ", Quiet),
+                "RECEIPT_STATUS_FAILED" => (" tried in vain: ", Normal),
+                _ => (" was refused: ", Normal),
+            };
             let name = format::words(event.text("action"));
-            let tell = tell.who("A tool").words(if done { ": " } else { " was refused: " });
-            let tell = tell.words(&name).with(" ", event.text("target"));
-            tell.weighs(if done { Quiet } else { Normal })
+            tell.who("A tool")
+                .words(verb)
+                .words(&name)
+                .with(" ", event.text("target"))
+                .weighs(weight)
         }
         "cycle_ended" => tell.who("A critic").words(" ended a cycle on ").task().weighs(Quiet),
         "critique_made" => tell
