@@ -328,12 +328,12 @@ test("a resident is let run programs, and each is read before it is allowed", as
   await page.getByRole("button", { name: "Add the task" }).click();
   await page.getByRole("heading", { name: "Count the gauge", level: 1 }).waitFor();
   const held = page.getByRole("region", { name: "A program to decide about" });
-  await held.getByText("wc -l gauge.md").waitFor();
+  await held.getByText("wc -l gauge.md (in library)").waitFor();
   await page.getByRole("button", { name: "Refuse it…" }).click();
   await page.getByLabel("Why").fill("count by hand");
   await page.getByRole("button", { name: "Refuse the program" }).click();
   // It asks again, and now it may.
-  await page.getByText("do it without: count by hand").first().waitFor();
+  await page.getByText("Do it without: count by hand").first().waitFor();
   await page.getByRole("button", { name: "Allow the program" }).click();
   await page.getByText("Approved", { exact: true }).first().waitFor();
   assert.equal(await held.count(), 0);

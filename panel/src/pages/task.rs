@@ -6,6 +6,7 @@ mod parts;
 mod past;
 
 use leptos::prelude::*;
+use vivarium_types::program;
 
 use super::{decision, part_of_address, title};
 use crate::api;
@@ -19,7 +20,7 @@ use crate::parts::shown::shown;
 use crate::parts::time;
 use crate::state::event::Event;
 use crate::state::ribbon::ribbon as stages;
-use crate::state::task::{State, Task, awaits_sentence, program_words};
+use crate::state::task::{State, Task, awaits_sentence};
 
 type Trace = (Vec<Event>, Vec<&'static str>);
 
@@ -161,12 +162,12 @@ fn head(task: &Task, trace: Reading<Trace>, desk: actions::Desk) -> AnyView {
 
 /// The program that a task is held for.
 fn held_for(program: &str) -> AnyView {
-    let (line, place) = program_words(program);
+    let line = program::readable(program);
     view! {
         <section class="card held-program" aria-label="A program to decide about">
             <h2>"May it run this program?"</h2>
             <pre class="raw"><code>{line}</code></pre>
-            <p class="small soft">"It would run "{place}", in the sandbox. Others' texts stood before the resident when it asked: one of them may have put the wish into its mouth. What you allow is exactly this, for attempts of this task."</p>
+            <p class="small soft">"It would run in the sandbox. Others' texts stood before the resident when it asked: one of them may have put the wish into its mouth. What you allow is exactly this, for attempts of this task."</p>
         </section>
     }
     .into_any()

@@ -325,39 +325,9 @@ pub(crate) fn awaits_sentence(word: &str) -> &'static str {
     }
 }
 
-/// A program that somebody wants to run, as a person reads it: what is typed, and where and how long.
-/// Arguments with anything but plain characters are quoted, so that each can be told from its neighbour.
-pub(crate) fn program_words(program: &str) -> (String, String) {
-    let value: serde_json::Value = serde_json::from_str(program).unwrap_or_default();
-    let Some(name) = value["program"].as_str() else { return (program.to_owned(), String::new()) };
-    let plain = |text: &str| {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:,@%".contains(c);
-        !text.is_empty() && text.chars().all(is_plain)
-    };
-    let word = |text: &str| if plain(text) { text.to_owned() } else { format!("{text:?}") };
-    let args = value["args"].as_array().into_iter().flatten();
-    let words = args.filter_map(serde_json::Value::as_str).map(word);
-    let line: Vec<String> = std::iter::once(word(name)).chain(words).collect();
-    let folder = value["folder"].as_str().unwrap_or_default();
-    let limit = match value["seconds"].as_u64() {
-        None | Some(0) => String::new(),
-        Some(seconds) => format!(", at most {seconds} s"),
-    };
-    (line.join(" "), format!("in {folder}{limit}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_argument_of_a_program_can_be_told_from_its_neighbour() {
-        let asked = r#"{"program":"wc","args":["-l","a b","","c\u202e"],"folder":"library/notes","seconds":9}"#;
-        let (line, where_and_long) = program_words(asked);
-        assert_eq!(line, "wc -l \"a b\" \"\" \"c\\u{202e}\"");
-        assert_eq!(where_and_long, "in library/notes, at most 9 s");
-        assert_eq!(program_words("what"), ("what".to_owned(), String::new()));
-    }
 
     #[test]
     fn every_state_is_in_exactly_one_group_besides_all_and_open() {

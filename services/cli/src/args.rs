@@ -134,12 +134,16 @@ vivarium tasks --state proposed && vivarium admit --imported   all that an impor
     #[command(
         after_help = "A resident may run listed programs where `vivarium level` says so. If its \
 cycle has seen others' texts, a person allows each program first: those texts may have put it into its \
-mouth. Examples:\n  vivarium tasks --state awaiting_human\n  vivarium show tides\n  vivarium allow tides\n  \
+mouth. Examples:\n  vivarium tasks --state awaiting_human\n  vivarium show tides\n  vivarium allow tides 3f9a1c07\n  \
 vivarium refuse tides -m \"count them by hand\""
     )]
     Allow {
         /// The task's id or key.
         task: String,
+        /// The digest that `show` told, or its beginning: then nothing else is allowed than what was
+        /// read.
+        #[arg(default_value = "", hide_default_value = true)]
+        digest: String,
     },
     /// Refuses a task that was proposed: it is cancelled. Or the program that a task is held for: it
     /// goes on without.

@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Reject { task, feedback } => decide::reject(&console, &task, feedback).await,
         Command::Admit { tasks, imported: false } => decide::admit(&console, tasks).await,
         Command::Admit { imported: true, .. } => decide::admit_imported(&console).await,
-        Command::Allow { task } => decide::allow(&console, task).await,
+        Command::Allow { task, digest } => decide::allow(&console, task, &digest).await,
         Command::Refuse { task, reason } => decide::refuse(&console, task, reason).await,
         Command::Cancel { task, reason } => decide::cancel(&console, task, reason).await,
         Command::Pause { task } => steer::pause(&console, task).await,

@@ -33,7 +33,6 @@ pub struct State {
     budget: Budget,
     cycles: Cycles,
     providers: Providers,
-    #[serde(default)]
     programs: command::Programs,
 }
 
@@ -178,7 +177,7 @@ pub enum Rejection {
 impl Aggregate for State {
     const NAME: &'static str = "executor";
     const SCHEMA: u32 = 1;
-    const STATE_VERSION: u32 = 1;
+    const STATE_VERSION: u32 = 2;
 
     type Command = Command;
     type Event = Event;

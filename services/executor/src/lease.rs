@@ -16,6 +16,8 @@ use vivarium_types::{Hat, MicroUsd};
 use crate::domain::action::Plan;
 use crate::domain::cycle::Staged;
 
+/// What may be done under a lease, each level adding to the one before.
+const LEVELS: [&str; 4] = ["docs_only", "propose_changes", "run_sandboxed", "apply_approved"];
 /// Characters of a fence's mark.
 const FENCE_CHARS: usize = 16;
 
@@ -245,9 +247,12 @@ impl Held {
         self.level.load_full()
     }
 
-    /// Takes over what may be done from now on.
-    pub fn set_level(&self, level: &str) {
-        self.level.store(Arc::new(level.to_owned()));
+    /// Takes over what may be done from now on. It never rises again: that binds the next cycle.
+    pub fn lower(&self, level: &str) {
+        let height = |level: &str| LEVELS.iter().position(|known| *known == level).unwrap_or(0);
+        if height(level) < height(&self.level.load()) {
+            self.level.store(Arc::new(level.to_owned()));
+        }
     }
 
     /// Takes a renewed capability.

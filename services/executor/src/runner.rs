@@ -320,14 +320,14 @@ impl Runner {
                 for (lease, capability, level) in leases {
                     if let Some(slot) = self.running.get(&lease) {
                         slot.held.renew(capability);
-                        slot.held.set_level(level);
+                        slot.held.lower(level);
                     }
                 }
                 Ok(())
             }
             Heard::Lowered(lease, level) => {
                 if let Some(slot) = self.running.get(&lease) {
-                    slot.held.set_level(level);
+                    slot.held.lower(level);
                 }
                 Ok(())
             }

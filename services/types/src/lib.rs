@@ -11,6 +11,7 @@ pub mod ids;
 pub mod library;
 pub mod limits;
 pub mod place;
+pub mod program;
 pub mod reason;
 pub mod reference;
 pub mod retention;

@@ -4,6 +4,7 @@
 //! that happens meanwhile takes a word away.
 
 use leptos::prelude::*;
+use vivarium_types::program;
 
 use crate::api;
 use crate::live::acting::Act;
@@ -14,7 +15,7 @@ use crate::parts::field::{Field, LINE, Shape};
 use crate::parts::notice::refusal;
 use crate::state::edit::Draft;
 use crate::state::form::INSTRUCTION_MAX;
-use crate::state::task::{State, Task, program_words};
+use crate::state::task::{State, Task};
 
 /// What is being done to one task.
 #[derive(Debug, Clone, Copy)]
@@ -158,7 +159,7 @@ impl Desk {
     fn refuse(self, task: Reading<Task>) -> AnyView {
         let Self { act, refusing, reason, .. } = self;
         let Some(task) = task.value.get_untracked() else { return ().into_any() };
-        let (line, _) = program_words(&task.held_program);
+        let line = program::readable(&task.held_program);
         let press = move |_| {
             let (id, hash) = (task.id.clone(), task.held_program_hash.clone());
             let why = reason.get_untracked();

@@ -4,6 +4,7 @@ use vivarium_chassis::{Calls, Service};
 use vivarium_proto::queue::v1 as queue_pb;
 use vivarium_proto::review::v1 as pb;
 use vivarium_proto::review::v1::review_service_client::ReviewServiceClient;
+use vivarium_types::program;
 
 use crate::console::{Console, request_id};
 use crate::failure::Failure;
@@ -141,8 +142,12 @@ pub(super) async fn refuse(console: &Console, task: String, reason: String) -> R
 }
 
 /// Allows the program that a task is held for.
-pub(super) async fn allow(console: &Console, task: String) -> Result<(), Failure> {
-    let read = task_now(console, &task).await?;
+pub(super) async fn allow(console: &Console, task: String, digest: &str) -> Result<(), Failure> {
+    let mut read = task_now(console, &task).await?;
+    if !hex::encode(&read.held_program_hash).starts_with(digest) {
+        // Another program than the one that was read: the queue says so.
+        read.held_program_hash.clear();
+    }
     decide_program(console, task, read, true, String::new()).await
 }
 
@@ -161,7 +166,7 @@ async fn decide_program(
         return render::json(&answer);
     }
     let word = if allowed { "allowed" } else { "refused" };
-    render::line(&format!("{word} {}", read.held_program))
+    render::line(&format!("{word} {}", program::readable(&read.held_program)))
 }
 
 /// What the decision is about: the proposal as it is now.

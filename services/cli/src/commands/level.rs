@@ -79,7 +79,9 @@ fn told(
         return render::line(&format!("{resident}: docs_only"));
     };
     let end = level.end_time.as_ref().map(render::moment).unwrap_or_default();
-    render::line(&format!("{resident}: {} until {end}", level_word(level.level())))
+    let after = if level.after_texts { "without asking" } else { "you are asked for each program" };
+    let word = level_word(level.level());
+    render::line(&format!("{resident}: {word} until {end}; after others' texts {after}"))
 }
 
 /// A resident's id behind its id or handle.

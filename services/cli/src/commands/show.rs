@@ -5,7 +5,7 @@ use vivarium_chassis::{Problem, Service};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::review::v1 as review_pb;
 use vivarium_proto::review::v1::review_service_client::ReviewServiceClient;
-use vivarium_types::Reason;
+use vivarium_types::{Reason, program};
 
 use super::tasks::{why, word};
 use super::wanted;
@@ -73,7 +73,11 @@ fn head(task: &pb::Task) -> Result<(), Failure> {
     field(asked, &spec.instruction)?;
     field("by", &task.submitter)?;
     field("why", &task.why)?;
-    field("held for", &task.held_program)?;
+    if !task.held_program.is_empty() {
+        let program = program::readable(&task.held_program);
+        let digest = hex::encode(&task.held_program_hash);
+        field("held for", &format!("{program}\ndigest {digest}"))?;
+    }
     for (name, value) in terms(&spec) {
         field(name, &value)?;
     }

@@ -287,9 +287,13 @@ impl Engine {
                 }
             }
             Action::Run(call) => self.run_command(stage, deeds, call, &key).await?,
+            Action::Recall { .. } => {
+                // A memory keeps the worst label that its writer had seen, and its text comes back.
+                deeds.worst = deeds.worst.max(Some(Label::Tool));
+                self.act(stage, deeds, action, &key).await?
+            }
             Action::Post { .. }
             | Action::Remember { .. }
-            | Action::Recall { .. }
             | Action::Letter { .. }
             | Action::Journal { .. } => self.act(stage, deeds, action, &key).await?,
         };

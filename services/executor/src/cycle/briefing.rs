@@ -115,7 +115,9 @@ pub(crate) fn assemble(material: Material<'_>, others: Vec<Part>) -> Result<Brie
     };
     fit(&mut pieces, max)?;
     let shown = pieces.iter().filter(|piece| !piece.text.is_empty() && !piece.quarantined);
-    let worst = shown.map(|piece| piece.label).max().unwrap_or(Label::System);
+    // Feedback quotes critics, who have read the work of others.
+    let heard = |piece: &Piece| if piece.section == "feedback" { Label::Peer } else { piece.label };
+    let worst = shown.map(heard).max().unwrap_or(Label::System);
     Ok(Briefing { mark: material.grant.fence.clone(), pieces, worst })
 }
 
@@ -165,6 +167,8 @@ fn own(material: Material<'_>) -> Vec<Piece> {
 fn rules(grant: &Grant, class: Class) -> String {
     let mode = match grant.mode.as_str() {
         "docs_only" => "You may write Markdown documents for review, and nothing else on disk.",
+        // A small model hears of no programs: there is no room for their list.
+        _ if class == Class::Embedded => "You may write Markdown documents for review.",
         level if program::may_run(level) => {
             "You may write Markdown documents for review, and run the listed programs, which read \
              and change nothing."

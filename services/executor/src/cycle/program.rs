@@ -107,8 +107,11 @@ impl Engine {
             return Ok(Err(refused));
         }
         let ran = match held.running() {
-            Some(_running) => self.commands.run(&request, held.stopped()).await,
-            None => Ok(Outcome::stopped()),
+            // The level may have fallen while the record was written.
+            Some(_running) if self.judged(held, call).is_ok() => {
+                self.commands.run(&request, held.stopped()).await
+            }
+            Some(_) | None => Ok(Outcome::stopped()),
         };
         let (end, code) = ran.as_ref().map_or((command::End::Refused, 0), |ran| end(&ran.end));
         let outcome = ran.as_ref().ok();

@@ -41,14 +41,14 @@ impl Programs {
     /// Whether what is about to begin is within its resident's day.
     pub fn has_room(&self, begun: &Begun) -> bool {
         let spent = begun.resident.and_then(|resident| self.0.get(&resident));
-        spent.is_none_or(|(day, count)| *day != begun.day || *count < DAY_MAX)
+        spent.is_none_or(|(day, count)| *day < begun.day || *count < DAY_MAX)
     }
 
     pub(super) fn on_begun(&mut self, begun: &Begun) {
         let Some(resident) = begun.resident else { return };
         let spent = self.0.entry(resident).or_default();
-        let before = if spent.0 == begun.day { spent.1 } else { 0 };
-        *spent = (begun.day, before.saturating_add(1));
+        let before = if spent.0 < begun.day { 0 } else { spent.1 };
+        *spent = (spent.0.max(begun.day), before.saturating_add(1));
     }
 }
 

@@ -67,7 +67,12 @@ impl Queue {
 
     /// What may be done under a lease now: what was granted, unless it was lowered since.
     pub fn level_now(&self, granted: &Granted, now: Timestamp) -> Mode {
-        let own = granted.resident.map(|resident| self.level_of(resident, now));
+        let own = granted.resident.map(|resident| match self.consent(resident, now) {
+            // What was granted as unfenced is not what is consented to any more.
+            Some(consent) if granted.after_texts && !consent.after_texts => Mode::DocsOnly,
+            Some(consent) => consent.level,
+            None => Mode::DocsOnly,
+        });
         Mode::in_force(self.world.mode, own, granted.level)
     }
 

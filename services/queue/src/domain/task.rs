@@ -361,6 +361,9 @@ pub struct Failure {
     pub message: String,
 }
 
+/// Programs that may be allowed for one task: the last ones stay.
+const ALLOWED_PROGRAMS_MAX: usize = 8;
+
 /// A task, whole, without its attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
@@ -715,6 +718,8 @@ impl Task {
     fn take_program(&mut self, allowed: bool, feedback: &[TextRef]) {
         let held = self.held_program.take();
         self.allowed_programs.extend(held.filter(|_| allowed).map(|held| held.text));
+        let over = self.allowed_programs.len().saturating_sub(ALLOWED_PROGRAMS_MAX);
+        self.allowed_programs.drain(..over);
         self.hear(feedback);
         self.awaits = None;
     }

@@ -9,9 +9,9 @@ use vivarium_chassis::{Caller, Refusal, Violations};
 use vivarium_ledger::{Request as RequestKey, Row, Submission};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::task_service_server::TaskService;
-use vivarium_types::Reason;
 use vivarium_types::ids::TaskId;
 use vivarium_types::source::Hash;
+use vivarium_types::{Reason, program};
 
 use super::{Desk, broken, convert, edit, list, past, position, proposals, refusal, show};
 use crate::domain::event::{Event, Wire};
@@ -21,8 +21,8 @@ use crate::domain::{Command, Queue};
 use crate::views::list::{Order, Part, Place};
 use crate::views::{self, Filter, Record};
 
-/// What a resident is told of a program that was refused.
-const PROGRAM_REFUSED: &str = "A person refused the program that was asked for; do it without";
+/// Characters of a program that was refused, for the resident.
+const PROGRAM_TOLD_MAX: usize = 500;
 /// Tasks of one message of a watch.
 const WATCH_PAGE: u32 = 200;
 
@@ -63,10 +63,11 @@ impl Tasks {
                 Command::Refuse { task, hash, reason }
             }
             Change::DecideProgram { task, hash, allowed, reason } => {
-                let told = match reason {
-                    Some(reason) => format!("{PROGRAM_REFUSED}: {reason}"),
-                    None => PROGRAM_REFUSED.to_owned(),
-                };
+                let held = self.desk.task(&task).await?.map(|task| task.held_program);
+                let program = program::readable(&held.unwrap_or_default());
+                let program: String = program.chars().take(PROGRAM_TOLD_MAX).collect();
+                let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+                let told = format!("A person refused to run {program}. Do it without{because}");
                 let feedback = (!allowed).then(|| texts.plain(&told));
                 Command::DecideProgram { task, hash, allowed, feedback }
             }

@@ -206,10 +206,14 @@ impl WorldService for Worlds {
         let days = if wire.days == 0 { DAYS_MAX } else { wire.days };
         let days = wrong.bounded("days", days, 1..=DAYS_MAX);
         let now = self.desk.ledger.now();
-        let present = self.desk.ledger.ask(move |queue| {
-            resident.map_or(Mode::DocsOnly, |resident| queue.level_of(resident, now))
-        });
+        let present = self
+            .desk
+            .ledger
+            .ask(move |queue| resident.and_then(|resident| queue.consent(resident, now)));
         let present = present.await.map_err(refusal)?;
+        // To take the fence down is to raise it, whatever the level was.
+        let wider = wire.after_texts && !present.is_some_and(|present| present.after_texts);
+        let present = present.filter(|_| !wider).map_or(Mode::DocsOnly, |present| present.level);
         let level = convert::level(&mut wrong, "level", wire.level, &wire.confirm, present);
         let ((resident, level), (days, reason)) =
             wrong.done(resident.zip(level).zip(days.zip(reason)))?;

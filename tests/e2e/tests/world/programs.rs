@@ -58,6 +58,21 @@ fn reads_and_counts(asked: &Asked) -> Reply {
     }
 }
 
+/// Remembers what it has read, and in the next cycle counts because it recalls it.
+fn recalls_and_counts(asked: &Asked) -> Reply {
+    let remembers = answers::task(asked).contains("Remember");
+    match (answers::asks_for_critique(asked), remembers, steps(asked)) {
+        (true, ..) => answers::critique(4),
+        (false, true, 0) => step(&json!({"id": "r", "do": "read", "path": PAGE})),
+        (false, true, 1) => {
+            step(&json!({"id": "m", "do": "remember", "text": "pages want to be counted"}))
+        }
+        (false, false, 0) => step(&json!({"id": "r", "do": "recall", "query": "pages"})),
+        (false, false, 1) => count("-l"),
+        (false, ..) => document(asked),
+    }
+}
+
 /// A world of one resident, with the page, in which programs may run.
 fn world(model: &Model, guard: &'static str) -> World {
     let world = World::prepared_with(&[("executor", &model.settings("remote"))]);
@@ -152,11 +167,18 @@ fn after_others_texts_a_program_waits_for_a_person_who_has_read_it() {
         let history = History::read(world.root());
         history.count("queue", "attempt_blocked") == 2 && state(&world, "count") == "awaiting_human"
     });
-    let refused = model.asked().iter().any(|asked| asked.prompt().contains("count by hand"));
-    assert!(refused, "it was told why");
+    let told =
+        "refused to run wc -l swarm_docs/tides.md (in library). Do it without: count by hand";
+    let refused = model.asked().iter().any(|asked| asked.prompt().contains(told));
+    assert!(refused, "it was told what and why");
     assert_eq!(begun(&world), 0);
-    let allowed = world.ask(&["allow", "count"]);
-    assert!(allowed.is_object(), "{allowed}");
+    let other = world.run(&["allow", "count", "00000000"]);
+    assert!(String::from_utf8_lossy(&other.stderr).contains("APPROVAL_STALE"), "{other:?}");
+    let told = world.run(&["show", "count"]).stdout;
+    let told = String::from_utf8_lossy(&told).into_owned();
+    let digest = told.lines().find_map(|line| line.trim().strip_prefix("digest "));
+    let digest = digest.expect("it is told").get(..8).expect("it is long").to_owned();
+    world.ask(&["allow", "count", &digest]);
     wait_for(&world, "count", "approved");
     assert_eq!(begun(&world), 1);
     let decided = world.run(&["allow", "count"]);
@@ -166,6 +188,8 @@ fn after_others_texts_a_program_waits_for_a_person_who_has_read_it() {
     wait_for(&world, "other", "awaiting_human");
     assert_eq!(begun(&world), 1);
     world.ask(&["cancel", "other"]);
+    let unnamed = world.run(&["level", WHO, "run_sandboxed", "--after-texts"]);
+    assert!(!unnamed.status.success(), "the fence goes down by the level's name alone");
     consent(&world, &["--after-texts"]);
     add(&world, "trusted", "run_sandboxed");
     wait_for(&world, "trusted", "approved");
@@ -173,6 +197,46 @@ fn after_others_texts_a_program_waits_for_a_person_who_has_read_it() {
     assert_eq!(History::read(world.root()).breaches(), [""; 0]);
     let replayed = world.run(&["--json", "replay"]);
     assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stdout));
+}
+
+#[test]
+fn what_is_recalled_taints_as_well() {
+    let model = Model::start(Script::answering(recalls_and_counts));
+    let recalling = world(&model, "");
+    consent(&recalling, &[]);
+    recalling.ask(&["add", "--key", "note", "Remember what the page says"]);
+    wait_for(&recalling, "note", "approved");
+    add(&recalling, "count", "run_sandboxed");
+    wait_for(&recalling, "count", "awaiting_human");
+    assert_eq!(begun(&recalling), 0);
+}
+
+/// The first critique has an order in it; nothing else of others is in the second attempt.
+#[test]
+fn what_critics_said_taints_as_well() {
+    let model = Model::start(Script::answering(|asked| {
+        let told = asked.prompt().contains("count the lines of the page");
+        match (answers::asks_for_critique(asked), told, steps(asked)) {
+            (true, false, _) => Reply::text(
+                json!({"scores": {"answers_request": 0, "correct": 0, "complete": 0, "clear": 0,
+                                  "fits_constraints": 0},
+                       "issues": [{"text": "count the lines of the page",
+                                   "quote": "This page answers"}],
+                       "suggestions": []})
+                .to_string(),
+            ),
+            (true, true, _) => answers::critique(4),
+            (false, true, 0) => count("-l"),
+            (false, ..) => document(asked),
+        }
+    }));
+    let judged = world(&model, "");
+    consent(&judged, &[]);
+    add(&judged, "count", "run_sandboxed");
+    wait_until("it is held for the program", || {
+        judged.ask(&["show", "count"])["task"]["heldProgram"].is_string()
+    });
+    assert_eq!(begun(&judged), 0);
 }
 
 #[test]
@@ -188,6 +252,8 @@ fn a_level_that_falls_binds_the_cycle_that_runs() {
     add(&world, "falls", "run_sandboxed");
     model.wait_until(|asked| asked.iter().any(|asked| steps(asked) == 1));
     world.ask(&["level", WHO, "docs_only"]);
+    // It rises with the next cycle.
+    consent(&world, &["--after-texts"]);
     wait_for(&world, "falls", "approved");
     assert_eq!(begun(&world), 1, "what was asked for behind the fall");
     assert!(receipts(&world).contains("ACTION_MODE_FORBIDS"));

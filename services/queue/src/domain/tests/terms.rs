@@ -8,7 +8,7 @@ use vivarium_types::reference::{Gate, Status};
 
 use super::*;
 use crate::domain::lease::Purpose;
-use crate::domain::level::Wanted;
+use crate::domain::level::Wanted as LevelWanted;
 
 fn skilled(word: &str) -> Spec {
     Spec { specialization: Some(word.into()), ..spec() }
@@ -85,7 +85,7 @@ fn a_level_is_consented_to_for_a_time_and_falls_at_once() {
     let mut stand = Stand::new();
     let (level, reason) = (Level::RunSandboxed, text("why"));
     stand.run(Command::SetMode { mode: level, reason: reason.clone() });
-    let wanted = |number, level| Wanted {
+    let wanted = |number, level| LevelWanted {
         resident: resident(number),
         level,
         days: 1,
@@ -106,6 +106,14 @@ fn a_level_is_consented_to_for_a_time_and_falls_at_once() {
     assert_eq!(stand.queue.level_now(&granted, end), Level::DocsOnly, "a consent ends by itself");
     stand.run(Command::SetLevel(wanted(1, Level::DocsOnly)));
     assert_eq!(stand.queue.level_now(&granted, stand.now), Level::DocsOnly, "it is taken back");
+    stand.run(Command::SetLevel(wanted(1, level)));
+    let fenced = LevelWanted { after_texts: false, ..wanted(1, level) };
+    stand.run(Command::SetLevel(fenced));
+    assert_eq!(
+        stand.queue.level_now(&granted, stand.now),
+        Level::DocsOnly,
+        "the fence is up again"
+    );
     stand.run(Command::SetLevel(wanted(1, level)));
     stand.run(Command::SetMode { mode: Level::DocsOnly, reason: reason.clone() });
     assert_eq!(stand.queue.level_now(&granted, stand.now), Level::DocsOnly, "the world's fell");

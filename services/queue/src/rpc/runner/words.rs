@@ -1,7 +1,7 @@
 //! What a runner says, read and answered.
 
 use vivarium_chassis::{Refusal, Violations};
-use vivarium_ledger::{Submission, Texts};
+use vivarium_ledger::{Submission, Texts, chain};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::finish_attempt::Outcome as Wire;
 use vivarium_proto::queue::v1::run_request::Message as Said;
@@ -191,6 +191,9 @@ fn outcome(
             let rule = wrong.text("blocked.rule", &blocked.rule, 1, 64);
             let hash = hash(wrong, "blocked.hash", &blocked.hash);
             let program = wrong.text("blocked.program", &blocked.program, 0, PROGRAM_LENGTH_MAX)?;
+            if !program.is_empty() && chain::digest(program.as_bytes()).0[..] != blocked.hash[..] {
+                wrong.add("blocked.hash", "must be the SHA-256 of the program");
+            }
             let program = (!program.is_empty()).then(|| texts.plain(&program));
             Some(Outcome::Blocked { rule: rule?, held: blocked.held, hash: hash?, program })
         }
