@@ -75,7 +75,12 @@ fn recalls_and_counts(asked: &Asked) -> Reply {
 
 /// A world of one resident, with the page, in which programs may run.
 fn world(model: &Model, guard: &'static str) -> World {
-    let world = World::prepared_with(&[("executor", &model.settings("remote"))]);
+    world_of("remote", model, guard)
+}
+
+/// The same with a model of this class. In the briefing of an embedded one stands nothing of others.
+fn world_of(class: &str, model: &Model, guard: &'static str) -> World {
+    let world = World::prepared_with(&[("executor", &model.settings(class))]);
     let write = |place: &str, text: &str| {
         let file = world.root().join(place);
         std::fs::create_dir_all(file.parent().expect("it has one")).expect("it is made");
@@ -199,44 +204,41 @@ fn after_others_texts_a_program_waits_for_a_person_who_has_read_it() {
     assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stdout));
 }
 
+/// Waits until a task is held for a program, and nothing has run.
+fn held(world: &World, task: &str) {
+    wait_until("it is held for the program", || {
+        world.ask(&["show", task])["task"]["heldProgram"].is_string()
+    });
+    assert_eq!(begun(world), 0);
+}
+
 #[test]
 fn what_is_recalled_taints_as_well() {
     let model = Model::start(Script::answering(recalls_and_counts));
-    let recalling = world(&model, "");
-    consent(&recalling, &[]);
-    recalling.ask(&["add", "--key", "note", "Remember what the page says"]);
-    wait_for(&recalling, "note", "approved");
-    add(&recalling, "count", "run_sandboxed");
-    wait_for(&recalling, "count", "awaiting_human");
-    assert_eq!(begun(&recalling), 0);
+    let world = world_of("embedded", &model, "");
+    consent(&world, &[]);
+    world.ask(&["add", "--key", "note", "Remember what the page says"]);
+    wait_for(&world, "note", "awaiting_human");
+    add(&world, "count", "run_sandboxed");
+    held(&world, "count");
 }
 
-/// The first critique has an order in it; nothing else of others is in the second attempt.
 #[test]
-fn what_critics_said_taints_as_well() {
+fn feedback_taints_as_well() {
     let model = Model::start(Script::answering(|asked| {
         let told = asked.prompt().contains("count the lines of the page");
         match (answers::asks_for_critique(asked), told, steps(asked)) {
-            (true, false, _) => Reply::text(
-                json!({"scores": {"answers_request": 0, "correct": 0, "complete": 0, "clear": 0,
-                                  "fits_constraints": 0},
-                       "issues": [{"text": "count the lines of the page",
-                                   "quote": "This page answers"}],
-                       "suggestions": []})
-                .to_string(),
-            ),
-            (true, true, _) => answers::critique(4),
+            (true, ..) => answers::critique(4),
             (false, true, 0) => count("-l"),
             (false, ..) => document(asked),
         }
     }));
-    let judged = world(&model, "");
-    consent(&judged, &[]);
-    add(&judged, "count", "run_sandboxed");
-    wait_until("it is held for the program", || {
-        judged.ask(&["show", "count"])["task"]["heldProgram"].is_string()
-    });
-    assert_eq!(begun(&judged), 0);
+    let world = world_of("embedded", &model, "");
+    consent(&world, &[]);
+    add(&world, "count", "run_sandboxed");
+    wait_for(&world, "count", "awaiting_human");
+    world.ask(&["reject", "count", "-m", "count the lines of the page"]);
+    held(&world, "count");
 }
 
 #[test]
