@@ -48,8 +48,6 @@ impl Engine {
         if held.why_stopped().is_some() {
             return Err(Exit::Stopped);
         }
-        // One model token a byte is the most any tokeniser makes of a text.
-        let bytes: usize = messages.iter().map(|message| message.text.len() + FRAME_BYTES).sum();
         let about: usize = messages.iter().map(|message| briefing::tokens(&message.text)).sum();
         let window = usize::try_from(chosen.window_tokens).unwrap_or(usize::MAX);
         let completion = usize::try_from(chosen.completion_tokens).unwrap_or(usize::MAX);
@@ -57,7 +55,7 @@ impl Engine {
             let message = format!("about {about} model tokens do not fit the window of {window}");
             return Err(Exit::failed(FailureClass::InputTooLarge, message));
         }
-        let wish = self.wish(speaker, tally.steps, u64::try_from(bytes).unwrap_or(u64::MAX));
+        let wish = self.wish(speaker, tally.steps, tokens_max(&messages));
         self.reserve(&wish).await?;
         planted::point(RESERVED_NOT_SETTLED, &[]);
         // Between the reservation and here a halt may have come: then nothing is sent.
@@ -105,6 +103,11 @@ impl Engine {
         };
         let messages = messages.into_iter().map(clean).collect();
         (messages, redactions)
+    }
+
+    /// What the first call of a cycle would reserve.
+    pub(crate) fn first_wish(&self, speaker: Speaker<'_>, messages: &[Message]) -> Wish {
+        self.wish(speaker, 1, tokens_max(messages))
     }
 
     fn wish(&self, speaker: Speaker<'_>, step: u32, input_tokens_max: u64) -> Wish {
@@ -186,6 +189,12 @@ impl Engine {
             Err(error) => Err(Exit::fault(error)),
         }
     }
+}
+
+/// The most model tokens that messages can come to: no tokeniser makes more than one of a byte.
+fn tokens_max(messages: &[Message]) -> u64 {
+    let bytes: usize = messages.iter().map(|message| message.text.len() + FRAME_BYTES).sum();
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 fn called(

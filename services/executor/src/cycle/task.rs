@@ -81,8 +81,12 @@ impl Engine {
             let outcome = Outcome::Blocked { rule, held, hash, program: String::new() };
             return Finish { outcome, cost: vivarium_types::MicroUsd::ZERO };
         }
-        let briefing = match self.brief(grant, held, resident, &chosen).await {
-            Ok(briefing) => briefing,
+        let briefed = match self.brief(grant, held, resident, &chosen).await {
+            Ok(briefing) => self.within_budget((grant, held, resident), chosen, briefing).await,
+            Err(exit) => Err(exit),
+        };
+        let (chosen, briefing) = match briefed {
+            Ok(briefed) => briefed,
             Err(exit) => return self.unstarted(exit, held),
         };
         let mut cycle = Cycle {
@@ -119,6 +123,35 @@ impl Engine {
         let complexity = self.actions.complexity(&format!("{} {}", task.title, task.instruction));
         let small = complexity <= COMPLEXITY_SMALL_MAX && task.feedback.is_empty();
         if small { Tier::Small } else { Tier::Large }
+    }
+
+    /// The model that was chosen, or a small one where the first call of a large one is beyond what can
+    /// be reserved now. A model that the task itself names stays.
+    async fn within_budget(
+        &self,
+        (grant, held, resident): (&Grant, &Held, ResidentId),
+        chosen: Chosen,
+        briefing: Briefing,
+    ) -> Result<(Chosen, Briefing), Exit> {
+        let named = !grant.task.model.is_empty() || self.replay.is_some();
+        if named || self.tier(grant) == Tier::Small {
+            return Ok((chosen, briefing));
+        }
+        let speaker = Speaker { grant, held, chosen: &chosen, kind: Kind::Task };
+        let wish = self.first_wish(speaker, &prompt::first(&briefing));
+        let day = self.clock.now().utc_day();
+        let asked = self.ledger.ask(move |state| state.budget().reserve(wish, day).is_ok());
+        if asked.await.map_err(Exit::fault)? {
+            return Ok((chosen, briefing));
+        }
+        match self.choose("", Tier::Small) {
+            Ok(small) if small.model != chosen.model => {
+                tracing::info!(task = %grant.task.id, model = small.model, "a small model fits the budget");
+                let briefing = self.brief(grant, held, resident, &small).await?;
+                Ok((small, briefing))
+            }
+            Ok(_) | Err(_) => Ok((chosen, briefing)),
+        }
     }
 
     /// What of a briefing bears signs of an injection and is shown all the same.

@@ -2,7 +2,7 @@
 
 use vivarium_chassis::Service;
 use vivarium_harness::answers;
-use vivarium_harness::model_server::Script;
+use vivarium_harness::model_server::{Asked, Script};
 use vivarium_harness::process::{Model, World, wait_until};
 use vivarium_proto::identity::v1 as identity;
 use vivarium_proto::identity::v1::resident_service_client::ResidentServiceClient;
@@ -94,4 +94,37 @@ fn rule_9_1_checks_alone_accept_clean_work_unread_and_ask_a_person_about_the_res
     wait_for(&world, "walls", "approved");
     let read = model.asked().iter().any(answers::asks_for_critique);
     assert!(!read, "no critic was asked");
+}
+
+/// A large model beside the scripted one.
+const PRICES: &str = "[[model]]\nname = \"grand\"\nprovider = \"scripted\"\naliases = []\ntier = \"large\"\n\
+    input_micro_usd = 2_000_000\noutput_micro_usd = 3_000_000\ncompletion_tokens_max = 8_192\n\
+    window_tokens = 32_768\n";
+
+#[test]
+fn a_hard_task_goes_to_a_small_model_where_a_large_one_is_beyond_its_budget() {
+    let model = Model::start(Script::answering(answers::diligent));
+    let mut world = World::prepared_with(&[("executor", &model.settings("remote"))]);
+    let rules = world.root().join("rules");
+    std::fs::create_dir_all(&rules).expect("a folder can be made");
+    std::fs::write(rules.join("prices.toml"), PRICES).expect("it is written");
+    world.up();
+    world.ask(&["pace", "0"]);
+    let worked = |subject: &str| {
+        let of_it = |asked: &&Asked| {
+            !answers::asks_for_critique(asked) && answers::task(asked).contains(subject)
+        };
+        model.asked().iter().find(of_it).map(|asked| asked.model.clone())
+    };
+    for (key, budget, wanted) in [("rich", "1000000", "grand"), ("poor", "3000", "scripted")] {
+        let hard = format!("Analyse, compare, design, evaluate and optimise the {key} harbour");
+        world.ask(&["add", "--key", key, "--budget-max", budget, &hard]);
+        wait_for(&world, key, "approved");
+        assert_eq!(worked(key).as_deref(), Some(wanted), "{key}");
+    }
+    // A model that the task names is called or nothing is.
+    let hard = "Analyse, compare, design, evaluate and optimise the named harbour";
+    world.ask(&["add", "--key", "named", "--budget-max", "3000", "--model", "grand", hard]);
+    wait_for(&world, "named", "awaiting_human");
+    assert_eq!(worked("named"), None);
 }
