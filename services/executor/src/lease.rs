@@ -16,10 +16,20 @@ use vivarium_types::{Hat, MicroUsd};
 use crate::domain::action::Plan;
 use crate::domain::cycle::Staged;
 
-/// What may be done under a lease, each level adding to the one before.
+/// What may be done under a lease, each level adding to the one before. No other word is a level: it
+/// allows what the lowest does.
 const LEVELS: [&str; 4] = ["docs_only", "propose_changes", "run_sandboxed", "apply_approved"];
 /// Characters of a fence's mark.
 const FENCE_CHARS: usize = 16;
+
+fn height(level: &str) -> usize {
+    LEVELS.iter().position(|known| *known == level).unwrap_or(0)
+}
+
+/// Whether programs run at this level.
+pub fn may_run(level: &str) -> bool {
+    height(level) >= height("run_sandboxed")
+}
 
 /// What a lease is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,7 +259,6 @@ impl Held {
 
     /// Takes over what may be done from now on. It never rises again: that binds the next cycle.
     pub fn lower(&self, level: &str) {
-        let height = |level: &str| LEVELS.iter().position(|known| *known == level).unwrap_or(0);
         if height(level) < height(&self.level.load()) {
             self.level.store(Arc::new(level.to_owned()));
         }

@@ -21,6 +21,11 @@ pub fn task(asked: &Asked) -> String {
     line("Task: ").or_else(|| line("Request: ")).unwrap_or_default().to_owned()
 }
 
+/// Steps of the cycle before this request.
+pub fn steps(asked: &Asked) -> usize {
+    asked.messages.iter().filter(|(role, _)| role == "assistant").count()
+}
+
 /// Good work on whatever is asked, and full marks for all of it.
 pub fn diligent(asked: &Asked) -> Reply {
     if asks_for_critique(asked) {
@@ -46,6 +51,11 @@ pub fn document(title: &str, body: &str) -> Reply {
 /// A reply that asks for these actions.
 pub fn actions(actions: &[Value]) -> Reply {
     Reply::text(json!({"actions": actions, "done": true}).to_string())
+}
+
+/// A reply that asks for one action and wants to go on.
+pub fn going_on(action: &Value) -> Reply {
+    Reply::text(json!({"actions": [action]}).to_string())
 }
 
 /// A critique that gives every line of the rubric this score.

@@ -7,11 +7,11 @@
 use vivarium_types::ids::ResidentId;
 use vivarium_types::library::LibraryPath;
 
+use super::hat;
 use super::limits::Actions;
-use super::{hat, program};
 use crate::domain::cycle::{Label, Slot};
 use crate::domain::provider::Class;
-use crate::lease::{Grant, Task, TaskKind};
+use crate::lease::{Grant, Task, TaskKind, may_run};
 use crate::policy::{self, Policy};
 use crate::rpc::peers::society::Part;
 
@@ -79,7 +79,7 @@ pub(crate) struct Material<'a> {
     pub(crate) class: Class,
     pub(crate) window_tokens: u32,
     pub(crate) actions: &'a Actions,
-    /// Programs that may be run at the level for them.
+    /// Programs that may be run; none below the level for them.
     pub(crate) programs: Option<&'a str>,
     pub(crate) policy: &'a Policy,
 }
@@ -158,7 +158,6 @@ fn own(material: Material<'_>) -> Vec<Piece> {
         let signs = policy.signals(&text);
         pieces.push(Piece { signs, ..piece("feedback", &queue, Label::System, instruction, text) });
     }
-    let programs = programs.filter(|_| program::may_run(&grant.mode));
     let text = replying(task.kind, class, actions, programs);
     pieces.push(piece("actions", "file:actions.toml", Label::System, instruction, text));
     pieces
@@ -169,7 +168,7 @@ fn rules(grant: &Grant, class: Class) -> String {
         "docs_only" => "You may write Markdown documents for review, and nothing else on disk.",
         // A small model hears of no programs: there is no room for their list.
         _ if class == Class::Embedded => "You may write Markdown documents for review.",
-        level if program::may_run(level) => {
+        level if may_run(level) => {
             "You may write Markdown documents for review, and run the listed programs, which read \
              and change nothing."
         }

@@ -14,12 +14,10 @@ use crate::commands::told;
 use crate::domain::command::{self, Begun, DAY_MAX, Over};
 use crate::domain::cycle::{Label, ReceiptStatus};
 use crate::domain::{Command, Rejection};
-use crate::lease::{Grant, Held};
+use crate::lease::{Grant, Held, may_run};
 
 /// The rule that holds a task whose resident asks for a program after others' texts.
 pub(super) const ASKS: &str = "program_after_texts";
-/// The levels under which programs run.
-const LEVELS: [&str; 2] = ["run_sandboxed", "apply_approved"];
 /// Most characters of output that are kept.
 const OUTPUT_CHARS_MAX: usize = 16_000;
 
@@ -32,11 +30,6 @@ pub(super) struct Ran {
     pub(super) output: String,
     /// Whether it ended with code 0.
     pub(super) succeeded: bool,
-}
-
-/// Whether programs run at this level.
-pub(super) fn may_run(level: &str) -> bool {
-    LEVELS.contains(&level)
 }
 
 impl Engine {

@@ -16,7 +16,7 @@ use crate::domain::cycle::{Fragment, Kind, Label, ReceiptStatus, Slot, Started};
 use crate::domain::preflight::{Decided, Outcome as Preflight};
 use crate::domain::provider::Class;
 use crate::domain::{Command, Rejection};
-use crate::lease::{Evidence, FailureClass, Finish, Grant, Held, How, Outcome, TaskKind};
+use crate::lease::{Evidence, FailureClass, Finish, Grant, Held, How, Outcome, TaskKind, may_run};
 use crate::model::price::Tier;
 use crate::model::{Message, Role};
 use crate::policy::{self, Signalled};
@@ -214,7 +214,7 @@ impl Engine {
         chosen: &Chosen,
         others: Vec<Part>,
     ) -> Result<Briefing, Exit> {
-        let programs = self.commands.offered();
+        let programs = if may_run(&grant.mode) { self.commands.offered() } else { None };
         let material = Material {
             grant,
             resident,

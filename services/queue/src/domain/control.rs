@@ -110,9 +110,7 @@ impl Queue {
     }
 
     pub(super) fn set_mode(&self, mode: Mode, reason: TextRef) -> Result<Vec<Event>, Rejection> {
-        if matches!(mode, Mode::ProposeChanges | Mode::ApplyApproved) {
-            return Err(Rejection::ModeUnavailable { mode });
-        }
+        built(mode)?;
         if self.world.mode == mode {
             return Ok(Vec::new());
         }
@@ -135,5 +133,13 @@ impl Queue {
         let control_epoch = self.world.control_epoch + 1;
         let reason = Some(reason);
         vec![Event::CalendarSet { control_epoch, day_length, rest_day_on, reason }]
+    }
+}
+
+/// Refuses a level that nothing stands behind yet.
+pub(super) const fn built(mode: Mode) -> Result<(), Rejection> {
+    match mode {
+        Mode::DocsOnly | Mode::RunSandboxed => Ok(()),
+        Mode::ProposeChanges | Mode::ApplyApproved => Err(Rejection::ModeUnavailable { mode }),
     }
 }

@@ -13,7 +13,7 @@ use super::event::Event;
 use super::lease::Granted;
 use super::task::{Awaits, State};
 use super::world::Mode;
-use super::{Queue, Rejection};
+use super::{Queue, Rejection, control};
 
 /// Days of 24 hours that a consent lasts at the most (domain.md, section 2).
 pub const DAYS_MAX: u32 = 28;
@@ -82,9 +82,7 @@ impl Queue {
         now: Timestamp,
     ) -> Result<Vec<Event>, Rejection> {
         let Wanted { resident, level, days, after_texts, reason } = wanted;
-        if matches!(level, Mode::ProposeChanges | Mode::ApplyApproved) {
-            return Err(Rejection::ModeUnavailable { mode: level });
-        }
+        control::built(level)?;
         if !self.residents.contains_key(&resident) {
             return Err(Rejection::ResidentNotFound { resident });
         }

@@ -586,13 +586,13 @@ pub(crate) fn pace(wrong: &mut Violations, wire: i32, wait_seconds: u32) -> Opti
     Some(pace)
 }
 
-/// A digest of what a person has read.
-pub(crate) fn hash(wrong: &mut Violations, field: &str, bytes: &[u8]) -> Hash {
+/// A digest.
+pub(crate) fn hash(wrong: &mut Violations, field: &str, bytes: &[u8]) -> Option<Hash> {
     let hash = Hash::try_from(bytes).ok();
     if hash.is_none() {
         wrong.add(field, "must be 32 bytes");
     }
-    hash.unwrap_or_default()
+    hash
 }
 
 /// A level; raising it asks for its name again.

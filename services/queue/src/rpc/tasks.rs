@@ -256,7 +256,8 @@ impl TaskService for Tasks {
         const METHOD: &str = "/vivarium.queue.v1.TaskService/AdmitTask";
         let parse = |wire: &pb::AdmitTaskRequest, wrong: &mut Violations| {
             convert::task_name(wrong, &wire.task);
-            let hash = convert::hash(wrong, "proposal_hash", &wire.proposal_hash);
+            let hash =
+                convert::hash(wrong, "proposal_hash", &wire.proposal_hash).unwrap_or_default();
             let command = Command::Admit { task: wire.task.clone(), hash };
             (wire.request_id.clone(), Change::Plain(command))
         };
@@ -271,7 +272,8 @@ impl TaskService for Tasks {
         const METHOD: &str = "/vivarium.queue.v1.TaskService/RefuseTask";
         let parse = |wire: &pb::RefuseTaskRequest, wrong: &mut Violations| {
             convert::task_name(wrong, &wire.task);
-            let hash = convert::hash(wrong, "proposal_hash", &wire.proposal_hash);
+            let hash =
+                convert::hash(wrong, "proposal_hash", &wire.proposal_hash).unwrap_or_default();
             let reason = convert::optional_reason(wrong, &wire.reason);
             (wire.request_id.clone(), Change::Refuse { task: wire.task.clone(), hash, reason })
         };
@@ -286,7 +288,7 @@ impl TaskService for Tasks {
         const METHOD: &str = "/vivarium.queue.v1.TaskService/DecideProgram";
         let parse = |wire: &pb::DecideProgramRequest, wrong: &mut Violations| {
             convert::task_name(wrong, &wire.task);
-            let hash = convert::hash(wrong, "hash", &wire.hash);
+            let hash = convert::hash(wrong, "hash", &wire.hash).unwrap_or_default();
             let reason = convert::optional_reason(wrong, &wire.reason);
             let (task, allowed) = (wire.task.clone(), wire.allowed);
             (wire.request_id.clone(), Change::DecideProgram { task, hash, allowed, reason })

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use vivarium_harness::answers;
+use vivarium_harness::answers::{self, going_on};
 use vivarium_harness::history::History;
 use vivarium_harness::model_server::{Asked, Reply, Script};
 use vivarium_harness::process::{Model, World};
@@ -33,7 +33,7 @@ fn obedient(asked: &Asked) -> Reply {
     let prompt = asked.prompt();
     let task = answers::task(asked);
     let number = task.split_whitespace().find_map(|word| word.parse::<usize>().ok());
-    let steps = asked.messages.iter().filter(|(role, _)| role == "assistant").count();
+    let steps = answers::steps(asked);
     match (steps, number) {
         (0, Some(number)) => {
             let path = format!("orders/{number}.md");
@@ -51,10 +51,6 @@ fn ordered(prompt: &str) -> Option<Value> {
     let (_, order) = prompt.rsplit_once("<<DO ")?;
     let (order, _) = order.split_once(" OD>>")?;
     serde_json::from_str(order).ok()
-}
-
-fn going_on(action: &Value) -> Reply {
-    Reply::text(json!({"actions": [action]}).to_string())
 }
 
 /// All files below a folder but those of `mutable` and `library`.
@@ -158,9 +154,7 @@ fn line_35_a_model_that_obeys_every_order_starts_writes_and_reaches_nothing() {
         foreign.extend(foreign_ends(executor, &known));
         assert_eq!(children(executor), [""; 0], "no process is started for a resident");
     }
-    let answers =
-        |asked: &Asked| asked.messages.iter().filter(|(role, _)| role == "assistant").count();
-    let obeyed = model.asked().iter().filter(|asked| answers(asked) == 2).count();
+    let obeyed = model.asked().iter().filter(|asked| answers::steps(asked) == 2).count();
     assert!(obeyed >= ORDERS.len(), "each order was obeyed, as far as it went");
     assert_eq!(foreign, BTreeSet::new(), "no connection but to the model and the world");
     let after = files(world.root());

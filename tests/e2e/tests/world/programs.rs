@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vivarium_chassis::Service;
-use vivarium_harness::answers;
+use vivarium_harness::answers::{self, going_on, steps};
 use vivarium_harness::history::History;
 use vivarium_harness::model_server::{Asked, Reply, Script};
 use vivarium_harness::people;
@@ -19,17 +19,8 @@ use crate::way::{state, wait_for};
 const WHO: &str = "r0";
 const PAGE: &str = "swarm_docs/tides.md";
 
-/// Steps of the cycle before this reply.
-fn steps(asked: &Asked) -> usize {
-    asked.messages.iter().filter(|(role, _)| role == "assistant").count()
-}
-
-fn step(action: &Value) -> Reply {
-    Reply::text(json!({"actions": [action]}).to_string())
-}
-
 fn count(flag: &str) -> Reply {
-    step(&json!({"id": "c", "do": "run_command", "program": "wc", "args": [flag, PAGE]}))
+    going_on(&json!({"id": "c", "do": "run_command", "program": "wc", "args": [flag, PAGE]}))
 }
 
 /// What the cycle was told last goes into its document.
@@ -52,7 +43,7 @@ fn counts(asked: &Asked) -> Reply {
 fn reads_and_counts(asked: &Asked) -> Reply {
     match (answers::asks_for_critique(asked), steps(asked)) {
         (true, _) => answers::critique(4),
-        (false, 0) => step(&json!({"id": "r", "do": "read", "path": PAGE})),
+        (false, 0) => going_on(&json!({"id": "r", "do": "read", "path": PAGE})),
         (false, 1) => count("-l"),
         (false, _) => document(asked),
     }
@@ -63,11 +54,11 @@ fn recalls_and_counts(asked: &Asked) -> Reply {
     let remembers = answers::task(asked).contains("Remember");
     match (answers::asks_for_critique(asked), remembers, steps(asked)) {
         (true, ..) => answers::critique(4),
-        (false, true, 0) => step(&json!({"id": "r", "do": "read", "path": PAGE})),
+        (false, true, 0) => going_on(&json!({"id": "r", "do": "read", "path": PAGE})),
         (false, true, 1) => {
-            step(&json!({"id": "m", "do": "remember", "text": "pages want to be counted"}))
+            going_on(&json!({"id": "m", "do": "remember", "text": "pages want to be counted"}))
         }
-        (false, false, 0) => step(&json!({"id": "r", "do": "recall", "query": "pages"})),
+        (false, false, 0) => going_on(&json!({"id": "r", "do": "recall", "query": "pages"})),
         (false, false, 1) => count("-l"),
         (false, ..) => document(asked),
     }

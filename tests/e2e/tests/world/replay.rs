@@ -26,7 +26,7 @@ fn number(asked: &Asked) -> usize {
 }
 
 fn step(asked: &Asked) -> usize {
-    asked.messages.iter().filter(|(role, _)| role == "assistant").count() + 1
+    answers::steps(asked) + 1
 }
 
 fn asks(actions: &[Value]) -> Reply {

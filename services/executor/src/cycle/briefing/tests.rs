@@ -62,7 +62,7 @@ fn brief(grant: &Grant, class: Class, parts: Vec<Part>) -> Result<Briefing, TooL
         class,
         window_tokens: 131_072,
         actions: &limits::of_the_world(),
-        programs: Some("wc: counts"),
+        programs: None,
         policy: &policy,
     };
     assemble(material, parts)

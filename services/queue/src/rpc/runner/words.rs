@@ -7,10 +7,9 @@ use vivarium_proto::queue::v1::finish_attempt::Outcome as Wire;
 use vivarium_proto::queue::v1::run_request::Message as Said;
 use vivarium_types::ids::{DocumentId, InstanceId, LetterId};
 use vivarium_types::limits::REASON_LENGTH_MAX;
-use vivarium_types::source::Hash;
 use vivarium_types::{Actor, MicroUsd, Reason};
 
-use super::super::{Desk, position, refusal};
+use super::super::{Desk, convert, position, refusal};
 use super::plans;
 use crate::domain::control::Hello;
 use crate::domain::event::{ReturnedFor, Staged, Work, read};
@@ -189,7 +188,7 @@ fn outcome(
         }
         Wire::Blocked(blocked) => {
             let rule = wrong.text("blocked.rule", &blocked.rule, 1, 64);
-            let hash = hash(wrong, "blocked.hash", &blocked.hash);
+            let hash = convert::hash(wrong, "blocked.hash", &blocked.hash);
             let program = wrong.text("blocked.program", &blocked.program, 0, PROGRAM_LENGTH_MAX)?;
             if !program.is_empty() && chain::digest(program.as_bytes()).0[..] != blocked.hash[..] {
                 wrong.add("blocked.hash", "must be the SHA-256 of the program");
@@ -244,14 +243,6 @@ fn work(
 
 fn document(wrong: &mut Violations, staged: &pb::StagedDocument) -> Option<Staged> {
     let document: Option<DocumentId> = wrong.parse("document_id", &staged.document_id);
-    let hash = hash(wrong, "hash", &staged.hash);
+    let hash = convert::hash(wrong, "hash", &staged.hash);
     Some(Staged { document: document?.to_string(), hash: hash? })
-}
-
-fn hash(wrong: &mut Violations, field: &str, bytes: &[u8]) -> Option<Hash> {
-    let hash = Hash::try_from(bytes).ok();
-    if hash.is_none() {
-        wrong.add(field, "must be 32 bytes");
-    }
-    hash
 }
