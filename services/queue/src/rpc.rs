@@ -1,6 +1,7 @@
 //! The queue's methods: parse, submit, answer.
 //!
-//! [`tasks`] adds, shows and steers tasks, [`edit`] is its part that changes one, [`list`] its pages;
+//! [`tasks`] adds, shows and steers tasks, [`edit`] is its part that changes one, [`list`] its pages,
+//! [`cycle`] adds one and follows it to the end of its first cycle;
 //! [`proposals`] are tasks that residents ask for, [`recurrences`] are templates of tasks; [`runner`] holds the stream of a runner, [`effects`] what
 //! attempts did; [`worlds`] reads and changes the controls. [`convert`] reads requests, [`show`] writes
 //! answers, [`past`] says how things were.
@@ -25,6 +26,7 @@ use crate::views::{self, Record};
 use convert::Bounds;
 
 pub(crate) mod convert;
+mod cycle;
 mod edit;
 mod effects;
 mod list;

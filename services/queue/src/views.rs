@@ -382,26 +382,46 @@ pub fn attempts(db: &Connection, task: u64, place: u64) -> rusqlite::Result<Vec<
          FROM attempts WHERE task = ?1 AND token <= ?2 ORDER BY number DESC LIMIT ?3",
     )?;
     let rows = query.query_map((task, place, ATTEMPTS_SHOWN), |row| {
-        let attempt = Attempt {
-            id: row.get(0)?,
-            number: row.get(1)?,
-            lease: row.get(2)?,
-            cycle: row.get(3)?,
-            resident: row.get(4)?,
-            start: Timestamp::from_micros(row.get(5)?),
-            end: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_micros),
-            outcome: row.get(7)?,
-            class: row.get(8)?,
-            cost_micro_usd: row.get(9)?,
-            submission: row.get(10)?,
-            token: row.get(11)?,
-        };
-        let ended = row.get::<_, Option<u64>>(12)?.is_some_and(|sequence| sequence <= place);
+        let (attempt, end) = attempt(row)?;
+        let ended = end.is_some_and(|sequence| sequence <= place);
         Ok(if ended { attempt } else { attempt.at_work() })
     })?;
     let mut attempts = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     attempts.reverse();
     Ok(attempts)
+}
+
+/// The first attempt there was at a task, with the row of the log that ended it. Numbers begin anew
+/// when a task is opened again, tokens never do.
+pub fn first_attempt(
+    db: &Connection,
+    task: TaskId,
+) -> rusqlite::Result<Option<(Attempt, Option<u64>)>> {
+    let mut query = db.prepare_cached(
+        "SELECT attempts.id, number, lease, cycle, resident, start_us, end_us, outcome,
+                attempts.class, cost, submission, token, end_sequence
+         FROM attempts JOIN tasks ON task = tasks.sequence WHERE tasks.id = ?1
+         ORDER BY token LIMIT 1",
+    )?;
+    query.query_row([task.to_string()], attempt).optional()
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<(Attempt, Option<u64>)> {
+    let attempt = Attempt {
+        id: row.get(0)?,
+        number: row.get(1)?,
+        lease: row.get(2)?,
+        cycle: row.get(3)?,
+        resident: row.get(4)?,
+        start: Timestamp::from_micros(row.get(5)?),
+        end: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_micros),
+        outcome: row.get(7)?,
+        class: row.get(8)?,
+        cost_micro_usd: row.get(9)?,
+        submission: row.get(10)?,
+        token: row.get(11)?,
+    };
+    Ok((attempt, row.get(12)?))
 }
 
 /// Ids of the tasks that depend on one, oldest first.

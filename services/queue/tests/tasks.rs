@@ -442,3 +442,159 @@ async fn a_limit_is_set_by_a_person_holds_for_what_is_made_then_and_survives_a_r
     let fields: Vec<_> = wrong.fields.iter().map(|field| field.field.as_str()).collect();
     assert_eq!(fields, ["limits.open_tasks", "limits.runners", "update_mask.paths[0]", "limits"]);
 }
+
+type Cycle = tonic::Streaming<pb::RunCycleResponse>;
+
+fn once(stand: &Stand, task: pb::TaskSpec) -> pb::RunCycleRequest {
+    pb::RunCycleRequest { request_id: stand.request_id(), task: Some(task) }
+}
+
+async fn follow(stand: &Stand, request: pb::RunCycleRequest) -> Cycle {
+    stand.tasks().run_cycle(request).await.expect("it is followed").into_inner()
+}
+
+async fn told(cycle: &mut Cycle) -> pb::RunCycleResponse {
+    cycle.message().await.expect("it speaks").expect("it goes on")
+}
+
+/// What came of it, and that nothing follows.
+async fn end(cycle: &mut Cycle) -> pb::RunCycleResponse {
+    let mut last = told(cycle).await;
+    while let Some(next) = cycle.message().await.expect("it speaks") {
+        assert_eq!(last.result, None, "the result comes last");
+        last = next;
+    }
+    last
+}
+
+#[tokio::test]
+async fn a_script_follows_one_cycle_to_its_end() {
+    let stand = Stand::new().await;
+    let request = once(&stand, pb::TaskSpec { key: "tides".into(), ..spec("Explain the tides") });
+    let mut cycle = follow(&stand, request.clone()).await;
+    let first = told(&mut cycle).await;
+    let task = first.task.expect("it is whole");
+    assert_eq!(task.spec.as_ref().map(|spec| spec.key.as_str()), Some("tides"));
+    assert_eq!(task.wait_reason(), pb::WaitReason::NoRunner);
+    let mut runner = stand.runner(1).await;
+    runner.credit(1).await;
+    let grant = runner.granted().await;
+    let begun = told(&mut cycle).await.task.expect("it is whole");
+    assert_eq!((begun.state(), begun.attempts.len()), (pb::TaskState::Leased, 1));
+    assert_eq!(begun.attempts[0].cycle_id, grant.cycle_id);
+    let work = pb::Finished {
+        summary: "it is done".into(),
+        answer: "twice a day".into(),
+        how: "finished".into(),
+        steps: 1,
+        ..Default::default()
+    };
+    let ack = runner.finish(&grant, Outcome::Finished(work)).await;
+    let ended = end(&mut cycle).await;
+    let result = ended.result.clone().expect("it has ended");
+    let attempt = result.attempt.expect("it was one");
+    assert_eq!((attempt.cycle_id, attempt.outcome), (grant.cycle_id, "finished".into()));
+    assert_eq!(attempt.submission_id, ack.submission_id);
+    assert_eq!((result.summary.as_str(), result.answer.as_str()), ("it is done", "twice a day"));
+    // Whoever asks again gets the same cycle, whatever came of its task, and nothing is added.
+    stand.reject(&task.task_id, &ack.submission_id, "too short", 1).await;
+    let again = end(&mut follow(&stand, request.clone()).await).await;
+    assert_eq!(again.result, ended.result);
+    assert_eq!(stand.list(pb::TaskFilter::default()).await.len(), 1);
+    let other = pb::RunCycleRequest { task: Some(spec("Explain the moon")), ..request };
+    let refused = stand.tasks().run_cycle(other).await.expect_err("another request");
+    assert_eq!(reason(&refused), Some(Reason::RequestIdReused));
+}
+
+#[tokio::test]
+async fn a_cycle_that_brings_nothing_says_why() {
+    let stand = Stand::new().await;
+    stand.pace(0).await;
+    let mut runner = stand.runner(1).await;
+    let declined = pb::Declined { reason: "not for me".into() };
+    let failed = pb::Failed {
+        failure_class: pb::FailureClass::CommandFailed.into(),
+        message: "no such file".into(),
+        retry_after: None,
+    };
+    let blocked = pb::Blocked {
+        rule: "constitution.weapons".into(),
+        held: true,
+        hash: vec![7; 32],
+        ..Default::default()
+    };
+    let returned = pb::Returned {
+        reason: "budget".into(),
+        scope: "world_day".into(),
+        retry_after: Some(wkt::Duration { seconds: 60, nanos: 0 }),
+    };
+    for (outcome, word, why) in [
+        (Outcome::Declined(declined), "declined", "not for me"),
+        (Outcome::Failed(failed), "failed", "no such file"),
+        (Outcome::Blocked(blocked), "held", "constitution.weapons"),
+        (Outcome::Returned(returned), "returned", "world_day"),
+    ] {
+        let mut cycle = follow(&stand, once(&stand, spec("Explain the tides"))).await;
+        runner.credit(1).await;
+        let grant = runner.granted().await;
+        let ack = runner.finish(&grant, outcome).await;
+        assert!(ack.accepted, "{ack:?}");
+        let ended = end(&mut cycle).await;
+        let result = ended.result.expect("it has ended");
+        let outcome = result.attempt.map(|attempt| attempt.outcome);
+        assert_eq!((outcome.as_deref(), result.why.as_str()), (Some(word), why));
+        // Only what has not ended by itself can be cancelled.
+        let task = grant.task.expect("it is whole").task_id;
+        if stand.state(&task).await != pb::TaskState::Failed {
+            stand.cancel(&task).await;
+        }
+    }
+    // It never begins.
+    let mut cycle = follow(&stand, once(&stand, spec("Explain the ebb"))).await;
+    let id = told(&mut cycle).await.task.expect("it is whole").task_id;
+    stand.cancel(&id).await;
+    let ended = end(&mut cycle).await;
+    assert_eq!(ended.task.map(|task| task.state()), Some(pb::TaskState::Cancelled));
+    assert_eq!(ended.result, None);
+}
+
+#[tokio::test]
+async fn a_cycle_is_followed_again_behind_a_restart() {
+    let mut stand = Stand::new().await;
+    let request = once(&stand, spec("Explain the tides"));
+    let mut cycle = follow(&stand, request.clone()).await;
+    let id = told(&mut cycle).await.task.expect("it is whole").task_id;
+    stand.restart().await;
+    let broken = loop {
+        match cycle.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("a cycle that did not end is not told as one that did"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(broken.code(), tonic::Code::Unavailable, "{broken:?}");
+    let mut cycle = follow(&stand, request).await;
+    assert_eq!(told(&mut cycle).await.task.expect("it is whole").task_id, id);
+    let mut runner = stand.runner(1).await;
+    runner.credit(1).await;
+    let grant = runner.granted().await;
+    runner.finish(&grant, support::finished()).await;
+    let result = end(&mut cycle).await.result.expect("it has ended");
+    assert_eq!(result.attempt.map(|attempt| attempt.cycle_id), Some(grant.cycle_id));
+}
+
+#[tokio::test]
+async fn a_cycle_that_is_asked_for_badly_adds_nothing() {
+    let stand = Stand::new().await;
+    for (request, field) in [
+        (pb::RunCycleRequest { request_id: "a".into(), task: None }, "task"),
+        (pb::RunCycleRequest { request_id: String::new(), task: Some(spec("x y")) }, "request_id"),
+        (once(&stand, spec("")), "task.instruction"),
+    ] {
+        let refused = stand.tasks().run_cycle(request).await.expect_err(field);
+        let problem = vivarium_chassis::Problem::from(&refused);
+        assert!(problem.is(Reason::RequestInvalid), "{problem:?}");
+        assert!(problem.fields.iter().any(|wrong| wrong.field == field), "{problem:?}");
+    }
+    assert_eq!(stand.list(pb::TaskFilter::default()).await.len(), 0);
+}

@@ -87,6 +87,7 @@ pub(super) const TABLE: &[Group] = &[
         home: Home::At(Service::Queue),
         methods: &[
             operate("AddTasks"),
+            operate("RunCycle"),
             read("GetTask"),
             read("ListTasks"),
             read("WatchTasks"),

@@ -44,6 +44,7 @@ review   ledger.v1.LedgerService/ReadRows                gGo
 review   ledger.v1.LedgerService/Verify                  gGo
 review   ledger.v1.LedgerService/ListPeerCheckpoints     gGo
 queue    queue.v1.TaskService/AddTasks                   Go
+queue    queue.v1.TaskService/RunCycle                   Go
 queue    queue.v1.TaskService/GetTask                    gGo
 queue    queue.v1.TaskService/ListTasks                  gGo
 queue    queue.v1.TaskService/WatchTasks                 gGo

@@ -88,6 +88,15 @@ pub(crate) fn add(wire: pb::AddTasksRequest, bounds: &Bounds) -> Result<Vec<Aske
     wrong.done(asked.into_iter().collect())
 }
 
+/// The task of a request for one cycle.
+pub(crate) fn cycle(wire: pb::RunCycleRequest, bounds: &Bounds) -> Result<Asked, Refusal> {
+    let mut wrong = Violations::new();
+    request_id(&mut wrong, &wire.request_id);
+    let task = wrong.present("task", wire.task);
+    let asked = task.and_then(|task| wrong.within("task", |wrong| asked(wrong, task, bounds)));
+    wrong.done(asked)
+}
+
 /// A task that is proposed, with its texts.
 pub(crate) struct Offered {
     /// What is asked for.

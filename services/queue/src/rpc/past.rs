@@ -111,6 +111,15 @@ async fn record(desk: &Desk, sequence: u64, place: u64) -> Result<Option<Record>
     Ok(Some(Record { sequence, task, title, instruction, intent }))
 }
 
+/// What a row of the log says.
+pub(super) async fn event(desk: &Desk, sequence: u64) -> Result<Event, Refusal> {
+    let reader = desk.ledger.reader();
+    let (event, _) =
+        off_thread(move || read(&row(&*reader, sequence)?).ok_or_else(|| corrupt(sequence)))
+            .await?;
+    Ok(event)
+}
+
 fn replayed(reader: &dyn Reader, steps: &[u64]) -> Result<Option<Task>, store::Error> {
     let mut task: Option<Task> = None;
     for sequence in steps {

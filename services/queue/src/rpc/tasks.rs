@@ -13,7 +13,7 @@ use vivarium_types::ids::TaskId;
 use vivarium_types::source::Hash;
 use vivarium_types::{Reason, program};
 
-use super::{Desk, broken, convert, edit, list, past, position, proposals, refusal, show};
+use super::{Desk, broken, convert, cycle, edit, list, past, position, proposals, refusal, show};
 use crate::domain::event::{Event, Wire};
 use crate::domain::signals;
 use crate::domain::task;
@@ -88,10 +88,12 @@ enum Change {
     Plain(Command),
 }
 
+type Cycle = Pin<Box<dyn Stream<Item = Result<pb::RunCycleResponse, Status>> + Send>>;
 type Watched = Pin<Box<dyn Stream<Item = Result<pb::WatchTasksResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl TaskService for Tasks {
+    type RunCycleStream = Cycle;
     type WatchTasksStream = Watched;
 
     async fn add_tasks(
@@ -129,6 +131,15 @@ impl TaskService for Tasks {
             });
         let answer = self.desk.ledger.submit(submission).await.map_err(refusal)?;
         Ok(Response::new(answer.message().map_err(broken)?))
+    }
+
+    async fn run_cycle(
+        &self,
+        request: Request<pb::RunCycleRequest>,
+    ) -> Result<Response<Cycle>, Status> {
+        let actor = Caller::of(&request).actor.clone();
+        let told = cycle::run(self.desk.clone(), actor, request.into_inner()).await?;
+        Ok(Response::new(Box::pin(told)))
     }
 
     async fn get_task(
@@ -418,7 +429,7 @@ impl Watcher {
 }
 
 /// The task a row is about.
-fn of(row: &Row) -> Option<TaskId> {
+pub(super) fn of(row: &Row) -> Option<TaskId> {
     let wire: Wire = serde_json::from_slice(&row.payload).ok()?;
     task::of(&Event::try_from(wire).ok()?)
 }

@@ -194,3 +194,58 @@ fn a_script_runs_a_task_to_its_end_with_one_command() {
     assert_eq!((poor.status.code(), poor.stdout.len()), (Some(1), 0), "{said}");
     assert!(said.contains("budget"), "{said}");
 }
+
+/// Runs one cycle, or leaves at the first word of it.
+fn cycle(
+    world: &World,
+    request_id: &str,
+    task: &queue::TaskSpec,
+    leave: bool,
+) -> queue::RunCycleResponse {
+    let request =
+        queue::RunCycleRequest { request_id: request_id.to_owned(), task: Some(task.clone()) };
+    world.call(async |peers| {
+        let calls = peers.to(Service::Queue).calls();
+        let answer = TaskServiceClient::new(calls).run_cycle(request).await;
+        let mut told = answer.expect("it is followed").into_inner();
+        let mut last = told.message().await.expect("it speaks").expect("it goes on");
+        while !leave && let Some(next) = told.message().await.expect("it speaks") {
+            last = next;
+        }
+        last
+    })
+}
+
+#[test]
+fn a_script_runs_one_cycle_with_one_call() {
+    let model = Model::start(Script::answering(answers::diligent));
+    let world = World::start_on(&model);
+    let local = queue::TaskSpec {
+        mode: queue::TaskMode::Local.into(),
+        command: ["echo", "the tide is high"].map(str::to_owned).to_vec(),
+        ..Default::default()
+    };
+    // A halt holds it like everything else.
+    world.ask(&["halt", "-m", "not yet"]);
+    let held = cycle(&world, "tide", &local, true).task.expect("it is whole");
+    assert_eq!(held.wait_reason(), queue::WaitReason::Halted, "{held:?}");
+    world.ask(&["resume", "-m", "go on"]);
+    let ended = cycle(&world, "tide", &local, false);
+    assert_eq!(ended.task.map(|task| task.task_id), Some(held.task_id));
+    assert_eq!(ended.result.expect("it has ended").answer, "the tide is high");
+    let instruction = "Describe the lake in winter".to_owned();
+    let lake = queue::TaskSpec { instruction, ..Default::default() };
+    let ended = cycle(&world, "lake", &lake, false);
+    let attempt = ended.result.and_then(|result| result.attempt).expect("it has ended");
+    assert_eq!(attempt.outcome, "finished", "{attempt:?}");
+    let task = ended.task.expect("it is whole").task_id;
+    wait_until("the work is with review", || !world.ask(&["show", &task])["submission"].is_null());
+    let work = &world.ask(&["show", &task])["submission"];
+    assert_eq!(work["submissionId"], attempt.submission_id, "{work}");
+    // The same guards: a budget that allows no call lets none happen.
+    let poor =
+        queue::TaskSpec { budget_max_micro_usd: Some(1), budget_min_micro_usd: Some(1), ..lake };
+    let ended = cycle(&world, "poor", &poor, false);
+    let attempt = ended.result.and_then(|result| result.attempt).expect("it has ended");
+    assert_eq!((attempt.failure_class.as_str(), attempt.cost_micro_usd), ("budget", 0));
+}

@@ -1,0 +1,130 @@
+//! `RunCycle`: a task that is added and followed to the end of its first cycle.
+
+use futures::Stream;
+use vivarium_chassis::Refusal;
+use vivarium_ledger::watch::Watch;
+use vivarium_ledger::{Request as RequestKey, Submission, TextRef};
+use vivarium_proto::queue::v1 as pb;
+use vivarium_types::ids::TaskId;
+use vivarium_types::{Actor, Reason};
+
+use super::{Desk, broken, convert, past, proposals, refusal, show, tasks};
+use crate::domain::event::Event;
+use crate::domain::{Command, Queue};
+use crate::views;
+
+/// Adds the task and follows it. What is wrong with the request is told before anything is followed.
+pub(super) async fn run(
+    desk: Desk,
+    actor: Actor,
+    wire: pb::RunCycleRequest,
+) -> Result<impl Stream<Item = Result<pb::RunCycleResponse, tonic::Status>>, Refusal> {
+    let task = added(&desk, actor, wire).await?;
+    // Changes behind this place follow; some of them may be in the first look already.
+    let watch = desk.ledger.watch(desk.ledger.committed());
+    Ok(follow(desk, task, watch))
+}
+
+async fn added(desk: &Desk, actor: Actor, wire: pb::RunCycleRequest) -> Result<TaskId, Refusal> {
+    const METHOD: &str = "/vivarium.queue.v1.TaskService/RunCycle";
+    let mut plain = wire.clone();
+    plain.task.iter_mut().for_each(convert::sort_metadata);
+    let key = RequestKey::of(METHOD, &wire.request_id, &plain);
+    let asked = convert::cycle(wire, &desk.bounds())?;
+    let mut texts = desk.ledger.texts();
+    let proposals = vec![proposals::proposal(asked, &mut texts)];
+    let open_max = desk.config.open_tasks_max;
+    let submission = Submission::new(actor, Command::Add { proposals, open_max })
+        .texts(texts.into_rows())
+        .request(key)
+        .answering(|_: &Queue, decided| {
+            let added = decided.events.iter().find_map(|(event, _)| {
+                let Event::TaskAdded(added) = event else { return None };
+                Some(pb::Task { task_id: added.task.to_string(), ..pb::Task::default() })
+            });
+            pb::RunCycleResponse { task: added, result: None }
+        });
+    let answer = desk.ledger.submit(submission).await.map_err(refusal)?;
+    let answer: pb::RunCycleResponse = answer.message().map_err(broken)?;
+    let id = answer.task.and_then(|task| task.task_id.parse().ok());
+    id.ok_or_else(|| Refusal::fault("a task was added that has no name"))
+}
+
+fn follow(
+    desk: Desk,
+    task: TaskId,
+    mut watch: Watch,
+) -> impl Stream<Item = Result<pb::RunCycleResponse, tonic::Status>> {
+    async_stream::try_stream! {
+        loop {
+            let seen = look(&desk, task).await?;
+            let over = seen.result.is_some() || seen.task.as_ref().is_some_and(rests_unbegun);
+            yield seen;
+            if over {
+                break;
+            }
+            loop {
+                let rows = watch.next().await.ok_or_else(draining)?.map_err(broken)?;
+                if rows.iter().any(|row| tasks::of(row) == Some(task)) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// The queue ends: whoever repeats the request follows the same cycle.
+fn draining() -> Refusal {
+    Refusal::new(Reason::ServiceDraining).with("service", "queue")
+}
+
+/// Whether nothing will begin by itself any more, and nothing has begun.
+fn rests_unbegun(task: &pb::Task) -> bool {
+    let rests = matches!(
+        task.state(),
+        pb::TaskState::AwaitingHuman
+            | pb::TaskState::Approved
+            | pb::TaskState::Failed
+            | pb::TaskState::Cancelled
+    );
+    rests && task.attempts.is_empty()
+}
+
+async fn look(desk: &Desk, task: TaskId) -> Result<pb::RunCycleResponse, Refusal> {
+    let first = desk.ledger.view(move |db| views::first_attempt(db, task));
+    let first = first.await.map_err(broken)?;
+    let seen = desk.task(&task.to_string()).await?;
+    let result = match first {
+        Some((attempt, Some(end))) => Some(result(desk, attempt, end).await?),
+        Some((_, None)) | None => None,
+    };
+    Ok(pb::RunCycleResponse { task: seen, result })
+}
+
+/// What an attempt came to, as the row says that ended it.
+async fn result(
+    desk: &Desk,
+    attempt: views::Attempt,
+    end: u64,
+) -> Result<pb::CycleResult, Refusal> {
+    let attempt = Some(show::attempt(attempt));
+    let mut result = pb::CycleResult { attempt, ..pb::CycleResult::default() };
+    let event = past::event(desk, end).await?;
+    if let Event::AttemptFinished(done) = event {
+        let text = async |text: Option<TextRef>| match text {
+            Some(text) => desk.text(&text.id).await,
+            None => Ok(String::new()),
+        };
+        result.summary = text(done.work.summary).await?;
+        result.answer = text(done.work.answer).await?;
+    } else if let Event::AttemptDeclined { reason, .. } = event {
+        result.why = desk.text(&reason.id).await?;
+    } else if let Event::AttemptFailed { message, .. } = event {
+        result.why = message;
+    } else if let Event::AttemptReturned { scope, why, .. } = event {
+        result.why = if scope.is_empty() { why.word().to_owned() } else { scope };
+    } else if let Event::AttemptBlocked { rule, .. } = event {
+        result.why = rule;
+    }
+    Ok(result)
+}
