@@ -65,6 +65,7 @@ pub(crate) async fn sandbox() -> Answer<Sandbox> {
         name: layer.name,
         about: layer.about,
         in_force: layer.in_force,
+        required: layer.required,
         detail: layer.detail,
     };
     Ok(Sandbox {

@@ -238,6 +238,8 @@ pub(crate) struct Layer {
     pub(crate) about: String,
     /// Whether it is in force.
     pub(crate) in_force: bool,
+    /// Whether nothing runs without it.
+    pub(crate) required: bool,
     /// In which form, or why not.
     pub(crate) detail: String,
 }

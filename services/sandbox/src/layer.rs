@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One layer of the sandbox. All have to be in force before a program starts.
+/// One layer of the sandbox. All that are required have to be in force before a program starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layer {
     /// A helper process without keys that opens no connection.
     Helper,
+    /// Limits of the whole tree, where the machine has a control group to give.
+    Cgroup,
     /// Another user than root.
     User,
     /// Own mounts, processes, users, network, IPC and host name, by bubblewrap.
@@ -26,8 +28,9 @@ pub enum Layer {
 
 impl Layer {
     /// All of them, from the outside to the inside.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Helper,
+        Self::Cgroup,
         Self::User,
         Self::Namespaces,
         Self::Limits,
@@ -41,6 +44,7 @@ impl Layer {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Helper => "helper",
+            Self::Cgroup => "cgroup",
             Self::User => "user",
             Self::Namespaces => "namespaces",
             Self::Limits => "limits",
@@ -55,6 +59,7 @@ impl Layer {
     pub const fn about(self) -> &'static str {
         match self {
             Self::Helper => "a helper process without keys that opens no connection",
+            Self::Cgroup => "limits of all its processes together, where there is a control group",
             Self::User => "another user than root",
             Self::Namespaces => "own files, processes, users and network (bubblewrap)",
             Self::Limits => "limits of memory, processor time, file size and processes",
@@ -63,6 +68,15 @@ impl Layer {
             Self::Landlock => "files and TCP by the kernel's own rules (Landlock)",
             Self::Seccomp => "a closed list of system calls (seccomp)",
         }
+    }
+
+    /// Whether nothing runs without it. A control group is not everybody's to make.
+    pub const fn is_required(self) -> bool {
+        !matches!(self, Self::Cgroup)
+    }
+
+    fn required() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|layer| layer.is_required())
     }
 }
 
@@ -86,20 +100,21 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every layer is in force.
+    /// Whether every layer is in force that has to be.
     pub fn is_complete(&self) -> bool {
-        Layer::ALL.iter().all(|layer| self.of(*layer).is_some_and(|found| found.in_force))
+        Layer::required().all(|layer| self.of(layer).is_some_and(|found| found.in_force))
     }
 
-    /// The first layer that is not in force, in words.
+    /// The first layer that has to be in force and is not, in words.
     pub fn missing(&self) -> Option<String> {
         let missing =
-            Layer::ALL.into_iter().find(|layer| self.of(*layer).is_none_or(|f| !f.in_force))?;
+            Layer::required().find(|layer| self.of(*layer).is_none_or(|f| !f.in_force))?;
         let why = self.of(missing).map_or("it was not reached", |found| &found.detail);
         Some(format!("{}: {why}", missing.name()))
     }
 
-    fn of(&self, layer: Layer) -> Option<&Standing> {
+    /// How a layer stands; `None` where it was not reached.
+    pub fn of(&self, layer: Layer) -> Option<&Standing> {
         self.layers.iter().find(|standing| standing.layer == layer)
     }
 

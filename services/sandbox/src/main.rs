@@ -13,7 +13,7 @@ const EXIT_REFUSED: u8 = 125;
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
-        (Some("run"), None) => say(&run::answer(std::io::stdin())),
+        (Some("run"), group) => say(&run::answer(std::io::stdin(), group.as_deref())),
         (Some("stage"), Some(order)) => {
             let (sign, word) = match serde_json::from_str::<Order>(&order) {
                 Ok(order) => (order.sign.clone(), stage::enter(&order)),

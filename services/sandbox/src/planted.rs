@@ -32,11 +32,13 @@ pub enum Control {
     Environment,
     /// Another user than root.
     UserDrop,
+    /// A control group of its own.
+    Cgroup,
 }
 
 impl Control {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ClosedFlags,
         Self::FlagValues,
         Self::Separator,
@@ -51,6 +53,7 @@ impl Control {
         Self::ClosedFiles,
         Self::Environment,
         Self::UserDrop,
+        Self::Cgroup,
     ];
 
     /// Its name.
@@ -70,6 +73,7 @@ impl Control {
             Self::ClosedFiles => "closed_files",
             Self::Environment => "environment",
             Self::UserDrop => "user_drop",
+            Self::Cgroup => "cgroup",
         }
     }
 }

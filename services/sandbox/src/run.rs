@@ -6,6 +6,7 @@
 //! whatever means leaves nothing behind.
 
 mod bwrap;
+pub mod cgroup;
 mod user;
 
 use std::io::{BufRead as _, BufReader, Read};
@@ -22,6 +23,7 @@ use rustix::process::{
     pidfd_send_signal, waitid,
 };
 
+use self::cgroup::{Cgroup, Given};
 use crate::layer::{Layer, Report};
 use crate::planted::{self, Control};
 use crate::request::{End, Outcome, Request};
@@ -41,6 +43,8 @@ const WORD_BYTES_MAX: u64 = 16 << 10;
 pub struct Running {
     child: Child,
     stopper: Option<Stopper>,
+    /// Behind the child, so that it goes when the child has ended.
+    _group: Result<Cgroup, String>,
 }
 
 /// Ends a running command when it is dropped.
@@ -53,8 +57,13 @@ impl Running {
     /// Starts a helper for a request.
     pub fn start(helper: &Path, request: &Request) -> std::io::Result<Self> {
         use std::io::Write as _;
+        let group = Cgroup::make(&request.limits);
         let mut command = Command::new(helper);
-        command.arg("run").env_clear().current_dir("/");
+        command
+            .arg("run")
+            .arg(serde_json::to_string(&Cgroup::given(&group))?)
+            .env_clear()
+            .current_dir("/");
         planted::hand_on(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn()?;
@@ -63,7 +72,7 @@ impl Running {
         let told = input.as_mut().map(|input| input.write_all(format!("{line}\n").as_bytes()));
         match (told, input) {
             (Some(Ok(())), Some(input)) => {
-                Ok(Self { child, stopper: Some(Stopper { _input: input }) })
+                Ok(Self { child, stopper: Some(Stopper { _input: input }), _group: group })
             }
             (told, input) => {
                 // Without its input it ends at once.
@@ -136,8 +145,14 @@ pub fn beside_me() -> PathBuf {
     std::env::current_exe().map(|me| me.with_file_name(PROGRAM)).unwrap_or_default()
 }
 
-/// The helper's work: one request from `input`, one answer.
-pub fn answer(input: impl Read + Send + 'static) -> Outcome {
+/// The helper's work: one request from `input`, one answer. `group` is what it is told of its control
+/// group, as JSON.
+pub fn answer(input: impl Read + Send + 'static, group: Option<&str>) -> Outcome {
+    let given = match group.map(serde_json::from_str) {
+        Some(Ok(given)) => given,
+        Some(Err(error)) => return Outcome::refused(format!("cgroup: {error}"), Report::default()),
+        None => Given::None("none was asked for".to_owned()),
+    };
     let mut input = BufReader::new(input);
     let mut line = String::new();
     let request = match input.read_line(&mut line).map(|_| serde_json::from_str(&line)) {
@@ -147,7 +162,7 @@ pub fn answer(input: impl Read + Send + 'static) -> Outcome {
     };
     let mut report = Report::default();
     let sign = sign();
-    match start(&request, &mut report, &sign) {
+    match start(&request, &given, &mut report, &sign) {
         Ok(child) => watch(child, &request, report, input, &sign),
         Err((layer, why)) => {
             report.note(layer, Err(why.clone()));
@@ -162,7 +177,14 @@ fn sign() -> String {
     format!("{:016x}{:016x} ", RandomState::new().hash_one(1), RandomState::new().hash_one(2))
 }
 
-fn start(request: &Request, report: &mut Report, sign: &str) -> Result<Child, (Layer, String)> {
+fn start(
+    request: &Request,
+    given: &Given,
+    report: &mut Report,
+    sign: &str,
+) -> Result<Child, (Layer, String)> {
+    let entered = given.enter().map_err(|why| (Layer::Cgroup, why))?;
+    report.note(Layer::Cgroup, entered);
     let is_root = user::leave().map_err(|why| (Layer::User, why))?;
     let places = bwrap::places(request).map_err(|why| (Layer::Namespaces, why))?;
     let (places, told) = user::drop_root(places, is_root, request.limits.scratch_bytes)

@@ -17,6 +17,9 @@ mod exchange;
 #[path = "kernel/ground.rs"]
 mod ground;
 #[cfg(test)]
+#[path = "kernel/groups.rs"]
+mod groups;
+#[cfg(test)]
 #[path = "kernel/ipc.rs"]
 mod ipc;
 #[cfg(test)]

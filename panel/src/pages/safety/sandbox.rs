@@ -24,10 +24,10 @@ pub(super) fn section() -> AnyView {
 }
 
 fn report(sandbox: &Sandbox) -> AnyView {
-    let missing = sandbox.layers.iter().filter(|layer| !layer.in_force).count();
+    let missing = sandbox.layers.iter().filter(|layer| layer.required && !layer.in_force).count();
     let (words, tone, follows) = if sandbox.complete {
         (
-            "all layers in force".to_owned(),
+            "every layer that is needed is in force".to_owned(),
             Tone::Good,
             "Listed programs may run at the level run_sandboxed.",
         )
@@ -50,8 +50,10 @@ fn report(sandbox: &Sandbox) -> AnyView {
 fn layer(layer: &Layer) -> AnyView {
     let (picture, class, said) = if layer.in_force {
         ("check", "layer layer-ok", "in force")
-    } else {
+    } else if layer.required {
         ("close", "layer layer-missing", "missing")
+    } else {
+        ("minus", "layer layer-none", "none here, and not needed")
     };
     view! {
         <li class=class>

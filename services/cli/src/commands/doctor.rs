@@ -122,14 +122,21 @@ async fn health(console: &Console, service: Service) -> Line {
 
 /// The layers of the sandbox: by the executor, else by the helper beside this program.
 async fn sandbox(console: &Console) -> Vec<Line> {
-    let each = |name: &str, in_force, detail| line(format!("sandbox: {name}"), in_force, detail);
+    let each = |name: &str, in_force, required, detail: String| {
+        let none = if in_force || required { "" } else { "none here, and not needed: " };
+        line(format!("sandbox: {name}"), in_force || !required, format!("{none}{detail}"))
+    };
     if let Ok(report) = super::sandbox::report(console).await {
         let layers = report.layers.into_iter();
-        return layers.map(|layer| each(&layer.name, layer.in_force, layer.detail)).collect();
+        let all = layers.map(|it| each(&it.name, it.in_force, it.required, it.detail));
+        return all.collect();
     }
     let report = run::probe(&run::beside_me());
     let layers = report.layers.into_iter();
-    layers.map(|found| each(found.layer.name(), found.in_force, found.detail)).collect()
+    let all = layers.map(|found| {
+        each(found.layer.name(), found.in_force, found.layer.is_required(), found.detail)
+    });
+    all.collect()
 }
 
 fn line(what: impl Into<String>, sound: bool, detail: impl Into<String>) -> Line {

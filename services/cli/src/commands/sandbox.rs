@@ -34,14 +34,18 @@ async fn layers(console: &Console) -> Result<(), Failure> {
         return render::json(&report);
     }
     let rows = report.layers.iter().map(|layer| {
-        let stands = if layer.in_force { "ok" } else { "MISSING" };
+        let stands = match (layer.in_force, layer.required) {
+            (true, _) => "ok",
+            (false, true) => "MISSING",
+            (false, false) => "none here",
+        };
         vec![layer.name.clone(), stands.to_owned(), layer.about.clone(), layer.detail.clone()]
     });
     render::table(&["LAYER", "STANDS", "WHAT IT IS FOR", "HOW"], &rows.collect::<Vec<_>>())?;
     let roots: Vec<_> = report.roots.iter().map(|root| root.name.as_str()).collect();
     render::line(&format!("\nmay be read: {}", roots.join(", ")))?;
     render::line(if report.complete {
-        "all layers are in force: listed programs may run at the level run_sandboxed"
+        "every layer that is needed is in force: listed programs may run at the level run_sandboxed"
     } else {
         "a layer is missing: no program runs until it is there"
     })

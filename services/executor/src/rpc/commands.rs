@@ -103,6 +103,7 @@ fn layer(standing: &Standing) -> pb::SandboxLayer {
         about: standing.layer.about().to_owned(),
         in_force: standing.in_force,
         detail: standing.detail.clone(),
+        required: standing.layer.is_required(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use vivarium_bypass::stand::{Entry, LIBRARY_RAN, Proof};
 use vivarium_sandbox::request::End;
 
-use crate::ground::{Ground, NOBODY, is_root, left_out, library};
+use crate::ground::{Ground, NOBODY, group, is_root, left_out, library};
 use crate::scene::{GONE, Scene};
 
 const ATTACKS_MIN: usize = 120;
@@ -23,6 +23,9 @@ const LONELY: u32 = 61_234;
 
 /// What only a scratch that root made stops: names without end, and programs loaded from it.
 const ROOTS_SCRATCH: [&str; 4] = ["many_names", "load_copy", "load_number", "load_path"];
+
+/// What only a control group stops.
+const TOGETHER: &str = "much_memory_together";
 
 /// What a program with children may do: the kernel runs the loader for every program, so the loader may
 /// be run, and it runs what may be read where programs lie. Nothing is gained by it but other code in
@@ -121,6 +124,10 @@ fn no_attack_gets_out() {
         left_out(&format!("a scratch without programs and with few names: {ROOTS_SCRATCH:?}"));
         let away = |id: &str| id == REACHES_ALL || ROOTS_SCRATCH.contains(&id);
         attacks.retain(|attack| !away(&attack.id));
+    }
+    if !group().is_ok_and(|group| group.holds_memory()) {
+        println!("LEFT OUT, needs a control group with a limit of memory: {TOGETHER}");
+        attacks.retain(|attack| attack.id != TOGETHER);
     }
     let plain = each(&attacks, |attack| without(&ground, attack));
     let alone = each(&attacks, |attack| within(&ground, attack, false, &[]));

@@ -11,6 +11,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use tempfile::TempDir;
 use vivarium_sandbox::request::{Limits, Mount, Outcome, Request};
 use vivarium_sandbox::run::PROGRAM;
+use vivarium_sandbox::run::cgroup::Cgroup;
 
 /// The user that attacks without the sandbox, as those within.
 pub(crate) const NOBODY: u32 = 65_534;
@@ -55,13 +56,16 @@ impl Ground {
 
     /// The answer of the helper to a request.
     pub(crate) fn ask(&self, request: &Request) -> Outcome {
-        ask(Command::new(&self.helper).env_clear(), request)
+        self.ask_without(&[], request)
     }
 
     /// The same, with controls taken away.
     pub(crate) fn ask_without(&self, without: &[&str], request: &Request) -> Outcome {
+        let group = Cgroup::make(&request.limits);
+        let given = serde_json::to_string(&Cgroup::given(&group)).unwrap();
         let mut command = Command::new(&self.helper);
-        ask(command.env_clear().env("VIVARIUM_WITHOUT", without.join(",")), request)
+        command.env_clear().env("VIVARIUM_WITHOUT", without.join(","));
+        ask(command.arg("run").arg(given), request)
     }
 
     /// The attacker without the sandbox, as a user without rights.
@@ -90,7 +94,7 @@ pub(crate) fn ask(helper: &mut Command, request: &Request) -> Outcome {
 
 /// Starts a helper on a request. Its input ends the run when it is dropped.
 pub(crate) fn begin(helper: &mut Command, request: &Request) -> (Child, ChildStdin) {
-    helper.arg("run").current_dir("/").stdin(Stdio::piped());
+    helper.current_dir("/").stdin(Stdio::piped());
     helper.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = helper.spawn().expect("the helper starts");
     let mut input = child.stdin.take().unwrap();
@@ -110,6 +114,11 @@ pub(crate) fn answer(mut child: Child) -> Outcome {
 /// Whether this process is root.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// The group that a command would be put in here, or why there is none.
+pub(crate) fn group() -> Result<Cgroup, String> {
+    Cgroup::make(&Limits::default())
 }
 
 /// Says, where everybody sees it, that something needs root and is left out.

@@ -22,7 +22,12 @@ fn refuses(outcome: &Outcome, layer: &str) {
 fn behind(ground: &Ground, words: &[&str]) -> Outcome {
     let (first, rest) = words.split_first().unwrap();
     let mut command = Command::new(first);
-    command.args(rest).arg(&ground.helper).env_clear().env("PATH", "/usr/bin:/usr/sbin:/bin");
+    command
+        .args(rest)
+        .arg(&ground.helper)
+        .arg("run")
+        .env_clear()
+        .env("PATH", "/usr/bin:/usr/sbin:/bin");
     ask(&mut command, &ground.request(&["said", "that it ran"]))
 }
 

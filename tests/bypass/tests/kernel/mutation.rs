@@ -7,7 +7,7 @@ use vivarium_sandbox::layer::Layer;
 use vivarium_sandbox::request::End;
 
 use crate::attacks::{list, within};
-use crate::ground::{Ground, is_root, left_out, library, open_to_all};
+use crate::ground::{Ground, group, is_root, left_out, library, open_to_all};
 
 /// The stage sees what is taken away only where the environment is handed on, so it goes as well. It
 /// alone lets no attack succeed.
@@ -17,7 +17,7 @@ const HANDED_ON: &str = "environment";
 type Row = (&'static [&'static str], bool, &'static [&'static str]);
 
 /// One layer away: attacks that it alone stops.
-const ALONE: [Row; 8] = [
+const ALONE: [Row; 7] = [
     (&["namespaces"], false, &["ask_group", "ask_limits"]),
     (&["namespaces"], true, &["ask_place", "ask_processors"]),
     (&["landlock"], false, &["list_top"]),
@@ -27,8 +27,7 @@ const ALONE: [Row; 8] = [
         false,
         &["unix_pair", "netlink_routes", "own_filter", "own_keys", "memory_file"],
     ),
-    (&["rlimits"], false, &["much_memory", "large_file", "many_files", "many_threads"]),
-    (&["rlimits"], true, &["many_processes"]),
+    (&["rlimits"], false, &["large_file", "many_files"]),
     (&["closed_files"], false, &["read_leaked", "leaked_socket"]),
 ];
 
@@ -40,10 +39,36 @@ const PAIRS: [Row; 4] = [
     (&["seccomp", "landlock"], false, &["run_library"]),
 ];
 
+/// The same where a control group holds memory and processes as well.
+const GROUPED: [Row; 1] = [(&["cgroup"], true, &["much_memory_together"])];
+const GROUPED_PAIRS: [Row; 2] = [
+    (&["rlimits", "cgroup"], false, &["much_memory", "many_threads"]),
+    (&["rlimits", "cgroup"], true, &["many_processes"]),
+];
+/// And where there is none.
+const UNGROUPED: [Row; 2] = [
+    (&["rlimits"], false, &["much_memory", "many_threads"]),
+    (&["rlimits"], true, &["many_processes"]),
+];
+
+/// What this machine stops with one layer, and what with either of two.
+fn rows() -> (Vec<Row>, Vec<Row>) {
+    let (mut alone, mut pairs) = (ALONE.to_vec(), PAIRS.to_vec());
+    if group().is_ok_and(|group| group.holds_memory() && group.holds_processes()) {
+        alone.extend(GROUPED);
+        pairs.extend(GROUPED_PAIRS);
+    } else {
+        println!("LEFT OUT, needs a control group with limits: {GROUPED:?} {GROUPED_PAIRS:?}");
+        alone.extend(UNGROUPED);
+    }
+    (alone, pairs)
+}
+
 #[test]
 fn without_a_layer_an_attack_gets_out() {
     let (ground, attacks) = (Ground::make(), list());
-    for (away, children, names) in ALONE.into_iter().chain(PAIRS) {
+    let (alone, pairs) = rows();
+    for (away, children, names) in alone.into_iter().chain(pairs) {
         let away: Vec<_> = away.iter().copied().chain([HANDED_ON]).collect();
         for name in names {
             let attack = attacks.iter().find(|attack| attack.id == *name).unwrap();
@@ -59,7 +84,7 @@ fn without_a_layer_an_attack_gets_out() {
 #[test]
 fn what_stands_behind_another_is_noticed_only_with_it() {
     let (ground, attacks) = (Ground::make(), list());
-    for (away, children, names) in PAIRS {
+    for (away, children, names) in rows().1 {
         for alone in away {
             for name in names {
                 let attack = attacks.iter().find(|attack| attack.id == *name).unwrap();
@@ -116,7 +141,8 @@ fn without_another_user_what_is_roots_is_read() {
     let away = ground.ask_without(&["user_drop"], &request);
     assert_eq!((away.end, away.stdout.trim()), (End::Exited(0), "for root alone"));
     let threads = list().into_iter().find(|attack| attack.id == "many_threads").unwrap();
-    assert!(within(&ground, &threads, false, &["user_drop"]).is_some(), "root has no such limit");
+    let away = ["user_drop", "cgroup"];
+    assert!(within(&ground, &threads, false, &away).is_some(), "root has no such limit");
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn a_time_out_leaves_nothing() {
     let left = trials(|tree| {
         let mut request = tree.request.clone();
         request.limits.wall_ms = 150;
-        let (child, input) = begin(Command::new(&tree.helper).env_clear(), &request);
+        let (child, input) = begin(Command::new(&tree.helper).arg("run").env_clear(), &request);
         let outcome = answer(child);
         drop(input);
         assert_eq!(outcome.end, End::TimedOut);
@@ -141,7 +141,8 @@ fn a_dropped_stopper_leaves_nothing() {
 #[test]
 fn a_killed_helper_leaves_nothing() {
     let left = trials(|tree| {
-        let (mut child, input) = begin(Command::new(&tree.helper).env_clear(), &tree.request);
+        let (mut child, input) =
+            begin(Command::new(&tree.helper).arg("run").env_clear(), &tree.request);
         tree.grow();
         kill_child(&child);
         child.wait().unwrap();

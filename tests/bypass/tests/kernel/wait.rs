@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Waits until something is so; tells whether it came to be.
-pub(crate) fn until(most: Duration, is_so: impl Fn() -> bool) -> bool {
+pub(crate) fn until(most: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let end = now() + most;
     loop {
         if is_so() {

@@ -27,6 +27,11 @@ pub(crate) const ALL: &[Attack] = &[
         let (both, populate) = (libc::PROT_READ | libc::PROT_WRITE, 0x8022);
         just(SYS_mmap, &[0, 700 * MIB, n(both), populate, -1, 0])
     }),
+    told(
+        "much_memory_together",
+        "takes more memory than it may, a part in each of six processes",
+        |_| much_together(),
+    ),
     told("large_file", "makes a large file", |s| {
         let file = open(&format!("{}/large", s.scratch), O_RDWR | O_CREAT)?;
         just(SYS_pwrite64, &[file, text("x").at(), 1, 40 * MIB])
@@ -82,6 +87,30 @@ fn fork_one() -> Came {
 fn thread_one() -> Came {
     let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(|| rest(500));
     thread.map(|_| 1).map_err(|error| error.raw_os_error().unwrap_or(EAGAIN))
+}
+
+/// Six processes, each with less than one may have, hold more together than all may. Each tells by its
+/// end whether it had its part when all were there.
+fn much_together() -> Got {
+    let mut children = Vec::new();
+    for _ in 0..6 {
+        let child = call(SYS_fork, &[])?;
+        if child == 0 {
+            let (both, populate) = (libc::PROT_READ | libc::PROT_WRITE, 0x8022);
+            let had = call(SYS_mmap, &[0, 150 * MIB, n(both), populate, -1, 0]);
+            rest(1_500);
+            attempt(libc::SYS_exit_group, &[i64::from(had.is_err())]);
+        }
+        children.push(child);
+    }
+    for child in children {
+        let mut status = [0_i32; 1];
+        call(libc::SYS_wait4, &[child, into(&mut status), 0, 0])?;
+        if status != [0] {
+            return Err(libc::ENOMEM);
+        }
+    }
+    Ok("900 MiB".to_owned())
 }
 
 /// Forks twice, so that nobody knows the second process, which lives a few seconds.
