@@ -109,7 +109,10 @@ impl Report {
     pub fn missing(&self) -> Option<String> {
         let missing =
             Layer::required().find(|layer| self.of(*layer).is_none_or(|f| !f.in_force))?;
-        let why = self.of(missing).map_or("it was not reached", |found| &found.detail);
+        // What was not reached failed with what came before it.
+        let found = self.of(missing).or_else(|| self.layers.iter().rfind(|found| !found.in_force));
+        let missing = found.map_or(missing, |found| found.layer);
+        let why = found.map_or("it was not reached", |found| &found.detail);
         Some(format!("{}: {why}", missing.name()))
     }
 

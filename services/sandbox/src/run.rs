@@ -35,6 +35,9 @@ pub const PROGRAM: &str = "vivarium-sandbox";
 const PARTS_WAITING: usize = 16;
 /// What comes to an end: two streams and the process.
 const ENDS: u8 = 3;
+/// Who dies first when memory runs out (`/proc/PID/oom_score_adj`, `proc_pid_oom_score_adj(5)`).
+const FIRST_TO_DIE: &str = "1000";
+const LIKE_OTHERS: &str = "0";
 /// Most bytes of one word of the stage.
 const WORD_BYTES_MAX: u64 = 16 << 10;
 
@@ -185,6 +188,8 @@ fn start(
 ) -> Result<Child, (Layer, String)> {
     let entered = given.enter().map_err(|why| (Layer::Cgroup, why))?;
     report.note(Layer::Cgroup, entered);
+    // Opened while it may be: below, another user owns it.
+    let victim = std::fs::OpenOptions::new().write(true).open("/proc/self/oom_score_adj");
     let is_root = user::leave().map_err(|why| (Layer::User, why))?;
     let places = bwrap::places(request).map_err(|why| (Layer::Namespaces, why))?;
     let (places, told) = user::drop_root(places, is_root, request.limits.scratch_bytes)
@@ -198,7 +203,18 @@ fn start(
     // What bubblewrap leaves comes to this process, which ends and counts it.
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(|error| (Layer::Helper, error.to_string()))?;
-    command.spawn().map_err(|error| (Layer::Namespaces, format!("{}: {error}", bwrap::PROGRAM)))
+    // Where memory runs out the command is to die, and this process to tell of it.
+    prefer(victim.as_ref().ok(), FIRST_TO_DIE);
+    let child = command.spawn();
+    prefer(victim.as_ref().ok(), LIKE_OTHERS);
+    child.map_err(|error| (Layer::Namespaces, format!("{}: {error}", bwrap::PROGRAM)))
+}
+
+/// Sets how readily the kernel ends this process, and what it starts from now on, when memory runs out.
+fn prefer(victim: Option<&std::fs::File>, score: &str) {
+    use std::io::Write as _;
+    // A wish: without it the largest goes, which is the command as a rule.
+    let _wished = victim.map(|mut victim| victim.write_all(score.as_bytes()));
 }
 
 /// What is left of the errors when the program takes over, and which layers are in force; or how it

@@ -5,10 +5,10 @@
 //! layers hold they hold without.
 
 use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::planted::{self, Control};
 use crate::request::Limits;
 
-/// Groups of this program, wherever they lie: `vivarium-`, the process that made it, a number.
+/// Groups of this program, wherever they lie: `vivarium-`, the process that made it, `-`, sixteen digits.
 const PREFIX: &str = "vivarium-";
 /// What the helper and bubblewrap take, beside the program.
 const OWN_BYTES: u64 = 64 << 20;
@@ -32,19 +32,22 @@ const TRY_WAIT: Duration = Duration::from_millis(5);
 pub struct Cgroup {
     /// One folder in each hierarchy that has a part in it.
     folders: Vec<PathBuf>,
-    told: String,
+    /// Bytes that all of it may have together.
+    memory: Option<u64>,
+    /// Processes and threads likewise.
+    processes: Option<u64>,
 }
 
 /// What a helper is told of its group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Given {
-    /// These are its folders, and this is what they hold it to.
+    /// This is it.
     Group {
-        /// One in each hierarchy.
+        /// Its folders, one in each hierarchy.
         folders: Vec<PathBuf>,
-        /// For the report.
-        told: String,
+        /// What it holds everything in it to, or what it does not.
+        told: Result<String, String>,
     },
     /// There is none, because of this.
     None(String),
@@ -68,7 +71,6 @@ impl Cgroup {
     }
 
     fn among(mounts: &str, own: &str, limits: &Limits) -> Result<Self, String> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         static SWEPT: Once = Once::new();
         let found = hierarchies(mounts);
         let homes =
@@ -77,59 +79,65 @@ impl Cgroup {
         SWEPT.call_once(|| {
             [&unified, &memory, &pids].into_iter().flatten().for_each(|at| sweep(at));
         });
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{}-{number}", std::process::id());
-        let mut made = Self { folders: Vec::new(), told: String::new() };
-        let mut why = "no control groups are mounted".to_owned();
-        let mut held = Vec::new();
+        let number = RandomState::new().hash_one(1);
+        let name = format!("{PREFIX}{}-{number:016x}", std::process::id());
         let bytes = limits.memory_bytes + limits.scratch_bytes + OWN_BYTES;
         let processes = limits.processes + OWN_PROCESSES;
-        if let Some(at) = unified.map(|at| at.join(&name)) {
-            match fs::create_dir(&at) {
-                Ok(()) => {
-                    held.extend(limit(&at, "memory.max", bytes).then_some("memory"));
-                    held.extend(limit(&at, "pids.max", processes).then_some("pids"));
-                    made.folders.push(at);
-                }
-                Err(error) => why = format!("{}: {error}", at.display()),
-            }
-        }
-        for (home, controller, file, most) in [
-            (memory, "memory", "memory.limit_in_bytes", bytes),
-            (pids, "pids", "pids.max", processes),
+        let mut made = Self { folders: Vec::new(), memory: None, processes: None };
+        let mut why = "no control groups are mounted".to_owned();
+        // The second version first: what it cannot limit the first one may.
+        for (home, memory, swap, pids) in [
+            (unified, "memory.max", "memory.swap.max", "pids.max"),
+            (memory, "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", ""),
+            (pids, "", "", "pids.max"),
         ] {
-            let Some(at) = home.map(|at| at.join(&name)) else { continue };
-            if held.contains(&controller) {
+            let (for_memory, for_processes) = (
+                made.memory.is_none() && !memory.is_empty(),
+                made.processes.is_none() && !pids.is_empty(),
+            );
+            let Some(at) = home.filter(|_| for_memory || for_processes).map(|at| at.join(&name))
+            else {
                 continue;
+            };
+            match fs::create_dir(&at) {
+                Ok(()) => made.folders.push(at.clone()),
+                // Memory and processes may lie in one hierarchy.
+                Err(_) if made.folders.contains(&at) => {}
+                Err(error) => {
+                    why = format!("{}: {error}", at.display());
+                    continue;
+                }
             }
-            if let Err(error) = fs::create_dir(&at) {
-                why = format!("{}: {error}", at.display());
-            } else {
-                held.extend(limit(&at, file, most).then_some(controller));
-                made.folders.push(at);
+            if for_memory && limit(&at, memory, bytes) {
+                // Where the kernel does not count what lies in swap there is no such file.
+                let most = if swap.contains("memsw") { bytes } else { 0 };
+                let _none_there = limit(&at, swap, most);
+                made.memory = Some(bytes);
+            }
+            if for_processes && limit(&at, pids, processes) {
+                made.processes = Some(processes);
             }
         }
-        if made.folders.is_empty() {
-            return Err(why);
+        if made.folders.is_empty() { Err(why) } else { Ok(made) }
+    }
+
+    /// What it holds everything in it to together, in words; or what it does not.
+    fn told(&self) -> Result<String, String> {
+        let memory = self.memory.map(|bytes| format!("{} MiB of memory", bytes >> 20));
+        let processes = self.processes.map(|most| format!("{most} processes and threads"));
+        match (memory, processes) {
+            (Some(memory), Some(processes)) => {
+                Ok(format!("{memory}, {processes} for all of it together"))
+            }
+            (Some(one), None) | (None, Some(one)) => Err(format!("a group with {one} alone")),
+            (None, None) => Err("a group without limits: no controller is delegated".to_owned()),
         }
-        let told = |controller, told: String| held.contains(&controller).then_some(told);
-        let parts = [
-            told("memory", format!("{} MiB of memory", bytes >> 20)),
-            told("pids", format!("{processes} processes and threads")),
-        ];
-        let parts: Vec<_> = parts.into_iter().flatten().collect();
-        made.told = if parts.is_empty() {
-            "no limits, because no controller is delegated; it is ended as one".to_owned()
-        } else {
-            format!("{} for all of it together", parts.join(", "))
-        };
-        Ok(made)
     }
 
     /// What a helper is told.
     pub fn given(made: &Result<Self, String>) -> Given {
         match made {
-            Ok(group) => Given::Group { folders: group.folders.clone(), told: group.told.clone() },
+            Ok(group) => Given::Group { folders: group.folders.clone(), told: group.told() },
             Err(why) => Given::None(why.clone()),
         }
     }
@@ -139,14 +147,9 @@ impl Cgroup {
         &self.folders
     }
 
-    /// Whether it holds the memory of the whole tree.
-    pub fn holds_memory(&self) -> bool {
-        self.told.contains("memory")
-    }
-
-    /// Whether it holds how many processes there are.
-    pub fn holds_processes(&self) -> bool {
-        self.told.contains("processes")
+    /// Whether it limits memory and processes of the whole tree.
+    pub const fn has_limits(&self) -> bool {
+        self.memory.is_some() && self.processes.is_some()
     }
 
     fn kill(&self) {
@@ -166,7 +169,11 @@ impl Cgroup {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         for _ in 0..TRIES {
-            self.folders.retain(|folder| fs::remove_dir(folder).is_err() && folder.exists());
+            self.folders.retain(|folder| {
+                // What it has read stays in memory on its account, and with that the group does.
+                let _none_there = write(&folder.join("memory.force_empty"), "0");
+                fs::remove_dir(folder).is_err() && folder.exists()
+            });
             if self.folders.is_empty() {
                 return;
             }
@@ -177,7 +184,7 @@ impl Drop for Cgroup {
 }
 
 impl Given {
-    /// Enters the group. What it is held to, or why there is none; an error where it cannot be entered.
+    /// Enters the group. What it is held to, or why to nothing; an error where it cannot be entered.
     pub(super) fn enter(&self) -> Result<Result<String, String>, String> {
         let (folders, told) = match self {
             Self::None(why) => return Ok(Err(why.clone())),
@@ -196,7 +203,7 @@ impl Given {
         if entered < folders.len() {
             return Err(format!("{name} was entered and is not where it is"));
         }
-        Ok(Ok(told.clone()))
+        Ok(told.clone())
     }
 }
 
@@ -273,18 +280,27 @@ fn is_delegated(group: &Path) -> bool {
     matches!(found, Ok(1)) && mark == *b"1"
 }
 
-/// Takes away what processes left that are gone.
+/// Takes away what makers left that are gone: empty by then, and whatever is not is somebody's. A maker
+/// of this very number was another process.
 fn sweep(home: &Path) {
     for entry in fs::read_dir(home).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
-        let is_gone = owner.is_some_and(|owner| {
-            owner.parse::<u32>().is_ok() && !Path::new("/proc").join(owner).exists()
+        let maker = name.to_str().and_then(maker);
+        let is_gone = maker.is_some_and(|maker| {
+            maker == std::process::id() || !Path::new("/proc").join(maker.to_string()).exists()
         });
         if is_gone {
-            drop(Cgroup { folders: vec![entry.path()], told: String::new() });
+            // An error means that somebody is in it.
+            let _left = fs::remove_dir(entry.path());
         }
     }
+}
+
+/// The process that made a group of this name; `None` where the name is none of ours.
+fn maker(name: &str) -> Option<u32> {
+    let (maker, number) = name.strip_prefix(PREFIX)?.split_once('-')?;
+    let is_number = number.len() == 16 && number.bytes().all(|byte| byte.is_ascii_hexdigit());
+    maker.parse().ok().filter(|_| is_number)
 }
 
 #[cfg(test)]

@@ -125,8 +125,8 @@ fn no_attack_gets_out() {
         let away = |id: &str| id == REACHES_ALL || ROOTS_SCRATCH.contains(&id);
         attacks.retain(|attack| !away(&attack.id));
     }
-    if !group().is_ok_and(|group| group.holds_memory()) {
-        println!("LEFT OUT, needs a control group with a limit of memory: {TOGETHER}");
+    if !group().is_ok_and(|group| group.has_limits()) {
+        println!("LEFT OUT, needs a control group with limits: {TOGETHER}");
         attacks.retain(|attack| attack.id != TOGETHER);
     }
     let plain = each(&attacks, |attack| without(&ground, attack));

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use vivarium_sandbox::layer::Layer;
 use vivarium_sandbox::request::End;
-use vivarium_sandbox::run::cgroup::Given;
+use vivarium_sandbox::run::cgroup::{Cgroup, Given};
 
-use crate::ground::{Ground, NOBODY, ask, group};
+use crate::ground::{Ground, NOBODY, answer, ask, begin, group};
 use crate::wait::until;
 
 fn left_out(why: &str) {
@@ -35,7 +35,7 @@ fn a_command_runs_in_its_group_and_also_where_there_is_none() {
 fn a_group_that_cannot_be_entered_is_a_refusal() {
     let ground = Ground::make();
     let folders = vec![ground.folder.path().to_owned()];
-    let given = Given::Group { folders, told: "much".to_owned() };
+    let given = Given::Group { folders, told: Ok("much".to_owned()) };
     let mut command = Command::new(&ground.helper);
     command.env_clear().arg("run").arg(serde_json::to_string(&given).unwrap());
     let outcome = ask(&mut command, &ground.request(&["said", "that it ran"]));
@@ -44,6 +44,35 @@ fn a_group_that_cannot_be_entered_is_a_refusal() {
         "{outcome:?}"
     );
     assert_eq!(outcome.stdout, "");
+    let missing = outcome.report.missing().expect("it is told what is missing");
+    assert!(missing.starts_with("cgroup: "), "{missing}");
+}
+
+#[test]
+fn when_memory_runs_out_the_command_goes_and_not_its_helper() {
+    let made = group();
+    let folders = match &made {
+        Ok(group) => group.folders().to_vec(),
+        Err(why) => return left_out(why),
+    };
+    let ground = Ground::make();
+    let mut command = Command::new(&ground.helper);
+    command.env_clear().arg("run").arg(serde_json::to_string(&Cgroup::given(&made)).unwrap());
+    let (child, input) = begin(&mut command, &ground.request(&["do", "rest", "10000"]));
+    let helper = child.id().to_string();
+    let scores = || {
+        let members = fs::read_to_string(folders[0].join("cgroup.procs")).unwrap_or_default();
+        let score = |member: &str| fs::read_to_string(format!("/proc/{member}/oom_score_adj"));
+        let others = members.lines().filter(|member| **member != helper);
+        let others: Vec<_> =
+            others.filter_map(|member| Some(score(member).ok()?.trim() == "1000")).collect();
+        let own = score(&helper).is_ok_and(|own| own.trim() == "0");
+        own && others.len() >= 2 && others.iter().all(|first| *first)
+    };
+    let so = until(Duration::from_secs(5), scores);
+    drop(input);
+    assert_eq!(answer(child).end, End::Stopped);
+    assert!(so, "the command is not preferred");
 }
 
 #[test]
@@ -71,19 +100,32 @@ fn what_a_killed_maker_left_is_taken_away_by_the_next() {
     };
     let mut gone = Command::new("true").spawn().unwrap();
     gone.wait().unwrap();
-    let (dead, alive) =
-        (format!("vivarium-{}-1", gone.id()), format!("vivarium-{}-901", std::process::id()));
-    for home in &homes {
-        fs::create_dir(home.join(&dead)).unwrap();
-        fs::create_dir(home.join(&alive)).unwrap();
-    }
+    let name = |process: u32| format!("vivarium-{process}-0123456789abcdef");
+    let (dead, alive) = (name(gone.id()), name(std::process::id()));
+    let foreign = format!("vivarium-{}-nightly", gone.id());
+    let inhabited = format!("vivarium-{}-fedcba9876543210", gone.id());
     let ground = Ground::make();
+    let mut child = ground.plain(NOBODY, &["do", "rest", "60000"]).spawn().unwrap();
+    for home in &homes {
+        for name in [&dead, &alive, &foreign, &inhabited] {
+            fs::create_dir(home.join(name)).unwrap();
+        }
+        let procs = home.join(&inhabited).join("cgroup.procs");
+        fs::write(procs, child.id().to_string()).unwrap();
+    }
     let mut probe = Command::new(&ground.helper);
     let told = probe.arg("probe").env_clear().stdin(Stdio::null()).output().unwrap();
     assert!(told.status.success(), "{told:?}");
     let left = |name: &str| homes.iter().filter(|home| home.join(name).exists()).count();
-    assert_eq!((left(&dead), left(&alive)), (0, homes.len()));
-    for home in &homes {
-        fs::remove_dir(home.join(&alive)).unwrap();
+    let all = homes.len();
+    let found = [&dead, &alive, &foreign, &inhabited].map(|name| left(name));
+    let lives = child.try_wait().unwrap().is_none();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for name in [&alive, &foreign, &inhabited] {
+        for home in &homes {
+            assert!(until(Duration::from_secs(2), || fs::remove_dir(home.join(name)).is_ok()));
+        }
     }
+    assert_eq!((found, lives), ([0, all, all, all], true), "{homes:?}");
 }

@@ -54,7 +54,7 @@ const UNGROUPED: [Row; 2] = [
 /// What this machine stops with one layer, and what with either of two.
 fn rows() -> (Vec<Row>, Vec<Row>) {
     let (mut alone, mut pairs) = (ALONE.to_vec(), PAIRS.to_vec());
-    if group().is_ok_and(|group| group.holds_memory() && group.holds_processes()) {
+    if group().is_ok_and(|group| group.has_limits()) {
         alone.extend(GROUPED);
         pairs.extend(GROUPED_PAIRS);
     } else {

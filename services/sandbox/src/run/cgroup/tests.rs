@@ -42,6 +42,26 @@ fn without_a_group_it_is_told_why() {
 }
 
 #[test]
+fn a_name_that_is_not_ours_has_no_maker() {
+    assert_eq!(maker("vivarium-17-0123456789abcdef"), Some(17));
+    for other in ["vivarium-17-nightly", "vivarium-17", "vivarium-x-0123456789abcdef", "other-17-0"]
+    {
+        assert_eq!(maker(other), None, "{other}");
+    }
+}
+
+#[test]
+fn a_group_without_limits_is_not_told_as_a_layer() {
+    let group = |memory, processes| Cgroup { folders: Vec::new(), memory, processes };
+    assert_eq!(
+        group(Some(592 << 20), Some(32)).told(),
+        Ok("592 MiB of memory, 32 processes and threads for all of it together".to_owned())
+    );
+    assert!(group(None, Some(32)).told().is_err_and(|told| told.contains("alone")));
+    assert!(group(None, None).told().is_err_and(|told| told.contains("without limits")));
+}
+
+#[test]
 fn a_group_lies_beside_ours_where_the_one_above_is_given_to_us() {
     let folder = tempfile::tempdir_in("/var/tmp").expect("a folder");
     let above = folder.path().join("vivarium.service");
