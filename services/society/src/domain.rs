@@ -729,6 +729,3 @@ fn once(cx: &Context<'_>, what: &str, id: impl std::fmt::Display, event: Event) 
     let known = cx.claimed(&format!("{what}:{id}")).is_some();
     if known { Vec::new() } else { vec![event] }
 }
-
-#[cfg(test)]
-mod tests;

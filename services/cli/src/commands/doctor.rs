@@ -34,9 +34,10 @@ pub(super) async fn run(console: &Console) -> Result<(), Failure> {
     if console.json {
         return render::json(&report);
     }
+    let width = report.iter().map(|line| line.what.len()).max().unwrap_or_default();
     for line in &report {
         let mark = if line.sound { "ok  " } else { "LOOK" };
-        render::line(&format!("{mark}  {:<22}  {}", line.what, line.detail))?;
+        render::line(&format!("{mark}  {:<width$}  {}", line.what, line.detail))?;
     }
     Ok(())
 }

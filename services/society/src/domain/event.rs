@@ -256,6 +256,3 @@ impl Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the field {0} is missing or is not what it must be")]
 pub struct NotAnEvent(&'static str);
-
-#[cfg(test)]
-mod tests;

@@ -384,6 +384,3 @@ pub fn words(text: &str) -> Vec<String> {
         .take(32)
         .collect()
 }
-
-#[cfg(test)]
-mod tests;
