@@ -677,7 +677,7 @@ async fn tasks_are_found_by_state_tag_and_words_page_by_page() {
 async fn a_watch_shows_what_is_there_then_every_change() {
     let stand = Stand::new().await;
     let id = stand.add(spec("watched")).await;
-    let request = pb::WatchTasksRequest { filter: None };
+    let request = pb::WatchTasksRequest::default();
     let mut watch = stand.tasks().watch_tasks(request).await.expect("it opens").into_inner();
     let snapshot = watch.message().await.expect("it speaks").expect("it goes on");
     assert!(snapshot.caught_up);
@@ -685,6 +685,28 @@ async fn a_watch_shows_what_is_there_then_every_change() {
     stand.cancel(&id).await;
     let change = watch.message().await.expect("it speaks").expect("it goes on");
     assert_eq!(change.tasks[0].state(), pb::TaskState::Cancelled);
+}
+
+#[tokio::test]
+async fn a_watch_of_named_tasks_tells_of_no_other() {
+    let stand = Stand::new().await;
+    let other = stand.add(spec("not watched")).await;
+    let id = stand.add(pb::TaskSpec { key: "tides".into(), ..spec("watched") }).await;
+    let request = pb::WatchTasksRequest { tasks: vec!["tides".into()], ..Default::default() };
+    let mut watch = stand.tasks().watch_tasks(request).await.expect("it opens").into_inner();
+    let mut told = async || watch.message().await.expect("it speaks").expect("it goes on").tasks;
+    let ids = |tasks: &[pb::Task]| {
+        tasks.iter().map(|task| task.task_id.clone()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ids(&told().await), id);
+    stand.cancel(&other).await;
+    stand.cancel(&id).await;
+    let changed = told().await;
+    assert_eq!(ids(&changed), id);
+    assert_eq!(changed[0].state(), pb::TaskState::Cancelled);
+    let request = pb::WatchTasksRequest { tasks: vec!["nobody".into()], ..Default::default() };
+    let refused = stand.tasks().watch_tasks(request).await.expect_err("it is not there");
+    assert_eq!(reason(&refused), Some(Reason::QueueTaskNotFound));
 }
 
 #[tokio::test]

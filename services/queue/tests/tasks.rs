@@ -11,6 +11,7 @@ use vivarium_proto::queue::v1::as_of::Moment;
 use vivarium_proto::queue::v1::finish_attempt::Outcome;
 use vivarium_proto::wkt;
 use vivarium_types::Reason;
+use vivarium_types::ids::{Id as _, LetterId};
 
 fn mask(fields: &[&str]) -> wkt::FieldMask {
     wkt::FieldMask { paths: fields.iter().map(ToString::to_string).collect() }
@@ -528,11 +529,14 @@ async fn a_cycle_that_brings_nothing_says_why() {
         scope: "world_day".into(),
         retry_after: Some(wkt::Duration { seconds: 60, nanos: 0 }),
     };
+    let letter = LetterId::from_number(7).to_string();
+    let waits = pb::Waits { letter_id: letter.clone() };
     for (outcome, word, why) in [
         (Outcome::Declined(declined), "declined", "not for me"),
         (Outcome::Failed(failed), "failed", "no such file"),
         (Outcome::Blocked(blocked), "held", "constitution.weapons"),
-        (Outcome::Returned(returned), "returned", "world_day"),
+        (Outcome::Waits(waits), "waits", letter.as_str()),
+        (Outcome::Returned(returned), "returned", "budget: world_day"),
     ] {
         let mut cycle = follow(&stand, once(&stand, spec("Explain the tides"))).await;
         runner.credit(1).await;
@@ -549,13 +553,39 @@ async fn a_cycle_that_brings_nothing_says_why() {
             stand.cancel(&task).await;
         }
     }
-    // It never begins.
-    let mut cycle = follow(&stand, once(&stand, spec("Explain the ebb"))).await;
-    let id = told(&mut cycle).await.task.expect("it is whole").task_id;
-    stand.cancel(&id).await;
+    let mut cycle = follow(&stand, once(&stand, spec("Explain the tides"))).await;
+    runner.credit(1).await;
+    let grant = runner.granted().await;
+    stand.pause(&grant.task.expect("it is whole").task_id).await;
+    let result = end(&mut cycle).await.result.expect("it has ended");
+    let outcome = result.attempt.map(|attempt| attempt.outcome);
+    assert_eq!((outcome.as_deref(), result.why.as_str()), (Some("revoked"), "paused"));
+}
+
+#[tokio::test]
+async fn a_cycle_that_nothing_begins_by_itself_ends_without_one() {
+    let stand = Stand::new().await;
+    for (request, state) in [("cancel", pb::TaskState::Cancelled), ("pause", pb::TaskState::Paused)]
+    {
+        let mut cycle = follow(&stand, once(&stand, spec("Explain the ebb"))).await;
+        let id = told(&mut cycle).await.task.expect("it is whole").task_id;
+        if request == "pause" {
+            stand.pause(&id).await;
+        } else {
+            stand.cancel(&id).await;
+        }
+        let ended = end(&mut cycle).await;
+        assert_eq!((ended.task.map(|task| task.state()), ended.result), (Some(state), None));
+    }
+    let other = stand.add(spec("comes first")).await;
+    let waits = pb::TaskSpec { depends_on: vec![other.clone()], ..spec("Explain the flood") };
+    let mut cycle = follow(&stand, once(&stand, waits)).await;
+    let first = told(&mut cycle).await.task.expect("it is whole");
+    assert_eq!(first.wait_reason(), pb::WaitReason::Dependency);
+    stand.cancel(&other).await;
     let ended = end(&mut cycle).await;
-    assert_eq!(ended.task.map(|task| task.state()), Some(pb::TaskState::Cancelled));
-    assert_eq!(ended.result, None);
+    let task = ended.task.expect("it is whole");
+    assert_eq!((task.wait_reason(), ended.result), (pb::WaitReason::DependencyFailed, None));
 }
 
 #[tokio::test]

@@ -74,9 +74,9 @@ fn without_work(task: &pb::Task) -> Option<Failure> {
 async fn ended(console: &Console, id: &str) -> Result<pb::Task, Failure> {
     let mut told = String::new();
     loop {
-        let request = pb::WatchTasksRequest { filter: None };
+        let request = pb::WatchTasksRequest { filter: None, tasks: vec![id.to_owned()] };
         if let Ok(changes) = console.tasks()?.watch_tasks(request).await
-            && let Some(task) = followed(console, changes.into_inner(), id, &mut told).await?
+            && let Some(task) = followed(console, changes.into_inner(), &mut told).await?
         {
             return Ok(task);
         }
@@ -84,15 +84,14 @@ async fn ended(console: &Console, id: &str) -> Result<pb::Task, Failure> {
     }
 }
 
-/// Follows one stream, which begins with every task as it is, to the task's end or to its own.
+/// Follows one stream, which begins with the task as it is, to the task's end or to its own.
 async fn followed(
     console: &Console,
     mut changes: tonic::Streaming<pb::WatchTasksResponse>,
-    id: &str,
     told: &mut String,
 ) -> Result<Option<pb::Task>, Failure> {
     while let Ok(Some(change)) = changes.message().await {
-        for task in change.tasks.into_iter().filter(|task| task.task_id == id) {
+        for task in change.tasks {
             if watch::is_final(task.state()) || task.state() == pb::TaskState::AwaitingHuman {
                 return Ok(Some(task));
             }

@@ -13,22 +13,11 @@ pub(super) async fn run(
     until: &[String],
 ) -> Result<(), Failure> {
     let until = until.iter().map(|name| state(name)).collect::<Result<Vec<_>, _>>()?;
-    let mut client = console.tasks()?;
-    let wanted = match named {
-        Some(task) => {
-            let request = pb::GetTaskRequest { task, ..Default::default() };
-            let found = client.get_task(request).await?.into_inner().task.unwrap_or_default();
-            Some(found.task_id)
-        }
-        None => None,
-    };
-    let request = pb::WatchTasksRequest { filter: None };
-    let mut changes = client.watch_tasks(request).await?.into_inner();
+    let one = named.is_some();
+    let request = pb::WatchTasksRequest { filter: None, tasks: named.into_iter().collect() };
+    let mut changes = console.tasks()?.watch_tasks(request).await?.into_inner();
     while let Some(change) = changes.message().await? {
         for task in &change.tasks {
-            if wanted.as_ref().is_some_and(|wanted| *wanted != task.task_id) {
-                continue;
-            }
             if console.json {
                 render::json(task)?;
             } else {
@@ -37,7 +26,7 @@ pub(super) async fn run(
                 let (id, state, why) = (&task.task_id, word(task.state()), why(task));
                 render::line(format!("{id}  {state:<14}  {why:<12}  {title}").trim_end())?;
             }
-            if wanted.is_some() && (is_final(task.state()) || until.contains(&task.state())) {
+            if one && (is_final(task.state()) || until.contains(&task.state())) {
                 return Ok(());
             }
         }

@@ -635,6 +635,14 @@ pub(crate) fn redrive(wire: &pb::RedriveTasksRequest) -> Result<Redrive, Refusal
     wrong.done(limit.map(|limit| Redrive { tasks, class, limit }))
 }
 
+/// Which tasks a watch is for: a filter, and the names of those alone that it looks at.
+pub(crate) fn watch(wire: pb::WatchTasksRequest) -> Result<(Filter, Vec<String>), Refusal> {
+    let mut wrong = Violations::new();
+    let filter = filter(&mut wrong, wire.filter);
+    let names = task_names(&mut wrong, &wire.tasks);
+    wrong.done(Some((filter, names)))
+}
+
 /// Tasks to explain, behind which one, and how many of them.
 pub(crate) fn explain(
     wire: &pb::ExplainTasksRequest,

@@ -59,13 +59,15 @@ fn follow(
         loop {
             let seen = look(&desk, task).await?;
             let over = seen.result.is_some() || seen.task.as_ref().is_some_and(rests_unbegun);
+            let waited_for: Vec<TaskId> = seen.task.iter().flat_map(dependencies).collect();
             yield seen;
             if over {
                 break;
             }
             loop {
                 let rows = watch.next().await.ok_or_else(draining)?.map_err(broken)?;
-                if rows.iter().any(|row| tasks::of(row) == Some(task)) {
+                let mut of = rows.iter().filter_map(|row| tasks::of(row));
+                if of.any(|changed| changed == task || waited_for.contains(&changed)) {
                     break;
                 }
             }
@@ -78,15 +80,28 @@ fn draining() -> Refusal {
     Refusal::new(Reason::ServiceDraining).with("service", "queue")
 }
 
+fn dependencies(task: &pb::Task) -> impl Iterator<Item = TaskId> {
+    task.dependency_ids.iter().filter_map(|id| id.parse().ok())
+}
+
 /// Whether nothing will begin by itself any more, and nothing has begun.
 fn rests_unbegun(task: &pb::Task) -> bool {
-    let rests = matches!(
-        task.state(),
+    let rests = match task.state() {
         pb::TaskState::AwaitingHuman
-            | pb::TaskState::Approved
-            | pb::TaskState::Failed
-            | pb::TaskState::Cancelled
-    );
+        | pb::TaskState::Paused
+        | pb::TaskState::Approved
+        | pb::TaskState::Failed
+        | pb::TaskState::Cancelled => true,
+        pb::TaskState::Blocked => task.wait_reason() == pb::WaitReason::DependencyFailed,
+        pb::TaskState::Unspecified
+        | pb::TaskState::Proposed
+        | pb::TaskState::Queued
+        | pb::TaskState::Ready
+        | pb::TaskState::Leased
+        | pb::TaskState::Split
+        | pb::TaskState::InReview
+        | pb::TaskState::Requeued => false,
+    };
     rests && task.attempts.is_empty()
 }
 
@@ -122,9 +137,14 @@ async fn result(
     } else if let Event::AttemptFailed { message, .. } = event {
         result.why = message;
     } else if let Event::AttemptReturned { scope, why, .. } = event {
-        result.why = if scope.is_empty() { why.word().to_owned() } else { scope };
+        let parts = [why.word(), &scope].into_iter().filter(|part| !part.is_empty());
+        result.why = parts.collect::<Vec<_>>().join(": ");
     } else if let Event::AttemptBlocked { rule, .. } = event {
         result.why = rule;
+    } else if let Event::AttemptWaits { letter, .. } = event {
+        result.why = letter;
+    } else if let Event::AttemptRevoked { why, .. } = event {
+        why.word().clone_into(&mut result.why);
     }
     Ok(result)
 }

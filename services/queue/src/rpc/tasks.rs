@@ -38,6 +38,18 @@ impl Tasks {
         Self { desk }
     }
 
+    /// The tasks of these names.
+    async fn resolved<C: FromIterator<TaskId> + Send + 'static>(
+        &self,
+        names: Vec<String>,
+    ) -> Result<C, Refusal> {
+        let asked = self.desk.ledger.ask(move |queue| {
+            names.iter().map(|name| queue.resolve(name)).collect::<Result<C, _>>()
+        });
+        let found = asked.await.map_err(refusal)?;
+        found.map_err(|rejection| refusal(vivarium_ledger::Error::Refused(rejection)))
+    }
+
     /// Submits a change of one task and answers where the log stands.
     async fn steer<M: prost::Message + Clone>(
         &self,
@@ -171,10 +183,9 @@ impl TaskService for Tasks {
         &self,
         request: Request<pb::WatchTasksRequest>,
     ) -> Result<Response<Watched>, Status> {
-        let mut wrong = Violations::new();
-        let filter = convert::filter(&mut wrong, request.into_inner().filter);
-        wrong.finish()?;
-        let watcher = Watcher { desk: self.desk.clone(), filter, sent: BTreeSet::new() };
+        let (filter, names) = convert::watch(request.into_inner())?;
+        let only = if names.is_empty() { None } else { Some(self.resolved(names).await?) };
+        let watcher = Watcher { desk: self.desk.clone(), filter, only, sent: BTreeSet::new() };
         Ok(Response::new(watcher.run()))
     }
 
@@ -219,19 +230,17 @@ impl TaskService for Tasks {
         let (names, after, size) = convert::explain(&wire)?;
         self.desk.reached(wire.min_position).await?;
         let now = self.desk.ledger.now();
+        let wanted: Vec<TaskId> = self.resolved(names).await?;
         let asked = self.desk.ledger.ask(move |queue| {
-            if names.is_empty() {
-                let waiting = queue.waiting(after, size + 1);
-                let shown = &waiting[..waiting.len().min(size)];
-                let next = shown.last().filter(|_| waiting.len() > size).copied();
-                return Ok((queue.explain(shown, now), next));
+            if !wanted.is_empty() {
+                return (queue.explain(&wanted, now), None);
             }
-            let tasks: Result<Vec<_>, _> = names.iter().map(|name| queue.resolve(name)).collect();
-            Ok((queue.explain(&tasks?, now), None))
+            let waiting = queue.waiting(after, size + 1);
+            let shown = &waiting[..waiting.len().min(size)];
+            let next = shown.last().filter(|_| waiting.len() > size).copied();
+            (queue.explain(shown, now), next)
         });
-        let found = asked.await.map_err(refusal)?;
-        let (explanations, next) =
-            found.map_err(|rejection| refusal(vivarium_ledger::Error::Refused(rejection)))?;
+        let (explanations, next) = asked.await.map_err(refusal)?;
         Ok(Response::new(pb::ExplainTasksResponse {
             explanations: explanations.iter().map(show::explanation).collect(),
             next_page_token: next.map(|task| task.to_string()).unwrap_or_default(),
@@ -362,6 +371,8 @@ fn request_key(method: &'static str, wire: &pb::AddTasksRequest) -> RequestKey {
 struct Watcher {
     desk: Desk,
     filter: Filter,
+    /// The tasks that were named, if any were.
+    only: Option<BTreeSet<TaskId>>,
     /// Tasks that the caller knows: it also hears when they stop to match.
     sent: BTreeSet<u64>,
 }
@@ -373,7 +384,10 @@ impl Watcher {
             let mut watch = self.desk.ledger.watch(self.desk.ledger.committed());
             let mut before = None;
             loop {
-                let (tasks, next) = self.page(before).await?;
+                let (tasks, next) = match self.only.clone() {
+                    Some(only) => (self.changes(only).await?, None),
+                    None => self.page(before).await?,
+                };
                 let caught_up = next.is_none();
                 yield pb::WatchTasksResponse { tasks, caught_up };
                 before = next;
@@ -383,7 +397,8 @@ impl Watcher {
             }
             while let Some(rows) = watch.next().await {
                 let rows = rows.map_err(broken)?;
-                let changed: BTreeSet<TaskId> = rows.iter().filter_map(|row| of(row)).collect();
+                let mut changed: BTreeSet<TaskId> = rows.iter().filter_map(|row| of(row)).collect();
+                changed.retain(|task| self.only.as_ref().is_none_or(|only| only.contains(task)));
                 let tasks = self.changes(changed).await?;
                 if !tasks.is_empty() {
                     yield pb::WatchTasksResponse { tasks, caught_up: true };
