@@ -337,8 +337,12 @@ fn hear_stage(
         let read = errors.take(WORD_BYTES_MAX).read_line(&mut line);
         if !matches!(read, Ok(1..)) {
             let layer = Layer::Namespaces;
-            let why = if said.is_empty() { "it ended at once" } else { said.trim() };
-            report.note(layer, Err(why.to_owned()));
+            let why = if said.is_empty() {
+                "it ended at once".to_owned()
+            } else {
+                bwrap::advised(said.trim())
+            };
+            report.note(layer, Err(why.clone()));
             return Err(format!("{}: {why}", layer.name()));
         }
         match serde_json::from_str(line.strip_prefix(sign).unwrap_or(&line)) {

@@ -19,6 +19,22 @@ const STAGE: &str = "/run/stage";
 /// The user inside: nobody.
 const NOBODY: &str = "65534";
 
+/// What bubblewrap says where `AppArmor` lets it make namespaces and do nothing in them, as Ubuntu does
+/// since 24.04 (`apparmor_restrict_unprivileged_userns`).
+const CONFINED: [&str; 2] = ["setting up uid map: Permission denied", "Failed RTM_NEWADDR"];
+
+/// What bubblewrap says it failed at, with what helps where it does not say that itself.
+pub(super) fn advised(said: &str) -> String {
+    if CONFINED.iter().any(|confined| said.contains(confined)) {
+        return format!(
+            "{said}; AppArmor confines user namespaces here: give {} a profile with `userns,`, or set \
+             `sysctl kernel.apparmor_restrict_unprivileged_userns=0`",
+            CANDIDATES[0]
+        );
+    }
+    said.to_owned()
+}
+
 /// One file or folder that the sandbox has, as it was opened.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -106,4 +122,18 @@ pub(super) fn command(
     }
     command.args(["--remount-ro", "/", "--chdir", &request.folder, STAGE, "stage", &order]);
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_helps_is_told_where_bubblewrap_does_not_tell_it() {
+        let told = advised("bwrap: setting up uid map: Permission denied");
+        assert!(told.starts_with("bwrap: setting up uid map: Permission denied; "), "{told}");
+        assert!(told.contains("kernel.apparmor_restrict_unprivileged_userns=0"), "{told}");
+        let own = "bwrap: Creating new namespace failed: nesting depth exceeded (ENOSPC)";
+        assert_eq!(advised(own), own);
+    }
 }
