@@ -3,14 +3,13 @@
 use futures::Stream;
 use vivarium_chassis::Refusal;
 use vivarium_ledger::watch::Watch;
-use vivarium_ledger::{Request as RequestKey, Submission, TextRef};
+use vivarium_ledger::{Request as RequestKey, TextRef};
 use vivarium_proto::queue::v1 as pb;
 use vivarium_types::ids::TaskId;
 use vivarium_types::{Actor, Reason};
 
-use super::{Desk, broken, convert, past, proposals, refusal, show, tasks};
+use super::{Desk, broken, convert, past, show, tasks};
 use crate::domain::event::Event;
-use crate::domain::{Command, Queue};
 use crate::views;
 
 /// Adds the task and follows it. What is wrong with the request is told before anything is followed.
@@ -31,22 +30,8 @@ async fn added(desk: &Desk, actor: Actor, wire: pb::RunCycleRequest) -> Result<T
     plain.task.iter_mut().for_each(convert::sort_metadata);
     let key = RequestKey::of(METHOD, &wire.request_id, &plain);
     let asked = convert::cycle(wire, &desk.bounds())?;
-    let mut texts = desk.ledger.texts();
-    let proposals = vec![proposals::proposal(asked, &mut texts)];
-    let open_max = desk.config.open_tasks_max;
-    let submission = Submission::new(actor, Command::Add { proposals, open_max })
-        .texts(texts.into_rows())
-        .request(key)
-        .answering(|_: &Queue, decided| {
-            let added = decided.events.iter().find_map(|(event, _)| {
-                let Event::TaskAdded(added) = event else { return None };
-                Some(pb::Task { task_id: added.task.to_string(), ..pb::Task::default() })
-            });
-            pb::RunCycleResponse { task: added, result: None }
-        });
-    let answer = desk.ledger.submit(submission).await.map_err(refusal)?;
-    let answer: pb::RunCycleResponse = answer.message().map_err(broken)?;
-    let id = answer.task.and_then(|task| task.task_id.parse().ok());
+    let added = tasks::add(desk, actor, key, vec![asked]).await?;
+    let id = added.task_ids.first().and_then(|id| id.parse().ok());
     id.ok_or_else(|| Refusal::fault("a task was added that has no name"))
 }
 

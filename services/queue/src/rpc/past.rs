@@ -114,17 +114,14 @@ async fn record(desk: &Desk, sequence: u64, place: u64) -> Result<Option<Record>
 /// What a row of the log says.
 pub(super) async fn event(desk: &Desk, sequence: u64) -> Result<Event, Refusal> {
     let reader = desk.ledger.reader();
-    let (event, _) =
-        off_thread(move || read(&row(&*reader, sequence)?).ok_or_else(|| corrupt(sequence)))
-            .await?;
+    let (event, _) = off_thread(move || said(&*reader, sequence)).await?;
     Ok(event)
 }
 
 fn replayed(reader: &dyn Reader, steps: &[u64]) -> Result<Option<Task>, store::Error> {
     let mut task: Option<Task> = None;
     for sequence in steps {
-        let row = row(reader, *sequence)?;
-        let (event, meta) = read(&row).ok_or_else(|| corrupt(*sequence))?;
+        let (event, meta) = said(reader, *sequence)?;
         match (&mut task, &event) {
             (None, Event::TaskAdded(added)) => task = Some(Task::new(added, &meta)),
             (None, Event::TaskProposed(proposed)) => task = Some(Task::proposed(proposed, &meta)),
@@ -138,6 +135,10 @@ fn replayed(reader: &dyn Reader, steps: &[u64]) -> Result<Option<Task>, store::E
 fn row(reader: &dyn Reader, sequence: u64) -> Result<Row, store::Error> {
     let row = reader.rows(sequence.saturating_sub(1), 1)?.pop();
     row.filter(|row| row.sequence == sequence).ok_or_else(|| corrupt(sequence))
+}
+
+fn said(reader: &dyn Reader, sequence: u64) -> Result<(Event, Meta), store::Error> {
+    read(&row(reader, sequence)?).ok_or_else(|| corrupt(sequence))
 }
 
 fn read(row: &Row) -> Option<(Event, Meta)> {

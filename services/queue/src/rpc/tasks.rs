@@ -11,7 +11,7 @@ use vivarium_proto::queue::v1 as pb;
 use vivarium_proto::queue::v1::task_service_server::TaskService;
 use vivarium_types::ids::TaskId;
 use vivarium_types::source::Hash;
-use vivarium_types::{Reason, program};
+use vivarium_types::{Actor, Reason, program};
 
 use super::{Desk, broken, convert, cycle, edit, list, past, position, proposals, refusal, show};
 use crate::domain::event::{Event, Wire};
@@ -117,32 +117,7 @@ impl TaskService for Tasks {
         let wire = request.into_inner();
         let key = request_key(METHOD, &wire);
         let asked = convert::add(wire, &self.desk.bounds())?;
-        let hints: Vec<pb::SplitHint> = asked
-            .iter()
-            .map(|asked| signals::split_signals(&asked.instruction))
-            .map(|signals| signals.map(show::split_hint).unwrap_or_default())
-            .collect();
-        let mut texts = self.desk.ledger.texts();
-        let proposals =
-            asked.into_iter().map(|asked| proposals::proposal(asked, &mut texts)).collect();
-        let open_max = self.desk.config.open_tasks_max;
-        let submission = Submission::new(actor, Command::Add { proposals, open_max })
-            .texts(texts.into_rows())
-            .request(key)
-            .answering(move |_: &Queue, decided| {
-                let added = decided.events.iter().filter_map(|(event, _)| {
-                    let Event::TaskAdded(added) = event else { return None };
-                    Some(added.task.to_string())
-                });
-                let task_ids = added.collect();
-                pb::AddTasksResponse {
-                    position: Some(position(decided.sequence)),
-                    task_ids,
-                    split_hints: hints,
-                }
-            });
-        let answer = self.desk.ledger.submit(submission).await.map_err(refusal)?;
-        Ok(Response::new(answer.message().map_err(broken)?))
+        Ok(Response::new(add(&self.desk, actor, key, asked).await?))
     }
 
     async fn run_cycle(
@@ -358,6 +333,40 @@ impl TaskService for Tasks {
         let position = Some(self.steer(request, METHOD, parse).await?);
         Ok(Response::new(pb::RequeueTaskResponse { position }))
     }
+}
+
+/// Adds tasks, all or none, and once for a request.
+pub(super) async fn add(
+    desk: &Desk,
+    actor: Actor,
+    key: RequestKey,
+    asked: Vec<convert::Asked>,
+) -> Result<pb::AddTasksResponse, Refusal> {
+    let hints: Vec<pb::SplitHint> = asked
+        .iter()
+        .map(|asked| signals::split_signals(&asked.instruction))
+        .map(|signals| signals.map(show::split_hint).unwrap_or_default())
+        .collect();
+    let mut texts = desk.ledger.texts();
+    let proposals = asked.into_iter().map(|asked| proposals::proposal(asked, &mut texts)).collect();
+    let open_max = desk.config.open_tasks_max;
+    let submission = Submission::new(actor, Command::Add { proposals, open_max })
+        .texts(texts.into_rows())
+        .request(key)
+        .answering(move |_: &Queue, decided| {
+            let added = decided.events.iter().filter_map(|(event, _)| {
+                let Event::TaskAdded(added) = event else { return None };
+                Some(added.task.to_string())
+            });
+            let task_ids = added.collect();
+            pb::AddTasksResponse {
+                position: Some(position(decided.sequence)),
+                task_ids,
+                split_hints: hints,
+            }
+        });
+    let answer = desk.ledger.submit(submission).await.map_err(refusal)?;
+    answer.message().map_err(broken)
 }
 
 /// The identity of an add: a map of metadata encodes in any order, so it is brought into one.

@@ -87,9 +87,9 @@ impl Cgroup {
         let mut why = "no control groups are mounted".to_owned();
         // The second version first: what it cannot limit the first one may.
         for (home, memory, swap, pids) in [
-            (unified, "memory.max", "memory.swap.max", "pids.max"),
-            (memory, "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", ""),
-            (pids, "", "", "pids.max"),
+            (unified, "memory.max", ("memory.swap.max", 0), "pids.max"),
+            (memory, "memory.limit_in_bytes", ("memory.memsw.limit_in_bytes", bytes), ""),
+            (pids, "", ("", 0), "pids.max"),
         ] {
             let (for_memory, for_processes) = (
                 made.memory.is_none() && !memory.is_empty(),
@@ -110,8 +110,7 @@ impl Cgroup {
             }
             if for_memory && limit(&at, memory, bytes) {
                 // Where the kernel does not count what lies in swap there is no such file.
-                let most = if swap.contains("memsw") { bytes } else { 0 };
-                let _none_there = limit(&at, swap, most);
+                let _none_there = limit(&at, swap.0, swap.1);
                 made.memory = Some(bytes);
             }
             if for_processes && limit(&at, pids, processes) {

@@ -62,10 +62,9 @@ impl Ground {
     /// The same, with controls taken away.
     pub(crate) fn ask_without(&self, without: &[&str], request: &Request) -> Outcome {
         let group = Cgroup::make(&request.limits);
-        let given = serde_json::to_string(&Cgroup::given(&group)).unwrap();
         let mut command = Command::new(&self.helper);
         command.env_clear().env("VIVARIUM_WITHOUT", without.join(","));
-        ask(command.arg("run").arg(given), request)
+        ask(command.arg("run").arg(given(&group)), request)
     }
 
     /// The attacker without the sandbox, as a user without rights.
@@ -119,6 +118,11 @@ pub(crate) fn is_root() -> bool {
 /// The group that a command would be put in here, or why there is none.
 pub(crate) fn group() -> Result<Cgroup, String> {
     Cgroup::make(&Limits::default())
+}
+
+/// What a helper is told of a group.
+pub(crate) fn given(group: &Result<Cgroup, String>) -> String {
+    serde_json::to_string(&Cgroup::given(group)).unwrap()
 }
 
 /// Says, where everybody sees it, that something needs root and is left out.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use vivarium_sandbox::layer::Layer;
 use vivarium_sandbox::request::End;
-use vivarium_sandbox::run::cgroup::{Cgroup, Given};
+use vivarium_sandbox::run::cgroup::Given;
 
-use crate::ground::{Ground, NOBODY, answer, ask, begin, group};
+use crate::ground::{Ground, NOBODY, answer, ask, begin, given, group};
 use crate::wait::until;
 
 fn left_out(why: &str) {
@@ -57,7 +57,7 @@ fn when_memory_runs_out_the_command_goes_and_not_its_helper() {
     };
     let ground = Ground::make();
     let mut command = Command::new(&ground.helper);
-    command.env_clear().arg("run").arg(serde_json::to_string(&Cgroup::given(&made)).unwrap());
+    command.env_clear().arg("run").arg(given(&made));
     let (child, input) = begin(&mut command, &ground.request(&["do", "rest", "10000"]));
     let helper = child.id().to_string();
     let scores = || {
